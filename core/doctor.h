@@ -1,0 +1,12 @@
+/*
+ * `sundog doctor`: what this machine lacks for each thing Sundog does, and how to mend it. It
+ * changes nothing. Exit status 1 when something that `serve` needs is lacking.
+ */
+#ifndef SUNDOG_CORE_DOCTOR_H
+#define SUNDOG_CORE_DOCTOR_H
+
+#include "core/settings.h"
+
+int doctor_run(struct settings *settings);
+
+#endif

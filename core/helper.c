@@ -1,0 +1,330 @@
+#include "core/helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/postgres.h"
+
+/* ---- what is said over the socketpair ---- */
+
+enum request_kind { POSTGRES_START, HAND_OVER, STOP };
+struct request {
+    enum request_kind kind;
+};
+struct answer {
+    enum fault fault;
+    char message[1024];
+};
+
+static int helper_fd = -1; /* the parent's end */
+static pid_t helper_pid;
+static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
+static char *data_folder;
+
+/* ---- folders, made before root is given up ---- */
+
+static enum fault find_user(struct op *op, const char *name, const char *hint, uid_t *ret_uid,
+                            gid_t *ret_gid)
+{
+    struct passwd entry, *found = NULL;
+    char *buffer = arena_alloc(&op->arena, 16384);
+
+    getpwnam_r(name, &entry, buffer, 16384, &found);
+    if (!found)
+        return fail(op, NOT_FOUND, "there is no user \"%s\": %s", name, hint);
+    *ret_uid = entry.pw_uid;
+    *ret_gid = entry.pw_gid;
+    return OK;
+}
+
+static enum fault find_sundog(struct op *op, const struct settings *settings, uid_t *ret_uid,
+                              gid_t *ret_gid)
+{
+    *ret_uid = geteuid();
+    *ret_gid = getegid();
+    if (geteuid() != 0)
+        return OK;
+    TRY(find_user(op, settings->user,
+                  "deploy/up makes it, or: useradd --system --no-create-home sundog", ret_uid,
+                  ret_gid));
+    if (*ret_uid == 0)
+        return fail(op, INVALID, "--user: Sundog does not go on as root");
+    return OK;
+}
+
+static enum fault make_parents(struct op *op, const char *path)
+{
+    char *copy = arena_strdup(&op->arena, path);
+
+    for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+            return fail(op, UNAVAILABLE, "cannot make %s: %s", copy, strerror(errno));
+        *slash = '/';
+    }
+    return OK;
+}
+
+/* The folder belongs to uid afterwards. One that holds something not ours is left alone. */
+static enum fault make_folder(struct op *op, const char *path, mode_t mode, uid_t uid, gid_t gid)
+{
+    struct stat st;
+
+    TRY(make_parents(op, path));
+    if (mkdir(path, mode) < 0 && errno != EEXIST)
+        return fail(op, UNAVAILABLE, "cannot make %s: %s", path, strerror(errno));
+    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+        return fail(op, INVALID, "%s is not a folder", path);
+    if (geteuid() != 0 || (st.st_uid == uid && st.st_gid == gid))
+        return OK;
+    if (st.st_nlink > 2 && st.st_uid != 0) /* it holds folders of somebody else */
+        return fail(op, INVALID, "%s belongs to user %u and is not empty", path,
+                    (unsigned)st.st_uid);
+    if (strcmp(path, "/") == 0 || chown(path, uid, gid) < 0 || chmod(path, mode) < 0)
+        return fail(op, UNAVAILABLE, "cannot give %s to user %u: %s", path, (unsigned)uid,
+                    strerror(errno));
+    return OK;
+}
+
+static enum fault make_folders(struct op *op, const struct settings *settings, uid_t uid, gid_t gid)
+{
+    TRY(make_folder(op, settings->data, 0755, uid, gid)); /* postgres must get through it */
+    TRY(make_folder(op, settings->blobs, 0750, uid, gid));
+    return make_folder(op, arena_printf(&op->arena, "%s/tls", settings->data), 0755, uid, gid);
+}
+
+/* ---- the helper process ---- */
+
+static enum fault prepare_postgres(struct op *op, const struct settings *settings, gid_t sundog_gid,
+                                   struct postgres *pg)
+{
+    int64_t threads = settings->worker_threads + settings->slow_threads;
+
+    memset(pg, 0, sizeof(*pg));
+    pg->pid_fd = -1;
+    pg->pid = -1;
+    pg->uid = geteuid();
+    pg->gid = getegid();
+    pg->socket_gid = sundog_gid;
+    if (geteuid() == 0)
+        TRY(find_user(op, "postgres", "apt-get install postgresql", &pg->uid, &pg->gid));
+    pg->fast_init = settings->pg_fast_init;
+    pg->connections_max = threads + 24 > 40 ? (int)threads + 24 : 40;
+    if (asprintf(&pg->dir, "%s", settings->data) < 0 ||
+        asprintf(&pg->data, "%s/postgres", settings->data) < 0 ||
+        asprintf(&pg->sockets, "%s/postgres-socket", settings->data) < 0 ||
+        asprintf(&pg->log, "%s/postgres.log", settings->data) < 0)
+        abort();
+    return make_folder(op, pg->sockets, 0750, pg->uid, sundog_gid);
+}
+
+/* admin.json holds passwords for the person who called sudo, not for us any more. */
+static enum fault hand_over(struct op *op, const char *dir)
+{
+    const char *sudo_uid = getenv("SUDO_UID");
+    const char *path = arena_printf(&op->arena, "%s/admin.json", dir);
+    long uid = sudo_uid ? strtol(sudo_uid, NULL, 10) : 0;
+    AUTO_CLOSE int fd = -1;
+    struct stat st;
+
+    if (geteuid() != 0 || uid <= 0)
+        return OK;
+    fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
+        return fail(op, INVALID, "%s is not a file of its own", path);
+    if (fchown(fd, (uid_t)uid, (gid_t)-1) < 0 || fchmod(fd, 0600) < 0)
+        return fail(op, UNAVAILABLE, "cannot give %s away: %s", path, strerror(errno));
+    return OK;
+}
+
+static void answer_request(int fd, struct op *op, enum fault fault)
+{
+    struct answer answer = {.fault = fault};
+
+    if (fault != OK)
+        snprintf(answer.message, sizeof(answer.message), "%s", op->message);
+    while (send(fd, &answer, sizeof(answer), MSG_NOSIGNAL) < 0 && errno == EINTR)
+        ;
+}
+
+/* False when the helper is to end. */
+static bool serve_request(int fd, const struct settings *settings, gid_t sundog_gid,
+                          struct postgres *pg)
+{
+    struct request request;
+    enum fault fault = OK;
+    struct op op;
+    ssize_t n = recv(fd, &request, sizeof(request), 0);
+
+    if (n < 0 && errno == EINTR)
+        return true;
+    if (n != sizeof(request)) /* the parent is gone: PostgreSQL stays, for its successor */
+        return false;
+    op_init(&op);
+    switch (request.kind) {
+    case POSTGRES_START:
+        fault = prepare_postgres(&op, settings, sundog_gid, pg);
+        if (fault == OK)
+            fault = postgres_start(&op, pg);
+        break;
+    case HAND_OVER:
+        fault = hand_over(&op, settings->data);
+        break;
+    case STOP:
+        postgres_stop(pg);
+        break;
+    }
+    answer_request(fd, &op, fault);
+    op_free(&op);
+    return request.kind != STOP;
+}
+
+static void helper_main(int fd, const struct settings *settings, gid_t sundog_gid)
+{
+    struct postgres pg = {.pid_fd = -1, .pid = -1};
+
+    for (;;) {
+        struct pollfd fds[2] = {
+            {.fd = fd,        .events = POLLIN},
+            {.fd = pg.pid_fd, .events = POLLIN}
+        };
+        int timeout_ms = postgres_tick(&pg);
+
+        fds[1].fd = pg.pid_fd;
+        if (poll(fds, 2, timeout_ms) < 0)
+            continue;
+        if (fds[1].revents)
+            postgres_died(&pg);
+        if (fds[0].revents && !serve_request(fd, settings, sundog_gid, &pg))
+            _exit(0);
+    }
+}
+
+/* Nothing of the parent's but the socket and standard error. */
+static void enter_helper(int fd)
+{
+    int null = open("/dev/null", O_RDWR);
+    sigset_t none;
+
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL); /* the server waits for its signals blocked */
+    prctl(PR_SET_NAME, "sundog-helper");
+    setsid();
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    umask(022);
+    dup2(null, 0);
+    dup2(null, 1);
+    if (fd > 3)
+        close_range(3, (unsigned)fd - 1, 0);
+    close_range((unsigned)fd + 1, ~0u, 0);
+}
+
+enum fault helper_start(struct op *op, const struct settings *settings)
+{
+    uid_t uid;
+    gid_t gid;
+    int fds[2];
+
+    TRY(find_sundog(op, settings, &uid, &gid));
+    TRY(make_folders(op, settings, uid, gid));
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+        return fail(op, UNAVAILABLE, "cannot make a socket pair: %s", strerror(errno));
+    helper_pid = fork();
+    if (helper_pid == 0) {
+        enter_helper(fds[1]);
+        helper_main(fds[1], settings, gid);
+    }
+    close(fds[1]);
+    if (helper_pid < 0) {
+        close(fds[0]);
+        return fail(op, UNAVAILABLE, "cannot fork: %s", strerror(errno));
+    }
+    helper_fd = fds[0];
+    data_folder = strdup(settings->data);
+    return OK;
+}
+
+/* ---- the parent's side ---- */
+
+enum fault helper_drop_privileges(struct op *op, const struct settings *settings)
+{
+    uid_t uid;
+    gid_t gid;
+
+    TRY(find_sundog(op, settings, &uid, &gid));
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return fail(op, INTERNAL, "cannot renounce new privileges: %s", strerror(errno));
+    if (geteuid() != 0)
+        return OK;
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (setgroups(1, &gid) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+        return fail(op, INTERNAL, "cannot become user %s: %s", settings->user, strerror(errno));
+    if (setresuid(0, 0, 0) == 0)
+        return fail(op, INTERNAL, "root could be had back: refused to go on");
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* else /proc/self/fd is root's, and linkat needs it */
+    return OK;
+}
+
+static enum fault ask(struct op *op, enum request_kind kind)
+{
+    struct request request = {.kind = kind};
+    struct answer answer = {0};
+    ssize_t n = -1;
+
+    pthread_mutex_lock(&asking);
+    if (helper_fd >= 0 && send(helper_fd, &request, sizeof(request), MSG_NOSIGNAL) > 0) {
+        while ((n = recv(helper_fd, &answer, sizeof(answer), 0)) < 0 && errno == EINTR)
+            ;
+    }
+    pthread_mutex_unlock(&asking);
+    if (n != sizeof(answer))
+        return fail(op, UNAVAILABLE, "the helper process is gone");
+    answer.message[sizeof(answer.message) - 1] = '\0';
+    return answer.fault == OK ? OK : fail(op, answer.fault, "%s", answer.message);
+}
+
+enum fault helper_postgres_start(struct op *op, const char **ret_conninfo)
+{
+    TRY(ask(op, POSTGRES_START));
+    *ret_conninfo = postgres_conninfo(&op->arena, data_folder);
+    return OK;
+}
+
+enum fault helper_hand_over_admin(struct op *op)
+{
+    return ask(op, HAND_OVER);
+}
+
+void helper_stop(void)
+{
+    struct op op;
+
+    if (helper_fd < 0)
+        return;
+    op_init(&op);
+    (void)ask(&op, STOP); /* a helper that died has nothing to stop */
+    op_free(&op);
+    close(helper_fd);
+    helper_fd = -1;
+    free(data_folder);
+    data_folder = NULL;
+    while (waitpid(helper_pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}

@@ -1,0 +1,23 @@
+/*
+ * Numbers for /metrics in Prometheus text format. Counters are relaxed atomics; a request is
+ * counted by service, route, method and status class, with a latency histogram per route.
+ */
+#ifndef SUNDOG_CORE_METRICS_H
+#define SUNDOG_CORE_METRICS_H
+
+#include "core/call.h"
+
+struct metric {
+    const char *name; /* "sundog_gc_blobs_deleted_total" */
+    const char *help;
+    const char *type; /* "counter" or "gauge" */
+    atomic_llong value;
+    struct metric *next;
+};
+/* Register a static metric once, at start. Then atomic_fetch_add(&m.value, n). */
+void metric_register(struct metric *metric);
+void metrics_count_call(const struct call *c);
+/* All of them, then pools, database, each service's own lines. */
+void metrics_write(struct op *op, struct text *out);
+
+#endif

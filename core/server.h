@@ -1,0 +1,25 @@
+/*
+ * The server: listeners, loops, pools, and the order in which everything starts and ends.
+ */
+#ifndef SUNDOG_CORE_SERVER_H
+#define SUNDOG_CORE_SERVER_H
+
+#include "core/call.h"
+#include "core/settings.h"
+
+extern const struct service *const *all_services; /* NULL-terminated; core's own comes first */
+extern const struct settings *server_settings;
+
+/* `sundog serve`: returns the exit status after SIGTERM or SIGINT. services ends with NULL. */
+int server_run(struct settings *settings, const struct service *const *services);
+
+/* true once requests may come and the database answers (GET /readyz). */
+bool server_ready(void);
+
+/* routes.c: which route is this? Sets service, route, path_args. NOT_FOUND, or INVALID with noun
+   "method" when the path exists with other methods (then Allow is set). */
+enum fault route_find(struct call *c);
+/* All routes as Markdown, for `sundog routes` and docs/api. */
+void routes_print(struct text *out, const struct service *const *services);
+
+#endif
