@@ -1,0 +1,175 @@
+"""Push, pull, delete and collection at once, then a check of the whole store: each row's file is
+there and hashes right, and no file is left that no row names."""
+
+import os
+import random
+import threading
+
+import pytest
+
+from harness import web
+from harness.load import BROKEN, Load
+from harness.postgres import Postgres
+from harness.server import Sundog, wait_until
+from harness.store import blob_files, check_files
+
+# A lease is renewed by HEAD, mount and upload when less than half of it remains: so at least four
+# seconds are promised, which is enough for the manifest to follow.
+LEASE_S = "8"
+
+
+@pytest.fixture
+def server():
+    """Garbage is collected every second here; leases end after seconds."""
+    postgres = Postgres()
+    try:
+        with Sundog(["--database", postgres.url, "--collect-interval", "1", "--blob-lease", LEASE_S,
+                     "--upload-expire", "4"]) as made:
+            made.postgres = postgres
+            yield made
+    finally:
+        postgres.close()
+
+
+def rows_of_blobs(postgres):
+    """Digests of all rows: one row, one file."""
+    return {row[0] for row in postgres.query("select digest from registry.blob")}
+
+
+def test_everything_at_once(server):
+    """Threads push, pull, delete by tag, digest and repository while the collector runs."""
+    names = [f"busy/r{number}" for number in range(4)]
+    shared = [os.urandom(3000) for _ in range(6)]  # the same layers again and again, in all repositories
+    stop, failures = threading.Event(), []
+    counts = {"push": 0, "pull": 0, "delete": 0}
+
+    def push(rng, repository):
+        layers = rng.sample(shared, 2) + [os.urandom(500)]
+        config = os.urandom(20).hex().encode()
+        for data in (*layers, config):
+            digest = web.digest_of(data)
+            if repository.head(f"/blobs/{digest}").status != 200:
+                answer = web.expect(repository.request("POST", f"/blobs/uploads/?mount={digest}"), 201, 202)
+                if answer.status == 202:
+                    answer = repository.finish(repository.registry.follow(answer), digest, data)
+                if answer.status != 201:
+                    assert answer.status == 404 and repository.name.endswith("r3"), answer
+                    return
+        manifest = web.image_manifest(config, layers)
+        # what HEAD, mount or upload has just promised must still be there for the manifest;
+        # only a whole repository deleted by a neighbour may take it away
+        answer = repository.put(f"t{rng.randrange(8)}", manifest)
+        if answer.status != 201:
+            assert answer.status == 404 and repository.name.endswith("r3"), answer
+
+    def pull(rng, repository):
+        answer = web.expect(repository.manifest(f"t{rng.randrange(8)}"), 200, 404)
+        if answer.status == 200:
+            manifest = answer.json()
+            for part in (manifest["config"], *manifest["layers"]):
+                got = web.expect(repository.get(f"/blobs/{part['digest']}"), 200, 404)
+                assert got.status == 404 or web.digest_of(got.body) == part["digest"]
+                if got.status == 404:  # only if the image went meanwhile
+                    web.expect(repository.manifest(answer["Docker-Content-Digest"]), 404)
+
+    def delete(rng, repository):
+        kind = rng.randrange(4)
+        if kind == 0 and repository.name.endswith("r3"):
+            web.expect(repository.registry.acr(repository.name, "DELETE"), 202, 404)
+        elif kind == 1:
+            web.expect(repository.registry.acr(f"{repository.name}/_tags/t{rng.randrange(8)}", "DELETE"), 202, 404)
+        else:
+            answer = repository.head(f"/manifests/t{rng.randrange(8)}")
+            if answer.status == 200:
+                web.expect(repository.delete(f"/manifests/{answer['Docker-Content-Digest']}"), 202, 404)
+
+    def work(kind, act):
+        rng, registry = random.Random(os.urandom(8)), web.by_path(server)
+        try:
+            while not stop.is_set():
+                act(rng, registry.repository(rng.choice(names)))
+                counts[kind] += 1
+        except (AssertionError, KeyError, *BROKEN) as error:
+            failures.append(f"{kind}: {type(error).__name__} {error}")
+            stop.set()
+
+    threads = [threading.Thread(target=work, args=job) for job in
+               [("push", push)] * 3 + [("pull", pull)] * 2 + [("delete", delete)]]
+    for thread in threads:
+        thread.start()
+    stop.wait(12)
+    stop.set()
+    for thread in threads:
+        thread.join(120)
+    assert not failures, failures[0]
+    assert min(counts.values()) > 5, counts
+    print(f"\n{counts}")
+
+    registry = web.by_path(server)
+    check_whole_store(server, registry, names)
+    for name in names:  # with everything deleted, everything is collected
+        registry.acr(name, "DELETE")
+    wait_until(lambda: len(rows_of_blobs(server.postgres)) == len(blob_files(server.blobs)) <= 8,
+               "the collector has taken what nobody names", pause_s=0.5)
+    check_whole_store(server, registry, [])
+    web.expect(registry.repository("hello").manifest("latest"), 200)
+
+
+def check_whole_store(server, registry, names):
+    """Rows and files agree, when nothing changes any more; every image can be pulled whole."""
+    wait_until(lambda: rows_of_blobs(server.postgres) == set(blob_files(server.blobs)), "rows and files agree",
+               pause_s=0.5)
+    assert check_files(server.blobs) >= set()
+    for name in names:
+        repository = registry.repository(name)
+        answer = repository.tags()
+        for tag in (answer.json()["tags"] or []) if answer.status == 200 else []:
+            manifest = web.expect(repository.manifest(tag), 200).json()
+            for part in (manifest["config"], *manifest["layers"]):
+                got = web.expect(repository.get(f"/blobs/{part['digest']}"), 200)
+                assert web.digest_of(got.body) == part["digest"]
+
+
+def test_same_blob_by_many_at_once(server):
+    """Sixteen clients push the same blob at the same moment: all succeed, there is one file."""
+    data = os.urandom(400_000)
+    gate, statuses = threading.Barrier(16), []
+
+    def push(number):
+        repository = web.by_path(server).repository(f"same/r{number % 4}")
+        url = repository.start()
+        gate.wait(60)
+        statuses.append(repository.finish(url, web.digest_of(data), data).status)
+
+    threads = [threading.Thread(target=push, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert statuses == [201] * 16
+    assert web.digest_of(data) in check_files(server.blobs)
+
+
+def test_unfinished_uploads_expire(server):
+    """An upload nobody goes on with is dropped, and its bytes with it."""
+    repository = web.by_path(server).repository()
+    repository.blob(b"so that it exists")
+    url = repository.registry.follow(web.expect(repository.patch(repository.start(), os.urandom(2 << 20)), 202))
+    wait_until(lambda: repository.get(url).status == 404, "the upload is dropped", pause_s=0.5)
+
+    def leftover():
+        return sum(os.path.getsize(os.path.join(path, name)) for path, _, names in os.walk(server.blobs)
+                   for name in names if os.path.join(path, name) not in blob_files(server.blobs).values())
+
+    wait_until(lambda: leftover() < 1 << 20, "its bytes are gone", pause_s=0.5)
+
+
+def test_load_with_collection(server):
+    """A plain push load: whatever was answered 201 in an image is there afterwards."""
+    load = Load(lambda: web.by_path(server), repositories=2).start()
+    wait_until(lambda: len(load.kept_manifests) > 60, "the load pushes")
+    load.stop()
+    registry = web.by_path(server)
+    for (name, digest), data in load.kept_manifests.items():
+        answer = registry.repository(name).manifest(digest)
+        assert web.expect(answer, 200).body == data

@@ -1,0 +1,1 @@
+"""What the test suites share: starting servers, speaking to them, making images."""
