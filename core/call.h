@@ -33,7 +33,8 @@ struct route {
     enum fault (*open)(struct call *c); /* UPLOAD: on a worker, before the body: sets c->sink */
     /* Optional: answer on the loop from memory only; OK = answered, WOULD_BLOCK = ask a worker. */
     enum fault (*from_memory)(struct call *c);
-    const char *query; /* the query parameters it reads, for docs/api: "n, last" */
+    const char *query;  /* the query parameters it reads, for docs/api: "n, last" */
+    const char *action; /* the named right it needs: "Microsoft.Resources/tags/read"; or NULL */
 };
 
 /* One row: a fault (and noun, NULL = any) becomes a status and a code. First match wins. */
@@ -61,6 +62,7 @@ struct service {
     const struct db_stmt *stmts;        /* prepared on every connection */
     const struct migration *migrations; /* ends with name NULL; applied in the order of services */
     const char *schema;
+    bool any_case; /* paths match in any case of letters, and "//" as "/" (Resource Manager's) */
     bool (*owns_host)(
         const char *host); /* such a host is answered by this service (and core) only */
     /*

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/server.h"
 
@@ -17,13 +18,18 @@ static const char *placeholder_end(const char *p, bool *several)
 }
 
 struct match {
-    struct call *c;
+    bool any_case;
     size_t n;
     const char *start[PATH_ARGS_MAX];
     size_t len[PATH_ARGS_MAX];
 };
 
 static bool match_rest(struct match *m, const char *pattern, const char *path);
+
+static char lower(char letter)
+{
+    return letter >= 'A' && letter <= 'Z' ? (char)(letter + 'a' - 'A') : letter;
+}
 
 /* The longest run of segments first: in "a/blobs/b/blobs/D" the name is "a/blobs/b". */
 static bool match_placeholder(struct match *m, const char *pattern, const char *path)
@@ -52,7 +58,7 @@ static bool match_placeholder(struct match *m, const char *pattern, const char *
 static bool match_rest(struct match *m, const char *pattern, const char *path)
 {
     for (; *pattern && *pattern != '{'; pattern++, path++)
-        if (*pattern != *path)
+        if (*pattern != *path && (!m->any_case || lower(*pattern) != lower(*path)))
             return false;
     return *pattern ? match_placeholder(m, pattern, path) : *path == '\0';
 }
@@ -71,13 +77,31 @@ static void keep(struct call *c, const struct service *service, const struct rou
         c->path_args[i] = arena_strndup(&c->op.arena, m->start[i], m->len[i]);
 }
 
+/* Clients of Resource Manager join "https://host/" and "/path", or leave a name empty. */
+static const char *single_slashes(struct arena *arena, const char *path)
+{
+    size_t n = 0;
+    char *out;
+
+    if (!strstr(path, "//"))
+        return path;
+    out = arena_strdup(arena, path);
+    for (const char *p = path; *p; p++)
+        if (*p != '/' || n == 0 || out[n - 1] != '/')
+            out[n++] = *p;
+    out[n] = '\0';
+    return out;
+}
+
 /* Look through one service; methods seen on the path are collected for Allow. */
 static bool find_in(struct call *c, const struct service *service, unsigned *ret_methods)
 {
-    for (const struct route *r = service->routes; r && r->method; r++) {
-        struct match m = {.c = c};
+    const char *path = service->any_case ? single_slashes(&c->op.arena, c->path) : c->path;
 
-        if (!match_rest(&m, r->pattern, c->path))
+    for (const struct route *r = service->routes; r && r->method; r++) {
+        struct match m = {.any_case = service->any_case};
+
+        if (!match_rest(&m, r->pattern, path))
             continue;
         *ret_methods |= 1u << r->method | (r->method == GET ? 1u << HEAD : 0);
         if (method_fits(r->method, c->method)) {
@@ -94,11 +118,12 @@ static bool find_in(struct call *c, const struct service *service, unsigned *ret
    segment, so that /v2/nonsense is an OCI error. */
 static const struct service *nearest(const struct call *c)
 {
-    size_t len = strcspn(c->path + 1, "/") + 1;
+    const char *path = c->path + (strncmp(c->path, "//", 2) == 0);
+    size_t len = strcspn(path + 1, "/") + 1;
 
     for (const struct service *const *s = all_services; *s; s++)
         for (const struct route *r = (*s)->routes; r && r->method; r++)
-            if (strncmp(r->pattern, c->path, len) == 0 &&
+            if (strncasecmp(r->pattern, path, len) == 0 &&
                 (r->pattern[len] == '/' || r->pattern[len] == '\0'))
                 return *s;
     return NULL;
@@ -154,8 +179,9 @@ void routes_print(struct text *out, const struct service *const *services)
                     "| --- | --- | --- | --- | --- |\n",
                     (*services)->name);
         for (const struct route *r = (*services)->routes; r->method; r++)
-            text_printf(out, "| %s | `%s` | %s | %s%s | %s |\n", method_name(r->method), r->pattern,
-                        r->query ? r->query : "", lane_names[r->lane], r->access ? "" : ", public",
-                        r->summary);
+            text_printf(out, "| %s | `%s` | %s | %s%s%s%s | %s |\n", method_name(r->method),
+                        r->pattern, r->query ? r->query : "", lane_names[r->lane],
+                        r->access ? "" : ", public", r->action ? ", " : "",
+                        r->action ? r->action : "", r->summary);
     }
 }

@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/admin_file.h"
 #include "core/db.h"
 #include "core/durable.h"
 #include "core/helper.h"
@@ -217,7 +218,7 @@ static enum fault start_services(struct op *op, const struct settings *s)
     for (const struct service *const *p = all_services; *p; p++)
         if ((*p)->start)
             TRY((*p)->start(op, s));
-    return OK;
+    return admin_file_write(op, s);
 }
 
 /* Uploads stream over HTTP/1.1 and are spooled over HTTP/2, so a registry's own names offer the

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "core/files.h"
 #include "registry/registry.h"
 
 static enum fault fail_errno(struct op *op, const char *doing, const char *path)
@@ -21,15 +22,6 @@ static enum fault make_folder(struct op *op, const char *path)
     if (mkdir(path, 0700) == 0 || errno == EEXIST)
         return OK;
     return fail_errno(op, "make", path);
-}
-
-enum fault folder_sync(struct op *op, const char *path)
-{
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0 || fsync(fd) != 0)
-        return fail_errno(op, "sync", path);
-    return OK;
 }
 
 /* All 256 folders at once: one made later would need a sync of its parent before any file in it

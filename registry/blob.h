@@ -34,8 +34,6 @@ enum fault blob_adopt(struct op *op, int64_t repository_id, const char *digest, 
                       const char *path);
 /* Move a file and make the move durable. */
 enum fault file_move(struct op *op, const char *from, const char *to);
-/* Make a folder's entries durable. */
-enum fault folder_sync(struct op *op, const char *path);
 /* UNAVAILABLE when writing so many bytes would go into the reserve of free space. */
 enum fault check_free_space(struct op *op, int64_t bytes);
 

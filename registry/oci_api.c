@@ -5,6 +5,7 @@
 
 #include "core/db.h"
 #include "core/durable.h"
+#include "core/files.h"
 #include "core/seal.h"
 #include "registry/api.h"
 #include "registry/blob.h"

@@ -14,11 +14,12 @@
     "(coalesce(registry.from_us($5),"                                                              \
     " (SELECT updated FROM registry.tag WHERE repository_id = $1 AND name = $3)), $3)"
 
-enum { DELETE_ROW, EXISTS, NAMES, ONE, LIST_NAME, LIST_NEWEST, LIST_OLDEST, CHANGE };
+enum { DELETE_ROW, LOCKED, NAMES, ONE, LIST_NAME, LIST_NEWEST, LIST_OLDEST, CHANGE };
 static const struct db_stmt stmts[] = {
     [DELETE_ROW] = {"DELETE FROM registry.tag WHERE repository_id = $1 AND name = $2"
                     " AND delete_enabled AND write_enabled"},
-    [EXISTS] = {"SELECT FROM registry.tag WHERE repository_id = $1 AND name = $2"},
+    [LOCKED] = {"SELECT FROM registry.tag WHERE repository_id = $1 AND name = $2"
+                " AND NOT (delete_enabled AND write_enabled)"},
     [NAMES] = {"SELECT name FROM registry.tag WHERE repository_id = $1 AND name > $2"
                " AND list_enabled ORDER BY name LIMIT $3"},
     [ONE] = {DETAILS " AND name = $2"},
@@ -53,7 +54,8 @@ enum fault tag_delete(struct op *op, int64_t repository_id, const char *name, co
     TRY(db_query(op, &stmts[DELETE_ROW], &rows, DB_INT(repository_id), DB_TEXT(name)));
     if (rows.affected)
         return OK;
-    TRY(db_query(op, &stmts[EXISTS], &rows, DB_INT(repository_id), DB_TEXT(name)));
+    /* A tag that a neighbour deletes and another pushes again in between is not there for us. */
+    TRY(db_query(op, &stmts[LOCKED], &rows, DB_INT(repository_id), DB_TEXT(name)));
     if (db_next(&rows))
         return check_lock(op, false, "deleting", name);
     return fail_on(op, noun, NOT_FOUND, "the specified tag %s does not exist", name);

@@ -1,0 +1,31 @@
+/*
+ * Reconcilers (GUIDE §6): a queue of keys, not events. A key waiting is not added twice, never runs
+ * on two threads, and comes back with jittered back-off when its step fails. A step re-reads state,
+ * does one thing that may be done twice, and says when it wants to be called again.
+ */
+#ifndef SUNDOG_CORE_RECONCILE_H
+#define SUNDOG_CORE_RECONCILE_H
+
+#include "core/op.h"
+
+#define RECONCILE_DONE (-1) /* *ret_again_ms: nothing left to do for this key */
+
+struct reconciler;
+/*
+ * One step for a key, on a thread with a connection (op->db), no transaction open. *ret_again_ms is
+ * RECONCILE_DONE at the call; set it to come back after so many milliseconds (0: at once). A fault
+ * brings the key back by itself: 0.1 s, doubled up to 30 s, ±25 %.
+ */
+typedef enum fault (*reconcile_step)(struct op *op, const char *key, int64_t *ret_again_ms);
+
+/* name shows in thread names and the log (≤ 10 bytes). */
+struct reconciler *reconciler_new(const char *name, int threads, reconcile_step step);
+/* From any thread. A key that is running now runs once more after. NULL reconciler: ignored. */
+void reconciler_add(struct reconciler *r, const char *key);
+void reconciler_add_after(struct reconciler *r, const char *key, int64_t delay_ms);
+/* Steps running now end; what waits is forgotten (the rows know it). */
+void reconciler_free(struct reconciler *r);
+/* Keys waiting or running, for /metrics. */
+size_t reconciler_depth(struct reconciler *r);
+
+#endif
