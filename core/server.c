@@ -27,6 +27,7 @@
 #include "core/admin_file.h"
 #include "core/db.h"
 #include "core/durable.h"
+#include "core/fetch.h"
 #include "core/helper.h"
 #include "core/hub.h"
 #include "core/json.h"
@@ -283,6 +284,7 @@ static enum fault start(struct op *op, const struct settings *s)
     TRY(load_key(op, s));
     TRY(open_database(op, s));
     TRY(tls_start(op, s));
+    fetch_start();
     workers = pool_new("worker", (int)s->worker_threads, (size_t)s->queue_max, true);
     io_pool = pool_new("io", (int)s->io_threads, (size_t)s->queue_max, false);
     slow_pool = pool_new("slow", (int)s->slow_threads, (size_t)s->queue_max, true);
@@ -304,6 +306,7 @@ static void stop(const struct settings *s)
     pool_free(slow_pool);
     pool_free(io_pool);
     pool_free(workers);
+    fetch_stop();
     tls_stop();
     helper_stop();
     log_event(LOG_INFO_, "ended", "%s", "");
