@@ -12,13 +12,14 @@
 #include "core/seal.h"
 
 #define FILE_MAX (4u << 20)
-#define VARS_MAX 16
+#define VARS_MAX 40
 
 struct env {
     struct op *op;
     const char *data, *client;              /* DIR, and the folder of the clients' files */
     const char *plain, *tls;                /* "localhost:8480", "localhost:8443", or NULL */
-    const char *registry, *user, *password; /* of admin.json; user NULL: it is not ours to read */
+    json_t *admin;                          /* admin.json; NULL: it is not ours to read */
+    const char *registry, *user, *password; /* of it */
     struct {
         const char *name, *value;
     } vars[VARS_MAX];
@@ -94,6 +95,7 @@ static void read_admin(struct env *env)
         op_clear_fault(op);
         return;
     }
+    env->admin = root;
     if (json_string_value(json_object_get(root, "registryName")))
         env->registry = json_string_value(json_object_get(root, "registryName"));
     env->user = json_string_value(json_object_get(root, "registryUsername"));
@@ -101,6 +103,13 @@ static void read_admin(struct env *env)
 }
 
 /* ---- writing ---- */
+
+static enum fault make_folder(struct op *op, const char *path)
+{
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return fail(op, UNAVAILABLE, "cannot make %s: %s", path, strerror(errno));
+    return OK;
+}
 
 static enum fault make_client_folder(struct env *env)
 {
@@ -118,12 +127,10 @@ static enum fault make_client_folder(struct env *env)
         return fail(op, INVALID, "there is no folder to write clients' files to: set HOME");
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (mkdir(path, 0700) < 0 && errno != EEXIST)
-            return fail(op, UNAVAILABLE, "cannot make %s: %s", path, strerror(errno));
+        TRY(make_folder(op, path));
         *slash = '/';
     }
-    if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return fail(op, UNAVAILABLE, "cannot make %s: %s", path, strerror(errno));
+    TRY(make_folder(op, path));
     env->client = arena_strndup(&op->arena, path, strlen(path) - strlen("/docker"));
     return OK;
 }
@@ -250,6 +257,49 @@ static enum fault write_bundle(struct env *env)
     return OK;
 }
 
+/* What az, the Azure SDKs and Terraform read, and from which member of admin.json. */
+static const struct azure_variable {
+    const char *name, *member;
+} azure_variables[] = {
+    {"AZURE_TENANT_ID",       "tenantId"      },
+    {"AZURE_CLIENT_ID",       "clientId"      },
+    {"AZURE_CLIENT_SECRET",   "clientSecret"  },
+    {"AZURE_SUBSCRIPTION_ID", "subscriptionId"},
+    {"ARM_TENANT_ID",         "tenantId"      },
+    {"ARM_CLIENT_ID",         "clientId"      },
+    {"ARM_CLIENT_SECRET",     "clientSecret"  },
+    {"ARM_SUBSCRIPTION_ID",   "subscriptionId"},
+};
+
+/*
+ * az takes its clouds from ARM_CLOUD_METADATA_URL, in a configuration folder of its own that must
+ * exist: nothing of the user's real cloud is touched.
+ */
+static enum fault write_azure(struct env *env)
+{
+    struct op *op = env->op;
+    const char *folder = arena_printf(&op->arena, "%s/azure", env->client);
+
+    if (!env->tls)
+        return OK;
+    TRY(make_folder(op, folder));
+    say(env, "AZURE_CONFIG_DIR", folder);
+    say(env, "ARM_CLOUD_METADATA_URL",
+        arena_printf(&op->arena, "https://%s/metadata/endpoints?api-version=2019-05-01", env->tls));
+    say(env, "AZURE_CORE_COLLECT_TELEMETRY", "no");
+    say(env, "AZURE_CORE_INSTANCE_DISCOVERY", "false");
+    say(env, "AZURE_AUTHORITY_HOST", arena_printf(&op->arena, "https://%s", env->tls));
+    say(env, "ARM_METADATA_HOSTNAME", env->tls);
+    for (size_t i = 0; env->admin && i < ARRAY_LEN(azure_variables); i++) {
+        const char *value =
+            json_string_value(json_object_get(env->admin, azure_variables[i].member));
+
+        if (value)
+            say(env, azure_variables[i].name, value);
+    }
+    return OK;
+}
+
 /* ---- printing ---- */
 
 static void print_shell(const struct env *env)
@@ -310,7 +360,8 @@ static enum fault collect(struct env *env)
         TRY(write_logins(env));
     }
     TRY(write_registries(env));
-    return write_bundle(env);
+    TRY(write_bundle(env));
+    return write_azure(env);
 }
 
 int env_run(struct settings *settings)
