@@ -1,0 +1,43 @@
+/* Resource groups: rows of api.resource_group, and their cascading deletion. */
+#ifndef SUNDOG_API_GROUP_H
+#define SUNDOG_API_GROUP_H
+
+#include "api/arm.h"
+
+struct group {
+    const char *id, *key; /* "/subscriptions/S/resourceGroups/NAME" as made; lower case */
+    const char *subscription, *name, *location, *managed_by;
+    const char *tags;  /* JSON object text */
+    const char *state; /* "Succeeded", "Deleting" */
+    int64_t version;
+};
+
+/* One statement; CONFLICT on "InvalidResourceGroupLocation", "ResourceGroupBeingDeleted" or
+   "ResourceGroupQuotaExceeded". */
+enum fault group_put(struct op *op, const struct group *wanted, struct group *ret_now,
+                     bool *ret_created);
+/* NOT_FOUND on "ResourceGroupNotFound". */
+enum fault group_get(struct op *op, const char *subscription, const char *name, struct group *ret);
+enum fault group_set_tags(struct op *op, const char *subscription, const char *name,
+                          const char *tags, const char *managed_by, struct group *ret_now);
+/* From now on it is Deleting; *ret_operation the operation under way, when it is already. */
+enum fault group_set_deleting(struct op *op, const char *key, const char *operation,
+                              const char **ret_operation);
+enum fault group_delete_row(struct op *op, const char *key);
+struct group_filter {
+    const char *subscription;
+    const char *tag_name, *tag_value; /* NULL: any */
+    const char *last;                 /* key after which to begin; "" */
+    int64_t limit;
+};
+enum fault group_list(struct op *op, const struct group_filter *filter, struct group **ret,
+                      size_t *ret_n);
+
+/* What finishes deletions: key = the group's key. */
+void group_delete_start(struct op *op);
+void group_delete_stop(void);
+void group_delete_wake(const char *key);
+
+extern const struct route group_routes[];
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * What a service tells the resource manager about itself. Each api/x_api.c exports one struct
+ * provider and one route table; api/providers.c lists them.
+ */
+#ifndef SUNDOG_API_PROVIDER_H
+#define SUNDOG_API_PROVIDER_H
+
+#include "api/resource.h"
+
+struct resource_type {
+    const char *type;                /* below the namespace: "registries", "registries/webhooks" */
+    const char *const *api_versions; /* newest first, NULL-terminated */
+    bool tracked;                    /* has location and tags */
+    bool no_row; /* known by name only (locations/operationResults): no envelope is kept */
+
+    /* The whole resource, as its GET shows it. */
+    enum fault (*render)(struct op *op, const struct resource *r, json_t **ret);
+    /*
+     * Force-delete, as DELETE does and group deletion: the service's rows, part of the open
+     * transaction; the envelope is deleted by the caller in the same one. It may run twice. Where
+     * the world must change first: set *ret_again_ms to be called again (nothing is deleted yet).
+     */
+    enum fault (*remove)(struct op *op, const struct resource *r, int64_t *ret_again_ms);
+    /* The resource becomes id `to` (another group or subscription), part of the open transaction.
+       NULL: cannot be moved. */
+    enum fault (*move)(struct op *op, const struct resource *r, const struct resource_id *to);
+    /* After the commit of a remove, a move, or of new tags: reload what memory holds. May be NULL.
+     */
+    enum fault (*changed)(struct op *op);
+};
+
+struct provider_operation {
+    const char *name; /* "Microsoft.ContainerRegistry/registries/read" */
+    const char *resource, *operation, *description;
+    bool is_data;
+};
+
+struct provider {
+    const char *name;                            /* "Microsoft.ContainerRegistry" */
+    const char *display;                         /* "Microsoft Container Registry" */
+    const struct resource_type *types;           /* ends with type NULL; NULL: none here yet */
+    const struct provider_operation *operations; /* ends with name NULL; NULL: none */
+    const struct route *routes;                  /* ends with method 0; NULL: none */
+    bool not_built; /* its resources come with a later Sundog: starts as NotRegistered */
+    void (*start)(
+        void); /* registers operation kinds, starts reconcilers; no database. May be NULL */
+    void (*stop)(void);
+};
+
+extern const struct provider *const providers[]; /* NULL-terminated */
+
+/* In any case of letters; NULL: unknown. */
+const struct provider *provider_find(const char *name);
+/* By full type. NULL: unknown. */
+const struct resource_type *resource_type_find(const char *full_type);
+
+#endif
