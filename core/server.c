@@ -134,10 +134,29 @@ static enum fault bind_all(struct op *op, const char *const *addresses, bool tls
     return OK;
 }
 
+static char registry_suffix[64];
+
+const char *server_registry_suffix(void)
+{
+    return registry_suffix;
+}
+
+/* TLS sockets were bound first. 443 is what an HTTPS client takes without being told. */
+static void set_registry_suffix(struct op *op)
+{
+    const char *address = n_listeners ? listen_address(op, listeners[0].fd) : "";
+    const char *colon = strrchr(address, ':');
+    const char *port = colon && strcmp(colon, ":443") != 0 ? colon : "";
+
+    snprintf(registry_suffix, sizeof(registry_suffix), ".azurecr.localhost%.10s", port);
+}
+
 static enum fault bind_sockets(struct op *op, const struct settings *s)
 {
     TRY(bind_all(op, s->listen, true, "--listen", false));
-    return bind_all(op, s->plain_listen, false, "--plain-listen", true);
+    TRY(bind_all(op, s->plain_listen, false, "--plain-listen", true));
+    set_registry_suffix(op);
+    return OK;
 }
 
 static enum fault listen_all(struct op *op)

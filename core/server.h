@@ -13,6 +13,12 @@ extern const struct settings *server_settings;
 /* `sundog serve`: returns the exit status after SIGTERM or SIGINT. services ends with NULL. */
 int server_run(struct settings *settings, const struct service *const *services);
 
+/*
+ * What follows a registry's name in its login server, port included: ".azurecr.localhost:8443"
+ * (the first TLS port; without TLS the plain one). Constant from before services start.
+ */
+const char *server_registry_suffix(void);
+
 /* true once requests may come and the database answers (GET /readyz). */
 bool server_ready(void);
 
