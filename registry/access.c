@@ -32,10 +32,10 @@ const struct caller *caller_of(const struct call *c)
     return c->caller;
 }
 
-unsigned caller_rights(const struct caller *caller, const struct registry *registry,
-                       const char *repository)
+unsigned caller_rights(struct op *op, const struct caller *caller, const struct registry *registry,
+                       const char *repository, unsigned of)
 {
-    unsigned actions = principal_rights(&caller->principal, registry, repository);
+    unsigned actions = principal_rights(op, &caller->principal, registry, repository, of);
 
     if (caller->token && registry)
         actions &= token_actions(caller->token, registry->name, repository);
@@ -44,21 +44,33 @@ unsigned caller_rights(const struct caller *caller, const struct registry *regis
 
 /* ---- who ---- */
 
-enum fault access_login(struct call *c, const char *user, const char *password,
-                        struct principal *ret_principal)
+const struct registry *access_host_registry(struct call *c)
+{
+    const char *name = host_registry(&c->op.arena, c->host);
+
+    return name ? registry_find(&c->op, name) : NULL;
+}
+
+enum fault access_admit(struct call *c, const struct registry *registry)
+{
+    if (!registry || registry_admits(registry, c->client))
+        return OK;
+    return fail(&c->op, FORBIDDEN,
+                "client with IP '%s' is not allowed access. Refer https://aka.ms/acr/firewall to "
+                "grant access.",
+                c->client);
+}
+
+enum fault access_login(struct call *c, const struct registry *registry, const char *user,
+                        const char *password, bool may_block, struct principal *ret_principal)
 {
     enum fault fault;
 
     TRY(throttle_check(&c->op, c->client, user));
-    fault = principal_by_password(&c->op, user, password, ret_principal);
+    fault = principal_by_password(&c->op, registry, user, password, may_block, ret_principal);
     if (fault == UNAUTHENTICATED)
         throttle_failed(c->client, user);
     return fault;
-}
-
-static enum fault identify_by_token(struct op *op, const struct token *token, struct principal *ret)
-{
-    return principal_by_subject(op, token->subject, ret);
 }
 
 static enum fault identify_basic(struct call *c, const char *encoded, bool may_block,
@@ -76,13 +88,13 @@ static enum fault identify_basic(struct call *c, const char *encoded, bool may_b
     *colon = '\0';
     if (strcmp(user, NULL_GUID) == 0) {
         TRY(token_verify(&c->op, colon + 1, may_block, ret_token));
-        TRY(identify_by_token(&c->op, *ret_token, ret_principal));
+        TRY(principal_by_subject(&c->op, (*ret_token)->subject, may_block, ret_principal));
         if ((*ret_token)->use == TOKEN_REFRESH)
             *ret_token = NULL;
         return OK;
     }
     *ret_token = NULL;
-    return access_login(c, user, colon + 1, ret_principal);
+    return access_login(c, access_host_registry(c), user, colon + 1, may_block, ret_principal);
 }
 
 enum fault access_identify(struct call *c, const char *authorization, bool may_block,
@@ -98,7 +110,7 @@ enum fault access_identify(struct call *c, const char *authorization, bool may_b
     TRY(token_verify(&c->op, value, may_block, ret_token));
     if ((*ret_token)->use != TOKEN_ACCESS)
         return fail(&c->op, UNAUTHENTICATED, "a refresh token is no access token");
-    return identify_by_token(&c->op, *ret_token, ret_principal);
+    return principal_by_subject(&c->op, (*ret_token)->subject, may_block, ret_principal);
 }
 
 /* ---- what ---- */
@@ -177,13 +189,23 @@ static enum fault challenge(struct call *c, const struct caller *caller, const c
 }
 
 /* By path the catalog is of every registry: one that may be listed is enough. */
-static bool may_list_any(struct op *op, const struct caller *caller)
+static bool may_list_any(struct call *c, const struct caller *caller)
 {
+    const struct registry *const *all;
     size_t n;
-    const struct registry *all = registry_all(op, &n);
 
+    if (caller->principal.registry_id) { /* of one registry only */
+        const struct registry *own = registry_find_id(&c->op, caller->principal.registry_id);
+
+        return own && registry_admits(own, c->client) &&
+               caller_rights(&c->op, caller, own, NULL, SCOPE_CATALOG);
+    }
+    if (caller->principal.kind == PRINCIPAL_ANONYMOUS)
+        return false;
+    all = registry_all(&c->op, &n);
     for (size_t i = 0; i < n; i++)
-        if (caller_rights(caller, &all[i], NULL) & SCOPE_CATALOG)
+        if (registry_admits(all[i], c->client) &&
+            caller_rights(&c->op, caller, all[i], NULL, SCOPE_CATALOG))
             return true;
     return false;
 }
@@ -195,8 +217,8 @@ static bool is_allowed(struct call *c, const struct caller *caller, const struct
     if (!row->type)
         return caller->accepted;
     if (c->route->access == RIGHT_CATALOG && !target->by_name)
-        return may_list_any(&c->op, caller);
-    return caller_rights(caller, target->registry, target->repository) & row->any_of;
+        return may_list_any(c, caller);
+    return caller_rights(&c->op, caller, target->registry, target->repository, row->any_of);
 }
 
 static enum fault identify(struct call *c, bool may_block, struct caller *caller)
@@ -222,6 +244,7 @@ enum fault registry_authorise(struct call *c, bool may_block)
 
     c->caller = caller;
     TRY(find_target(c, &caller->target));
+    TRY(access_admit(c, caller->target.registry));
     if (row->type)
         need(caller, row->type, row->any_of == SCOPE_CATALOG ? "catalog" : caller->target.full_name,
              row->asks);
@@ -242,8 +265,8 @@ enum fault access_need(struct call *c, const char *full_name, unsigned actions)
     struct target target;
 
     TRY(target_find(&c->op, c->host, full_name, &target));
-    if (target.repository &&
-        (caller_rights(caller, target.registry, target.repository) & actions) == actions)
+    if (target.repository && target.registry && registry_admits(target.registry, c->client) &&
+        caller_rights(&c->op, caller, target.registry, target.repository, actions) == actions)
         return OK;
     need(caller, "repository", full_name, actions);
     return challenge(c, caller, "the rights of these credentials are too small");

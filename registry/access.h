@@ -39,9 +39,12 @@ enum fault registry_authorise(struct call *c, bool may_block);
 void registry_decorate(struct call *c);
 
 const struct caller *caller_of(const struct call *c);
-/* What the caller may do now: the principal's rights, cut down to what its token was given for. */
-unsigned caller_rights(const struct caller *caller, const struct registry *registry,
-                       const char *repository);
+/* Which of these actions the caller may do now: the principal's rights, cut down to what its token
+   was given for. */
+unsigned caller_rights(struct op *op, const struct caller *caller, const struct registry *registry,
+                       const char *repository, unsigned of);
+/* FORBIDDEN: the registry's network rules do not let this client in. NULL: there is none. */
+enum fault access_admit(struct call *c, const struct registry *registry);
 /*
  * Ask for actions on one more repository than the route's own (the source of a mount).
  * UNAUTHENTICATED: the challenge then names both.
@@ -53,8 +56,10 @@ enum fault access_need(struct call *c, const char *full_name, unsigned actions);
  */
 enum fault access_identify(struct call *c, const char *authorization, bool may_block,
                            struct principal *ret_principal, const struct token **ret_token);
-/* A name and its password, limited in failures by client and name. */
-enum fault access_login(struct call *c, const char *user, const char *password,
-                        struct principal *ret_principal);
+/* A name and its password, limited in failures by client and name. registry: of the host. */
+enum fault access_login(struct call *c, const struct registry *registry, const char *user,
+                        const char *password, bool may_block, struct principal *ret_principal);
+/* The registry the request's host names; NULL: by path, or there is none. */
+const struct registry *access_host_registry(struct call *c);
 
 #endif

@@ -326,7 +326,7 @@ static enum fault add_usage(struct op *op, const struct registry *registry, stru
 
 static enum fault measure(struct op *op)
 {
-    const struct registry *all;
+    const struct registry *const *all;
     int64_t blobs, bytes;
     struct text out;
     size_t n;
@@ -337,7 +337,7 @@ static enum fault measure(struct op *op)
                 (long long)bytes);
     all = registry_all(op, &n);
     for (size_t i = 0; i < n; i++)
-        TRY(add_usage(op, &all[i], &out));
+        TRY(add_usage(op, all[i], &out));
     pthread_mutex_lock(&collector.lock);
     free(collector.usage);
     collector.usage = strdup(out.data);

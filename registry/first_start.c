@@ -9,11 +9,9 @@
 #include "registry/blob.h"
 #include "registry/hash.h"
 #include "registry/manifest.h"
-#include "registry/registry.h"
+#include "registry/registry_store.h"
 #include "registry/repository.h"
 #include "registry/tag.h"
-
-#define PASSWORD_LENGTH 52
 
 /* ---- the image ---- */
 
@@ -52,39 +50,51 @@ static enum fault put_hello(struct op *op, int64_t registry_id)
 /* All in one transaction: a first start that is cut off leaves nothing and is simply made again. */
 static enum fault make_registry(struct op *op, const struct settings *settings)
 {
-    const char *passwords[2] = {settings->admin_password, random_password(op, PASSWORD_LENGTH)};
+    struct registry_options options;
+    enum fault fault;
     int64_t id;
 
-    if (!passwords[0])
-        passwords[0] = random_password(op, PASSWORD_LENGTH);
+    registry_options_default(&options, SKU_PREMIUM);
+    options.admin_enabled = true;
     TRY(db_begin(op));
-    TRY(registry_store_insert(op, FIRST_REGISTRY, passwords, &id));
-    if (id)
-        TRY(put_hello(op, id));
+    fault = registry_create(op, FIRST_REGISTRY, NULL, &options, &id);
+    if (fault == CONFLICT) { /* another `serve` made it just now */
+        op_clear_fault(op);
+        db_rollback(op);
+        return OK;
+    }
+    TRY(fault);
+    if (settings->admin_password)
+        TRY(registry_store_set_password(op, id, 0, settings->admin_password));
+    TRY(put_hello(op, id));
     return db_commit(op);
 }
 
 static void tell_admin(struct op *op)
 {
     const struct registry *registry = registry_find(op, FIRST_REGISTRY);
+    const char *password = registry ? registry_password(op, registry, 0) : NULL;
 
-    if (!registry || !registry->passwords[0])
+    if (!password)
         return;
     admin_file_note("registryName", registry->name);
     admin_file_note("registryUsername", registry->name);
-    admin_file_note("registryPassword", registry->passwords[0]);
+    admin_file_note("registryPassword", password);
 }
 
 static enum fault set_anonymous_pull(struct op *op, const struct settings *settings)
 {
     const struct registry *registry = registry_find(op, FIRST_REGISTRY);
     bool wanted = strcmp(settings->anonymous_pull, "on") == 0;
+    struct registry_options options;
 
     if (!registry || strcmp(settings->anonymous_pull, "as-is") == 0 ||
-        registry->anonymous_pull == wanted)
+        registry->options.anonymous_pull == wanted)
         return OK;
-    TRY(registry_store_set(op, registry->id, registry->admin_enabled, wanted));
-    return registry_reload(op);
+    options = registry->options;
+    options.anonymous_pull = wanted;
+    TRY(registry_update(op, registry->id, &options));
+    return registry_changed(op, registry->id);
 }
 
 enum fault first_start(struct op *op, const struct settings *settings)

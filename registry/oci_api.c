@@ -147,8 +147,8 @@ static enum fault find_source(struct call *c, const char *digest, bool *ret_foun
     TRY(blob_sources(&c->op, caller->target.registry->id, digest, &names, &n));
     *ret_found = false;
     for (size_t i = 0; i < n && !*ret_found; i++)
-        *ret_found =
-            principal_rights(&caller->principal, caller->target.registry, names[i]) & SCOPE_PULL;
+        *ret_found = principal_rights(&c->op, &caller->principal, caller->target.registry, names[i],
+                                      SCOPE_PULL) != 0;
     return OK;
 }
 
@@ -167,11 +167,12 @@ static enum fault check_source(struct call *c, const char *from, const char *dig
 
     *ret_found = false;
     if (target_find(&c->op, c->host, from, &target) != OK || !target.registry ||
-        !target.repository) {
+        !target.repository || !registry_admits(target.registry, c->client)) {
         op_clear_fault(&c->op);
         return OK;
     }
-    if (!(principal_rights(&caller->principal, target.registry, target.repository) & SCOPE_PULL))
+    if (!principal_rights(&c->op, &caller->principal, target.registry, target.repository,
+                          SCOPE_PULL))
         return OK;
     TRY(access_need(c, from, SCOPE_PULL));
     fault = repository_find(&c->op, target.registry->id, target.repository, &source);
@@ -433,6 +434,29 @@ static const char *last_within(const char *last, const struct registry *registry
     return order == 0 && last[len] == '/' ? last + len + 1 : "";
 }
 
+/* Whoever may read the metadata of some repositories only sees these. */
+static enum fault list_visible(struct call *c, const struct registry *registry, const char *last,
+                               int64_t max, const char ***ret_names, size_t *ret_n)
+{
+    const struct principal *who = &caller_of(c)->principal;
+    const char **kept, **found;
+    size_t n = 0, n_found;
+
+    if (!principal_lists_some(who))
+        return repository_list(&c->op, registry->id, last, max, ret_names, ret_n);
+    kept = arena_alloc(&c->op.arena, ((size_t)max + 1) * sizeof(*kept));
+    do {
+        TRY(repository_list(&c->op, registry->id, last, max, &found, &n_found));
+        for (size_t i = 0; i < n_found && (int64_t)n < max; i++)
+            if (principal_rights(&c->op, who, registry, found[i], SCOPE_METADATA_READ))
+                kept[n++] = found[i];
+        last = n_found ? found[n_found - 1] : last;
+    } while ((int64_t)n < max && (int64_t)n_found == max);
+    *ret_names = kept;
+    *ret_n = n;
+    return OK;
+}
+
 static enum fault add_registry(struct call *c, const struct registry *registry,
                                const struct page *page, const char **names, size_t *n)
 {
@@ -441,9 +465,10 @@ static enum fault add_registry(struct call *c, const struct registry *registry,
     bool done;
 
     last = last_within(page->last, registry, &done);
-    if (done || !(caller_rights(caller_of(c), registry, NULL) & SCOPE_CATALOG))
+    if (done || !registry_admits(registry, c->client) ||
+        !caller_rights(&c->op, caller_of(c), registry, NULL, SCOPE_CATALOG))
         return OK;
-    TRY(repository_list(&c->op, registry->id, last, page->n + 1 - (int64_t)*n, &found, &n_found));
+    TRY(list_visible(c, registry, last, page->n + 1 - (int64_t)*n, &found, &n_found));
     for (size_t i = 0; i < n_found; i++)
         names[(*n)++] = arena_printf(&c->op.arena, "%s/%s", registry->name, found[i]);
     return OK;
@@ -453,10 +478,10 @@ static enum fault catalog_of_all(struct call *c, const struct page *page)
 {
     const char **names = arena_alloc(&c->op.arena, (size_t)(page->n + 1) * sizeof(*names));
     size_t n_registries, n = 0;
-    const struct registry *all = registry_all(&c->op, &n_registries);
+    const struct registry *const *all = registry_all(&c->op, &n_registries);
 
     for (size_t i = 0; i < n_registries && (int64_t)n <= page->n; i++)
-        TRY(add_registry(c, &all[i], page, names, &n));
+        TRY(add_registry(c, all[i], page, names, &n));
     return reply_catalog(c, page, names, n);
 }
 
@@ -467,8 +492,7 @@ enum fault catalog_of_registry_get(struct call *c)
     size_t n;
 
     TRY(page_read(c, CATALOG_DEFAULT, CATALOG_MAX, &page));
-    TRY(repository_list(&c->op, caller_of(c)->target.registry->id, page.last, page.n + 1, &names,
-                        &n));
+    TRY(list_visible(c, caller_of(c)->target.registry, page.last, page.n + 1, &names, &n));
     return reply_catalog(c, &page, names, n);
 }
 

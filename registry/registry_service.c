@@ -9,6 +9,9 @@
 #include "registry/manifest.h"
 #include "registry/oci_dialect.h"
 #include "registry/pulls.h"
+#include "registry/registry_store.h"
+#include "registry/registry_token.h"
+#include "registry/repository.h"
 #include "registry/tag.h"
 #include "registry/upload.h"
 
@@ -16,6 +19,8 @@ static enum fault start(struct op *op, const struct settings *settings)
 {
     registry_settings = settings;
     registry_store_start();
+    scope_map_store_start();
+    registry_token_store_start();
     repository_store_start();
     blob_store_start();
     upload_store_start();
@@ -26,6 +31,7 @@ static enum fault start(struct op *op, const struct settings *settings)
     hot_start();
     TRY(blob_store_open(op, settings->blobs));
     registry_listen();
+    registry_token_listen();
     TRY(registry_reload(op));
     TRY(first_start(op, settings));
     collect_start();
@@ -35,6 +41,7 @@ static enum fault start(struct op *op, const struct settings *settings)
 static void stop(void)
 {
     collect_stop();
+    registry_token_stop();
     registry_stop();
 }
 

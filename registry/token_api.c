@@ -8,6 +8,7 @@
 #include "core/json.h"
 #include "registry/access.h"
 #include "registry/api.h"
+#include "registry/form.h"
 #include "registry/target.h"
 #include "registry/token.h"
 
@@ -75,19 +76,27 @@ static enum fault read_asked(struct call *c, parameter_fn *parameter, struct ask
 
 /* ---- what is granted ---- */
 
-static unsigned catalog_rights(struct op *op, const struct principal *principal,
-                               const struct target *target)
+/* By path the catalog is of every registry: any that may be listed counts. */
+static bool may_list(struct call *c, const struct principal *principal, const struct target *target)
 {
-    unsigned actions = 0;
+    struct op *op = &c->op;
+    const struct registry *const *all;
+    const struct registry *one = target->registry;
     size_t n;
-    const struct registry *all;
 
-    if (target->by_name)
-        return principal_rights(principal, target->registry, NULL);
+    if (!target->by_name && principal->registry_id)
+        one = registry_find_id(op, principal->registry_id);
+    if (target->by_name || principal->registry_id)
+        return one && registry_admits(one, c->client) &&
+               principal_rights(op, principal, one, NULL, SCOPE_CATALOG);
+    if (principal->kind == PRINCIPAL_ANONYMOUS)
+        return false;
     all = registry_all(op, &n);
     for (size_t i = 0; i < n; i++)
-        actions |= principal_rights(principal, &all[i], NULL);
-    return actions;
+        if (registry_admits(all[i], c->client) &&
+            principal_rights(op, principal, all[i], NULL, SCOPE_CATALOG))
+            return true;
+    return false;
 }
 
 /* Cut a scope down to what the principal may now; false: nothing is left. */
@@ -101,10 +110,13 @@ static bool grant(struct call *c, const struct principal *principal, const char 
         op_clear_fault(&c->op);
         return false;
     }
-    if (repository && target.repository)
-        scope->actions &= principal_rights(principal, target.registry, target.repository);
-    else if (strcmp(scope->type, "registry") == 0 && strcmp(scope->name, "catalog") == 0)
-        scope->actions &= catalog_rights(&c->op, principal, &target) & SCOPE_CATALOG;
+    if (repository && target.repository && target.registry &&
+        registry_admits(target.registry, c->client))
+        scope->actions =
+            principal_rights(&c->op, principal, target.registry, target.repository, scope->actions);
+    else if (strcmp(scope->type, "registry") == 0 && strcmp(scope->name, "catalog") == 0 &&
+             may_list(c, principal, &target))
+        scope->actions &= SCOPE_CATALOG;
     else
         scope->actions = 0;
     return scope->actions != 0;
@@ -153,36 +165,43 @@ static enum fault reply_token(struct call *c, const struct principal *principal,
     return reply_json(c, 200, token_json, &reply);
 }
 
+static const struct principal anonymous = {.kind = PRINCIPAL_ANONYMOUS, .name = "anonymous"};
+
 /* Nobody in particular: a token where some registry allows it, else 401. */
 static bool anonymous_is_welcome(struct call *c, const struct asked *asked)
 {
-    const struct principal anonymous = {PRINCIPAL_ANONYMOUS, 0, "anonymous"};
     struct asked copy = *asked;
     struct target target;
-    const struct registry *all;
-    bool any = false;
-    size_t n;
 
     if (asked->n_scopes > 0)
         return grant_all(c, &anonymous, &copy) > 0;
     if (target_find(&c->op, asked->service, NULL, &target) == OK && target.by_name)
-        return target.registry && target.registry->anonymous_pull;
-    all = registry_all(&c->op, &n);
-    for (size_t i = 0; i < n; i++)
-        any = any || all[i].anonymous_pull;
-    return any;
+        return target.registry && target.registry->options.anonymous_pull;
+    return registry_any_anonymous();
 }
 
 static enum fault reply_anonymous(struct call *c, struct asked *asked)
 {
-    const struct principal anonymous = {PRINCIPAL_ANONYMOUS, 0, "anonymous"};
-
     if (!anonymous_is_welcome(c, asked))
         return fail(&c->op, UNAUTHENTICATED, "no credentials were shown");
     return reply_token(c, &anonymous, asked);
 }
 
 /* ---- the endpoints ---- */
+
+/* The registry that a token is asked for, by the host or by the service named; NULL: by path. */
+static const struct registry *service_registry(struct call *c, const struct asked *asked)
+{
+    const char *name = host_registry(&c->op.arena, asked->service);
+
+    return name ? registry_find(&c->op, name) : access_host_registry(c);
+}
+
+static enum fault admit(struct call *c, const struct asked *asked)
+{
+    TRY(access_admit(c, access_host_registry(c)));
+    return access_admit(c, service_registry(c, asked));
+}
 
 enum fault token_get(struct call *c)
 {
@@ -192,6 +211,7 @@ enum fault token_get(struct call *c)
     struct asked asked;
 
     TRY(read_asked(c, call_query, &asked));
+    TRY(admit(c, &asked));
     if (!authorization)
         return reply_anonymous(c, &asked);
     TRY(access_identify(c, authorization, true, &principal, &token));
@@ -202,7 +222,7 @@ enum fault token_get(struct call *c)
 
 static enum fault by_refresh_token(struct call *c, struct principal *ret)
 {
-    const char *text = call_form(c, "refresh_token", 0);
+    const char *text = form_value(c, "refresh_token", 0);
     const struct token *token;
 
     if (!text || !*text)
@@ -210,17 +230,36 @@ static enum fault by_refresh_token(struct call *c, struct principal *ret)
     TRY(token_verify(&c->op, text, true, &token));
     if (token->use != TOKEN_REFRESH)
         return fail(&c->op, UNAUTHENTICATED, "this is no refresh token");
-    return principal_by_subject(&c->op, token->subject, ret);
+    return principal_by_subject(&c->op, token->subject, true, ret);
+}
+
+/* An Entra token, for a registry: of Resource Manager's audience only where it takes these. */
+static enum fault by_access_token(struct call *c, const struct asked *asked, struct principal *ret)
+{
+    const char *text = form_value(c, "access_token", 0);
+    const struct registry *registry = service_registry(c, asked);
+    unsigned audiences = AUDIENCE_REGISTRY;
+    const struct identity *identity;
+
+    if (!text || !*text)
+        return fail(&c->op, INVALID, "access_token is missing");
+    if (!registry || registry->options.arm_tokens)
+        audiences |= AUDIENCE_ARM;
+    TRY(entra_verify(&c->op, text, audiences, true, &identity));
+    *ret =
+        (struct principal){.kind = PRINCIPAL_ENTRA, .name = identity->name, .identity = identity};
+    return OK;
 }
 
 enum fault token_post(struct call *c)
 {
-    const char *grant_type = call_form(c, "grant_type", 0);
-    const char *user = call_form(c, "username", 0), *password = call_form(c, "password", 0);
+    const char *grant_type = form_value(c, "grant_type", 0);
+    const char *user = form_value(c, "username", 0), *password = form_value(c, "password", 0);
     struct principal principal;
     struct asked asked;
 
-    TRY(read_asked(c, call_form, &asked));
+    TRY(read_asked(c, form_value, &asked));
+    TRY(admit(c, &asked));
     if (!grant_type)
         return fail(&c->op, INVALID, "grant_type is missing");
     if (strcmp(grant_type, "password") == 0) {
@@ -228,7 +267,7 @@ enum fault token_post(struct call *c)
             return reply_anonymous(c, &asked);
         if (!password)
             return fail(&c->op, INVALID, "password is missing");
-        TRY(access_login(c, user, password, &principal));
+        TRY(access_login(c, service_registry(c, &asked), user, password, true, &principal));
     } else if (strcmp(grant_type, "refresh_token") == 0) {
         TRY(by_refresh_token(c, &principal));
     } else {
@@ -239,18 +278,23 @@ enum fault token_post(struct call *c)
 
 enum fault token_exchange(struct call *c)
 {
-    const char *grant_type = call_form(c, "grant_type", 0);
+    const char *grant_type = form_value(c, "grant_type", 0);
     struct token_reply reply = {0};
     struct principal principal;
     struct asked asked;
 
-    TRY(read_asked(c, call_form, &asked));
-    if (grant_type && strncmp(grant_type, "access_token", strlen("access_token")) == 0)
-        return fail_on(&c->op, "grant", INVALID,
-                       "Entra access tokens cannot be exchanged yet: log in as the admin user");
-    if (!grant_type || strcmp(grant_type, "refresh_token") != 0)
-        return fail(&c->op, INVALID, "grant_type must be refresh_token");
-    TRY(by_refresh_token(c, &principal));
+    TRY(read_asked(c, form_value, &asked));
+    TRY(admit(c, &asked));
+    if (!grant_type)
+        return fail(&c->op, INVALID, "grant_type is missing");
+    if (strcmp(grant_type, "access_token") == 0 ||
+        strcmp(grant_type, "access_token_refresh_token") == 0)
+        TRY(by_access_token(c, &asked, &principal));
+    else if (strcmp(grant_type, "refresh_token") == 0)
+        TRY(by_refresh_token(c, &principal));
+    else
+        return fail(&c->op, INVALID,
+                    "grant_type is access_token, access_token_refresh_token or refresh_token");
     TRY(token_issue(&c->op, TOKEN_REFRESH, &principal, asked.service, NULL, 0,
                     &reply.refresh_token));
     token_headers(c);

@@ -24,8 +24,9 @@ struct webhook {
     int64_t id;
     const char *name; /* ^[a-zA-Z0-9]{5,50}$ */
     bool enabled;
-    const char *scope; /* "", "repo", "repo:tag", "repo:*", "team/*": what it fires for */
-    unsigned actions;  /* of enum webhook_action */
+    const char
+        *scope;       /* "", "repo", "repo:tag", "repo:*", or a prefix and "*": what it fires for */
+    unsigned actions; /* of enum webhook_action */
     const char *created, *updated;
 };
 /* What a registry's memory keeps of an enabled one. */

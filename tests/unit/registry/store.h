@@ -6,7 +6,7 @@
 #include "registry/blob.h"
 #include "registry/collect.h"
 #include "registry/manifest.h"
-#include "registry/registry.h"
+#include "registry/registry_store.h"
 #include "registry/repository.h"
 #include "registry/tag.h"
 #include "registry/upload.h"
@@ -16,7 +16,7 @@
  */
 static inline void store_begin(struct op *op, int64_t *registry, struct repository *repository)
 {
-    static const char *const passwords[2] = {"first password", "second password"};
+    struct registry_options options;
 
     registry_settings = unit_settings();
     unit_op(op);
@@ -28,7 +28,9 @@ static inline void store_begin(struct op *op, int64_t *registry, struct reposito
     tag_store_start();
     collect_store_start();
     CU_ASSERT_EQUAL_FATAL(db_begin(op), OK);
-    CU_ASSERT_EQUAL_FATAL(registry_store_insert(op, "UnitTests", passwords, registry), OK);
+    registry_options_default(&options, SKU_PREMIUM);
+    options.admin_enabled = true;
+    CU_ASSERT_EQUAL_FATAL(registry_create(op, "UnitTests", NULL, &options, registry), OK);
     CU_ASSERT_NOT_EQUAL_FATAL(*registry, 0);
     CU_ASSERT_EQUAL_FATAL(repository_make(op, *registry, "team/app", repository), OK);
 }
