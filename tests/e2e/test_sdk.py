@@ -1,0 +1,81 @@
+"""The Azure SDKs for JavaScript (npm, newest) and Python (Debian's), pointed here by `sundog env`."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from harness import images
+from harness.azure import admin, environment
+from harness.clients import run
+from harness.machine import TOP, need
+from harness.server import fresh_folder
+
+SDK = os.path.join(TOP, "tests", "sdk")
+
+
+@pytest.fixture(scope="module")
+def env(sundog):
+    need("localhost-names")
+    found = environment(sundog)
+    first = admin(sundog)
+    found["SUNDOG_USER"], found["SUNDOG_USER_PASSWORD"] = first["userName"], first["userPassword"]
+    return found
+
+
+def push(sundog, image):
+    need("skopeo")
+    first = admin(sundog)
+    layout = images.small_layout(f"{fresh_folder('l')}/layout")
+    server = f"{first['registryName']}.azurecr.localhost:{sundog.port('https')}"
+    run("skopeo", "copy", "--dest-creds", f"{first['clientId']}:{first['clientSecret']}", "--dest-tls-verify=false",
+        f"oci:{layout.folder}:one", f"docker://{server}/{image}")
+    return server
+
+
+def test_javascript(sundog, env):
+    need("node", "npm")
+    folder = os.path.join(TOP, "build", "sdk")
+    os.makedirs(folder, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(f"{SDK}/{name}", folder)
+    done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, capture_output=True,
+                          text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.copy(f"{SDK}/sdk.mjs", folder)
+    env = {**env, "SUNDOG_SDK_MADE": push(sundog, "hello-world:v1")}
+    done = subprocess.run(["node", "sdk.mjs"], cwd=folder, env=env, capture_output=True, text=True, check=False,
+                          timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "12 checks passed" in done.stdout, done.stdout
+
+
+def test_python(sundog, env):
+    from azure.containerregistry import ContainerRegistryClient
+    from azure.identity import ClientSecretCredential
+    from azure.mgmt.containerregistry import ContainerRegistryManagementClient
+    from azure.mgmt.resource import ResourceManagementClient, SubscriptionClient
+
+    first = admin(sundog)
+    base = f"https://localhost:{sundog.port('https')}"
+    bundle = env["REQUESTS_CA_BUNDLE"]
+    credential = ClientSecretCredential(first["tenantId"], first["clientId"], first["clientSecret"],
+                                        authority=base.removeprefix("https://"), disable_instance_discovery=True,
+                                        connection_verify=bundle)
+    at = {"base_url": base, "credential_scopes": [f"{base}/.default"], "connection_verify": bundle}
+    subscription = first["subscriptionId"]
+    assert [s.subscription_id for s in SubscriptionClient(credential, **at).subscriptions.list()] == [subscription]
+    resources = ResourceManagementClient(credential, subscription, **at)
+    assert resources.resource_groups.create_or_update("py", {"location": "eastus"}).name == "py"
+    registries = ContainerRegistryManagementClient(credential, subscription, **at)
+    made = registries.registries.begin_create("py", "pyregistry", {"location": "eastus", "sku": {"name": "Standard"}}).result()
+    assert made.login_server.startswith("pyregistry.")
+    assert registries.registries.get("py", "pyregistry").sku.name == "Standard"
+    server = push(sundog, "py/hello:v1")
+    with ContainerRegistryClient(f"https://{server}", credential, audience=f"{base}/acr", connection_verify=bundle) as client:
+        assert "py/hello" in list(client.list_repository_names())
+        assert client.get_tag_properties("py/hello", "v1").digest.startswith("sha256:")
+        client.delete_repository("py/hello")
+    assert resources.resource_groups.begin_delete("py").result() is None
+    assert "pyregistry" not in [r.name for r in registries.registries.list()]
