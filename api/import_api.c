@@ -40,7 +40,7 @@ static enum fault need_pull(struct call *c, const struct registry *source, const
     const char *repository;
 
     TRY(registry_fault(op, import_source_repository(op, image, &repository)));
-    if (principal_rights(op, &principal, source, repository) & SCOPE_PULL)
+    if (principal_rights(op, &principal, source, repository, SCOPE_PULL))
         return OK;
     return fail_on(op, "AuthorizationFailed", FORBIDDEN,
                    "The client '%s' with object id '%s' does not have authorization to perform "

@@ -584,6 +584,14 @@ const struct provider registry_provider = {
     .display = "Microsoft Container Registry",
     .types = types,
     .operations = operations,
-    .routes = routes,
     .start = import_api_start,
+};
+
+const struct service container_registry_service = {
+    .name = "containerregistry",
+    .routes = routes,
+    .dialect = &arm_dialect,
+    .any_case = true,
+    .authorise = arm_authorise,
+    .decorate = arm_decorate,
 };

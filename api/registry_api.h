@@ -9,6 +9,7 @@
 #include "registry/registry.h"
 
 extern const struct provider registry_provider;
+extern const struct service container_registry_service;
 
 /* ---- what the id in the path means ---- */
 
