@@ -9,6 +9,7 @@ import pytest
 
 from harness.clients import Docker, Podman, cert_dir, run
 from harness.machine import TOP, need
+from harness.postgres import free_port
 from harness.server import fresh_folder, program
 
 CLIENTS = ("docker", "podman", "buildah", "skopeo")
@@ -33,6 +34,8 @@ def lines_for(client):
     for block in blocks():
         lines = [line.strip() for line in block]
         others = [*(name for name in CLIENTS if name != client), "sudo", "deploy/up", "tests/run"]
+        if any(line.startswith("az ") for line in lines):
+            continue  # the walk through the control plane, below
         if any(line.split(" ", 1)[0] == client for line in lines):
             found += [line for line in lines if line.split(" ", 1)[0] not in others]
     return found
@@ -85,3 +88,18 @@ def test_lines(client, sundog, bin_folder, layout):
     done = run("bash", "-euxc", script, cwd=layout.folder,
                env={"PATH": f"{path}:{os.environ['PATH']}", "HOME": home, "REGISTRY_AUTH_FILE": f"{home}/auth.json"})
     assert done.returncode == 0
+
+
+def test_the_walk(sundog):
+    """Sign in, group, registry, a push that is refused and then allowed, a webhook, an import: the block as it stands."""
+    need("az", "skopeo", "jq", "localhost-names")
+    with open(os.path.join(TOP, "README.md")) as file:
+        script = next(block for block in re.findall(r"^```sh\n(.*?)^```", file.read(), re.M | re.S) if "az login" in block)
+    home = fresh_folder("h")
+    for told, real in (("/tmp/", f"{home}/"), ("build/release/sundog env", f"{program()} env --data {sundog.data}"),
+                       ("/var/lib/sundog", sundog.data), ("9999", str(free_port()))):
+        script = script.replace(told, real)
+    done = run("bash", "-euo", "pipefail", "-c", script, env={"HOME": home})
+    assert "refused: it has no AcrPush" in done.stdout
+    assert '"team/app"' in done.stdout and '"imported"' in done.stdout, done.stdout + done.stderr
+    assert '"action":"push"' in done.stdout.replace(" ", ""), done.stdout + done.stderr
