@@ -10,6 +10,7 @@
 #include "registry/manifest.h"
 #include "registry/names.h"
 #include "registry/tag.h"
+#include "registry/webhook.h"
 
 #define PAGE_DEFAULT 100
 #define PAGE_MAX     1000
@@ -127,6 +128,7 @@ enum fault acr_repository_delete(struct call *c)
     TRY(api_repository(c, &repository));
     TRY(repository_delete(&c->op, &repository, &deleted.manifests, &deleted.n_manifests,
                           &deleted.tags, &deleted.n_tags));
+    TRY(api_tell_delete(c, NULL, NULL));
     TRY(reply_json(c, 202, deleted_json, &deleted));
     return api_commit(c);
 }
@@ -316,6 +318,44 @@ enum fault acr_manifest_get(struct call *c)
     return reply_manifest_details(c, repository.id);
 }
 
+/* Where quarantine is on, who pushed an image may not let it out as well. */
+static enum fault check_judge(struct call *c)
+{
+    const struct caller *caller = caller_of(c);
+    const struct registry *registry = caller->target.registry;
+
+    if (!registry->options.quarantine ||
+        principal_may_quarantine(&c->op, &caller->principal, registry, true))
+        return OK;
+    return fail(&c->op, FORBIDDEN,
+                "changing the quarantine state needs the right registries/quarantine/write");
+}
+
+/* What has left quarantine counts as pushed only now (facts §2.5). */
+static enum fault tell_passed(struct call *c, int64_t repository_id)
+{
+    const struct registry *registry = caller_of(c)->target.registry;
+    struct page page = {.n = TAGS_PER_PUT_MAX, .last = "", .at_us = -1};
+    struct manifest_content content;
+    struct tag_details *tags;
+    size_t n;
+
+    if (!registry->options.quarantine || registry->n_webhooks == 0)
+        return OK;
+    TRY(manifest_get(&c->op, registry->id, caller_of(c)->target.repository, c->path_args[1],
+                     &content));
+    TRY(tag_list(&c->op, repository_id, c->path_args[1], &page, &tags, &n));
+    for (size_t i = 0; i < n; i++)
+        TRY(webhook_event(&c->op, registry, WEBHOOK_PUSH,
+                          &(struct webhook_target){.repository = caller_of(c)->target.repository,
+                                                   .tag = tags[i].name,
+                                                   .digest = content.digest,
+                                                   .media_type = content.media_type,
+                                                   .size = (int64_t)content.content.len},
+                          c));
+    return OK;
+}
+
 enum fault acr_manifest_patch(struct call *c)
 {
     struct attribute_changes changes;
@@ -327,10 +367,14 @@ enum fault acr_manifest_patch(struct call *c)
     if (patch.quarantine_state && strcmp(patch.quarantine_state, "Passed") != 0 &&
         strcmp(patch.quarantine_state, "Failed") != 0)
         return fail(&c->op, INVALID, "quarantineState is Passed or Failed");
+    if (patch.quarantine_state)
+        TRY(check_judge(c));
     TRY(db_begin(&c->op));
     TRY(api_repository(c, &repository));
     TRY(manifest_change(&c->op, repository.id, c->path_args[1], &changes, patch.quarantine_state,
                         patch.quarantine_details));
+    if (patch.quarantine_state && strcmp(patch.quarantine_state, "Passed") == 0)
+        TRY(tell_passed(c, repository.id));
     TRY(reply_manifest_details(c, repository.id));
     return api_commit(c);
 }
@@ -338,11 +382,13 @@ enum fault acr_manifest_patch(struct call *c)
 enum fault acr_manifest_delete(struct call *c)
 {
     struct repository repository;
+    const char *media_type;
 
     TRY(check_digest(&c->op, c->path_args[1]));
     TRY(repository_to_delete_from(c, &repository));
     TRY(db_begin(&c->op));
-    TRY(manifest_delete(&c->op, repository.id, c->path_args[1]));
+    TRY(manifest_delete(&c->op, repository.id, c->path_args[1], &media_type));
+    TRY(api_tell_delete(c, c->path_args[1], media_type));
     reply_empty(c, 202);
     return api_commit(c);
 }

@@ -5,6 +5,7 @@
 #include "core/db.h"
 #include "core/durable.h"
 #include "registry/hot.h"
+#include "registry/webhook.h"
 
 enum fault api_repository(struct call *c, struct repository *ret)
 {
@@ -42,11 +43,59 @@ enum fault api_repository_to_write(struct call *c, struct repository *ret)
 enum fault api_commit(struct call *c)
 {
     const struct target *target = &caller_of(c)->target;
+    bool wake = target->registry->n_webhooks > 0;
     enum fault fault = call_commit(c);
 
     /* also when it failed: nobody knows then whether it did */
     hot_changed(target->registry->id, target->repository);
+    if (wake)
+        webhook_wake();
     return fault;
+}
+
+enum fault api_tell_push(struct call *c, const struct manifest *manifest, const char *const *tags,
+                         size_t n_tags)
+{
+    const struct target *target = &caller_of(c)->target;
+    unsigned action = manifest->quarantined ? WEBHOOK_QUARANTINE : WEBHOOK_PUSH;
+
+    for (size_t i = 0; i < (n_tags ? n_tags : 1); i++)
+        TRY(webhook_event(&c->op, target->registry, action,
+                          &(struct webhook_target){.repository = target->repository,
+                                                   .tag = n_tags ? tags[i] : NULL,
+                                                   .digest = manifest->digest,
+                                                   .media_type = manifest->media_type,
+                                                   .size = (int64_t)manifest->content.len},
+                          c));
+    return OK;
+}
+
+enum fault api_tell_delete(struct call *c, const char *digest, const char *media_type)
+{
+    const struct target *target = &caller_of(c)->target;
+
+    return webhook_event(&c->op, target->registry, WEBHOOK_DELETE,
+                         &(struct webhook_target){.repository = target->repository,
+                                                  .digest = digest,
+                                                  .media_type = media_type},
+                         c);
+}
+
+enum fault api_check_quarantine(struct call *c, const char *reference,
+                                const struct manifest_content *manifest)
+{
+    const struct caller *caller = caller_of(c);
+
+    if (!manifest->quarantined ||
+        principal_may_quarantine(&c->op, &caller->principal, caller->target.registry, false))
+        return OK;
+    if (!reference_is_digest(reference))
+        return fail_on(&c->op, "manifest", NOT_FOUND, "manifest %s is not known to the repository",
+                       reference);
+    return fail_on(&c->op, "lock", FORBIDDEN,
+                   "The operation is disallowed on this registry, repository or image: %s is in "
+                   "quarantine.",
+                   reference);
 }
 
 bool api_not_modified(struct call *c, const char *digest)

@@ -16,6 +16,16 @@ enum fault api_repository_to_write(struct call *c, struct repository *ret);
 enum fault api_check_writable(struct call *c);
 /* Commit, tell the cache that the repository has changed, answer when it is durable: PARKED. */
 enum fault api_commit(struct call *c);
+/* Events for webhooks, in the open transaction. digest NULL: the whole repository. */
+struct manifest;
+enum fault api_tell_push(struct call *c, const struct manifest *manifest, const char *const *tags,
+                         size_t n_tags);
+enum fault api_tell_delete(struct call *c, const char *digest, const char *media_type);
+/* What has not passed is not found by tag, and disallowed by digest, but for who may look into
+   quarantine. NOT_FOUND, FORBIDDEN. */
+struct manifest_content;
+enum fault api_check_quarantine(struct call *c, const char *reference,
+                                const struct manifest_content *manifest);
 /* If-None-Match names this digest's ETag: 304 is answered. */
 bool api_not_modified(struct call *c, const char *digest);
 /* The headers of any answer that carries content of this digest. */

@@ -264,7 +264,7 @@ enum fault hot_manifest_get(struct call *c)
 {
     struct entry *e = enabled ? find(c, KIND_MANIFEST, c->path_args[1]) : NULL;
 
-    if (!e)
+    if (!e || caller_of(c)->target.registry->options.quarantine)
         return WOULD_BLOCK;
     if (atomic_exchange(&e->pull_batch, pulls_batch()) != pulls_batch())
         pulls_note(e->repository_id, e->reference, e->digest);

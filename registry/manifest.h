@@ -38,6 +38,7 @@ struct manifest {
     size_t n_blobs;
     struct manifest_child *children; /* of an index: need not be there */
     size_t n_children;
+    bool quarantined; /* stored so when it is new: not found by tag until it has passed */
 };
 
 /*
@@ -71,12 +72,14 @@ struct manifest_content {
     int64_t repository_id;
     const char *digest, *media_type;
     struct bytes content;
+    bool quarantined; /* it has not passed */
 };
 /* reference: a tag or a digest. NOT_FOUND on "name" or "manifest"; FORBIDDEN on "lock". */
 enum fault manifest_get(struct op *op, int64_t registry_id, const char *repository,
                         const char *reference, struct manifest_content *ret);
 /* The manifest and its tags, within the open transaction. NOT_FOUND, FORBIDDEN. */
-enum fault manifest_delete(struct op *op, int64_t repository_id, const char *digest);
+enum fault manifest_delete(struct op *op, int64_t repository_id, const char *digest,
+                           const char **ret_media_type);
 
 /* As ACR lists it. */
 struct manifest_details {

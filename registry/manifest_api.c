@@ -33,6 +33,8 @@ enum fault manifest_get_handler(struct call *c)
 
     TRY(check_reference(&c->op, reference));
     TRY(manifest_get(&c->op, target->registry->id, target->repository, reference, &manifest));
+    if (target->registry->options.quarantine)
+        TRY(api_check_quarantine(c, reference, &manifest));
     hot_keep_manifest(generation, target->registry->id, target->repository, reference, &manifest);
     pulls_note(manifest.repository_id, reference, manifest.digest);
     return api_reply_manifest(c, manifest.digest, manifest.media_type, manifest.content);
@@ -124,7 +126,9 @@ enum fault manifest_put_handler(struct call *c)
     TRY(api_repository_to_write(c, &repository));
     TRY(manifest_check_blobs(&c->op, repository.id, &manifest));
     look_at_config(&c->op, &manifest);
+    manifest.quarantined = caller_of(c)->target.registry->options.quarantine;
     TRY(manifest_put(&c->op, repository.id, &manifest, tags, n_tags));
+    TRY(api_tell_push(c, &manifest, tags, n_tags));
     reply_manifest_created(c, &manifest, tags, n_tags);
     return api_commit(c);
 }
@@ -134,7 +138,7 @@ enum fault manifest_put_handler(struct call *c)
 /* OCI dist v1.1: by tag only the tag goes, by digest the manifest with all its tags. */
 enum fault manifest_delete_handler(struct call *c)
 {
-    const char *reference = c->path_args[1];
+    const char *reference = c->path_args[1], *media_type;
     struct repository repository;
 
     TRY(check_reference(&c->op, reference));
@@ -143,10 +147,12 @@ enum fault manifest_delete_handler(struct call *c)
                    repository.attributes.delete_enabled && repository.attributes.write_enabled,
                    "deleting", reference));
     TRY(db_begin(&c->op));
-    if (reference_is_digest(reference))
-        TRY(manifest_delete(&c->op, repository.id, reference));
-    else
+    if (reference_is_digest(reference)) {
+        TRY(manifest_delete(&c->op, repository.id, reference, &media_type));
+        TRY(api_tell_delete(c, reference, media_type));
+    } else {
         TRY(tag_delete(&c->op, repository.id, reference, "manifest"));
+    }
     reply_empty(c, 202);
     return api_commit(c);
 }

@@ -54,9 +54,10 @@ static const struct db_stmt stmts[] = {
     /* One statement for all of a push: a round trip costs more than what it does. */
     [PUT_WHOLE] = {"WITH m AS (INSERT INTO registry.manifest (repository_id, digest, media_type,"
                    "  config_media_type, artifact_type, size, image_size, architecture, os,"
-                   "  subject, annotations, content)"
-                   "  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
-                   "  ON CONFLICT (repository_id, digest) DO UPDATE SET updated = now()"
+                   "  subject, annotations, content, quarantine_state)"
+                   "  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15)"
+                   "  ON CONFLICT (repository_id, digest) DO UPDATE SET updated = now(),"
+                   "  untagged_since = NULL"
                    "  RETURNING xmax = 0 AS is_new),"
                    " b AS (INSERT INTO registry.manifest_blob (repository_id, manifest, blob)"
                    "  SELECT $1, $2, unnest($13::text[]) FROM m WHERE is_new),"
@@ -72,17 +73,19 @@ static const struct db_stmt stmts[] = {
                          " FROM unnest($3::text[], $4::text[], $5::text[]) WITH ORDINALITY"
                          " AS c (child, architecture, os, position)"},
     [GET_TAG] = {"SELECT r.id AS repository_id, m.digest, m.media_type, m.content,"
+                 " m.quarantine_state <> 'Passed' AS quarantined,"
                  " r.read_enabled AND t.read_enabled AND m.read_enabled AS readable"
                  " FROM registry.repository r"
                  " LEFT JOIN registry.tag t ON t.repository_id = r.id AND t.name = $3"
                  " LEFT JOIN registry.manifest m ON m.repository_id = r.id AND m.digest = t.digest"
                  " WHERE r.registry_id = $1 AND r.name = $2"},
     [GET_DIGEST] = {"SELECT r.id AS repository_id, m.digest, m.media_type, m.content,"
+                    " m.quarantine_state <> 'Passed' AS quarantined,"
                     " r.read_enabled AND m.read_enabled AS readable"
                     " FROM registry.repository r"
                     " LEFT JOIN registry.manifest m ON m.repository_id = r.id AND m.digest = $3"
                     " WHERE r.registry_id = $1 AND r.name = $2"},
-    [LOCK] = {"SELECT delete_enabled AND write_enabled AS free FROM registry.manifest"
+    [LOCK] = {"SELECT delete_enabled AND write_enabled AS free, media_type FROM registry.manifest"
               " WHERE repository_id = $1 AND digest = $2 FOR UPDATE"},
     [LOCKED_TAG] = {"SELECT name FROM registry.tag WHERE repository_id = $1 AND digest = $2"
                     " AND NOT (delete_enabled AND write_enabled) LIMIT 1"},
@@ -195,7 +198,8 @@ enum fault manifest_put(struct op *op, int64_t repository_id, const struct manif
                  DB_TEXT(m->media_type), DB_TEXT(m->config_media_type), DB_TEXT(m->artifact_type),
                  DB_INT((int64_t)m->content.len), DB_INT(m->image_size), DB_TEXT(m->architecture),
                  DB_TEXT(m->os), DB_TEXT(m->subject), DB_TEXT(m->annotations), DB_BYTES(m->content),
-                 DB_TEXTS(m->blobs, m->n_blobs), DB_TEXTS(tags, n_tags)));
+                 DB_TEXTS(m->blobs, m->n_blobs), DB_TEXTS(tags, n_tags),
+                 DB_TEXT(m->quarantined ? "Quarantined" : NULL)));
     if (!db_next(&rows))
         return fail(op, INTERNAL, "the manifest was not stored");
     is_new = db_bool(&rows, "is_new");
@@ -222,6 +226,7 @@ enum fault manifest_get(struct op *op, int64_t registry_id, const char *reposito
         .digest = db_text(&rows, "digest"),
         .media_type = db_text(&rows, "media_type"),
         .content = db_bytes(&rows, "content"),
+        .quarantined = db_bool(&rows, "quarantined"),
     };
     readable = db_bool(&rows, "readable");
     if (!ret->digest)
@@ -231,20 +236,25 @@ enum fault manifest_get(struct op *op, int64_t registry_id, const char *reposito
 
 /* ---- deleting ---- */
 
-enum fault manifest_delete(struct op *op, int64_t repository_id, const char *digest)
+enum fault manifest_delete(struct op *op, int64_t repository_id, const char *digest,
+                           const char **ret_media_type)
 {
+    const char *media_type;
     struct db_rows rows;
 
     TRY(db_query(op, &stmts[LOCK], &rows, DB_INT(repository_id), DB_TEXT(digest)));
     if (!db_next(&rows))
         return unknown(op, digest);
+    media_type = db_text(&rows, "media_type");
     TRY(check_lock(op, db_bool(&rows, "free"), "deleting", digest));
     TRY(db_query(op, &stmts[LOCKED_TAG], &rows, DB_INT(repository_id), DB_TEXT(digest)));
     if (db_next(&rows))
         return check_lock(op, false, "deleting", db_text(&rows, "name"));
     TRY(db_query(op, &stmts[RELEASE_BLOBS], NULL, DB_INT(repository_id), DB_TEXT(digest),
                  DB_INT(registry_settings->blob_lease_s)));
-    return db_query(op, &stmts[DELETE_ROW], NULL, DB_INT(repository_id), DB_TEXT(digest));
+    TRY(db_query(op, &stmts[DELETE_ROW], NULL, DB_INT(repository_id), DB_TEXT(digest)));
+    *ret_media_type = media_type;
+    return OK;
 }
 
 /* ---- lists ---- */

@@ -272,3 +272,13 @@ bool principal_lists_some(const struct principal *principal)
 {
     return principal->kind == PRINCIPAL_TOKEN;
 }
+
+bool principal_may_quarantine(struct op *op, const struct principal *principal,
+                              const struct registry *registry, bool write)
+{
+    if (principal->kind == PRINCIPAL_ADMIN)
+        return principal->registry_id == registry->id;
+    return principal->kind == PRINCIPAL_ENTRA && registry->scope &&
+           role_allows(op, principal->identity, registry->scope,
+                       write ? ACR "quarantine/write" : ACR "quarantine/read");
+}

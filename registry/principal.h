@@ -42,6 +42,9 @@ enum fault principal_by_subject(struct op *op, const char *subject, bool may_blo
  */
 unsigned principal_rights(struct op *op, const struct principal *principal,
                           const struct registry *registry, const char *repository, unsigned of);
+/* May it read what is in quarantine, or judge it? */
+bool principal_may_quarantine(struct op *op, const struct principal *principal,
+                              const struct registry *registry, bool write);
 /* Does its catalog hold only the repositories whose metadata it may read? */
 bool principal_lists_some(const struct principal *principal);
 

@@ -14,6 +14,7 @@
 #include "registry/repository.h"
 #include "registry/tag.h"
 #include "registry/upload.h"
+#include "registry/webhook.h"
 
 static enum fault start(struct op *op, const struct settings *settings)
 {
@@ -21,6 +22,7 @@ static enum fault start(struct op *op, const struct settings *settings)
     registry_store_start();
     scope_map_store_start();
     registry_token_store_start();
+    webhook_store_start();
     repository_store_start();
     blob_store_start();
     upload_store_start();
@@ -35,11 +37,13 @@ static enum fault start(struct op *op, const struct settings *settings)
     TRY(registry_reload(op));
     TRY(first_start(op, settings));
     collect_start();
+    webhook_start();
     return OK;
 }
 
 static void stop(void)
 {
+    webhook_stop();
     collect_stop();
     registry_token_stop();
     registry_stop();

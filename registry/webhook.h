@@ -24,9 +24,8 @@ struct webhook {
     int64_t id;
     const char *name; /* ^[a-zA-Z0-9]{5,50}$ */
     bool enabled;
-    const char
-        *scope;       /* "", "repo", "repo:tag", "repo:*", or a prefix and "*": what it fires for */
-    unsigned actions; /* of enum webhook_action */
+    const char *scope; /* "": all; "repo:tag", "repo:*"; "repo" is "repo:latest", as ACR has it */
+    unsigned actions;  /* of enum webhook_action */
     const char *created, *updated;
 };
 /* What a registry's memory keeps of an enabled one. */
@@ -38,7 +37,7 @@ struct webhook_filter {
 /* "push" ↔ WEBHOOK_PUSH; 0, NULL: unknown. */
 unsigned webhook_action_parse(const char *name);
 const char *webhook_action_name(unsigned action);
-/* tag NULL: the event names none; a scope with a tag other than * does not fit then. */
+/* tag NULL: the event names none; then only ":*" fits. A repository may end in "*" too. */
 bool webhook_scope_fits(const char *scope, const char *repository, const char *tag);
 
 /* ---- management; in the caller's transaction, registry_changed after the commit ---- */

@@ -45,8 +45,7 @@ CREATE TABLE registry.webhook_event (
     created          timestamptz NOT NULL DEFAULT clock_timestamp(),
     tries            integer NOT NULL DEFAULT 0,
     next_try         timestamptz DEFAULT now(), -- NULL: delivered, or given up
-    request_headers  text,                      -- JSON, masked
-    uri              text,                      -- masked
+    request          bytea,                     -- of its last try; sealed: address, masked headers
     status           integer,
     reason           text,
     response_headers text,

@@ -148,6 +148,7 @@ static void test_delete(void)
     struct manifest_content found;
     struct repository repository;
     struct manifest m;
+    const char *media_type;
     int64_t registry;
     struct op op;
 
@@ -157,12 +158,12 @@ static void test_delete(void)
     m = parsed(&op, C);
     CU_ASSERT_EQUAL_FATAL(manifest_put(&op, repository.id, &m, names, 1), OK);
     CU_ASSERT_EQUAL(tag_change(&op, repository.id, "v1", &lock), OK);
-    CU_ASSERT_EQUAL(manifest_delete(&op, repository.id, C), FORBIDDEN);
+    CU_ASSERT_EQUAL(manifest_delete(&op, repository.id, C, &media_type), FORBIDDEN);
     CU_ASSERT_EQUAL(tag_delete(&op, repository.id, "v1", "tag"), FORBIDDEN);
     CU_ASSERT_EQUAL(tag_change(&op, repository.id, "v1", &free_again), OK);
-    CU_ASSERT_EQUAL(manifest_delete(&op, repository.id, C), OK);
+    CU_ASSERT_EQUAL(manifest_delete(&op, repository.id, C, &media_type), OK);
     CU_ASSERT_EQUAL(manifest_get(&op, registry, "team/app", "v1", &found), NOT_FOUND);
-    CU_ASSERT_EQUAL(manifest_delete(&op, repository.id, C), NOT_FOUND);
+    CU_ASSERT_EQUAL(manifest_delete(&op, repository.id, C, &media_type), NOT_FOUND);
     unit_op_end(&op);
 }
 
