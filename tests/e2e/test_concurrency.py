@@ -8,7 +8,9 @@ import threading
 import pytest
 
 from harness import web
+from harness.keys import psql
 from harness.load import BROKEN, Load
+from harness.machine import need
 from harness.postgres import Postgres
 from harness.server import Sundog, wait_until
 from harness.store import blob_files, check_files
@@ -173,3 +175,31 @@ def test_load_with_collection(server):
     for (name, digest), data in load.kept_manifests.items():
         answer = registry.repository(name).manifest(digest)
         assert web.expect(answer, 200).body == data
+
+
+def test_a_tag_pushed_again_while_it_is_deleted_is_not_locked(sundog):
+    """The DELETE waits for a neighbour's, who then pushes the tag again: the answer is about a tag that was gone."""
+    need("root")
+    repository = web.by_path(sundog).repository("again")
+    image = web.image_manifest(b"{}", [])
+    repository.finish(repository.start(), web.digest_of(b"{}"), b"{}")
+    web.expect(repository.put("t1", image), 201)
+    neighbour = threading.Thread(target=psql, args=(sundog, """
+        BEGIN;
+        CREATE TEMP TABLE held AS SELECT * FROM registry.tag WHERE name = 't1';
+        DELETE FROM registry.tag WHERE name = 't1';
+        DO $$ BEGIN
+            WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock') LOOP
+                PERFORM pg_sleep(0.02);
+                PERFORM pg_stat_clear_snapshot();
+            END LOOP;
+        END $$;
+        INSERT INTO registry.tag SELECT * FROM held;
+        COMMIT"""))
+    neighbour.start()
+    wait_until(lambda: psql(sundog, "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%CREATE TEMP TABLE held%'"
+                                    " AND wait_event = 'PgSleep'"), "the neighbour has deleted the tag")
+    answer = repository.registry.acr(f"{repository.name}/_tags/t1", "DELETE")
+    neighbour.join()
+    web.expect(answer, 404)
+    web.expect(repository.manifest("t1"), 200)
