@@ -40,6 +40,13 @@ const char *arm_who_kind(const struct call *c);
    body (move). FORBIDDEN on "AuthorizationFailed", CONFLICT on "ScopeLocked". */
 enum fault arm_need(struct call *c, const char *scope, const char *action);
 
+/*
+ * For lists that show to everyone what they may see: FORBIDDEN when who has no right anywhere in
+ * the subscription; *ret_all: has route.action on all of it, else the rows are to be asked one by
+ * one.
+ */
+enum fault arm_sees_subscription(struct call *c, bool *ret_all);
+
 /* Fail with {"code","message","target"}. code is used as noun. target may be NULL. */
 enum fault arm_fail_at(struct op *op, const char *code, enum fault fault, const char *target,
                        const char *fmt, ...) PRINTF_LIKE(5, 6);

@@ -22,6 +22,8 @@ unsigned cache_generation(const char *key);
 enum fault cache_reply(struct call *c, unsigned generation, const json_t *value);
 /* After the commit of a change to this id, and before its answer. */
 void cache_changed(const char *key);
+/* The same for every id: a deletion or a move takes along what lies below. */
+void cache_changed_all(void);
 /* For handlers that end with call_commit: commits, then cache_changed(key), then answers when
    durable. */
 enum fault cache_commit(struct call *c, const char *key);

@@ -27,7 +27,8 @@ enum fault lock_list(struct op *op, const char *scope, bool exact, struct lock *
                      size_t *ret_n);
 /* Part of the open transaction: all at and below what is deleted. */
 enum fault lock_delete_below(struct op *op, const char *key);
-/* After the commit of a change; also what start calls. */
+enum fault lock_start(struct op *op);
+/* After the commit of a change: read all anew. */
 enum fault lock_reload(struct op *op);
 void lock_stop(void);
 

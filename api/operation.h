@@ -45,6 +45,8 @@ struct operation_kind {
 };
 /* Before start; constant. */
 void operation_kind_register(const struct operation_kind *kind);
+const struct operation_kind *operation_kind_find(const char *name); /* NULL: unknown */
+void operation_store_start(void);
 
 /*
  * A new row, within the open transaction: kind, resource_id, provider, location, status_word,
@@ -63,6 +65,10 @@ enum fault operation_get(struct op *op, const char *id, struct operation *ret);
 /* Rows of a kind that are not terminal: what to go on with after a restart. */
 enum fault operation_list_running(struct op *op, const char *kind, struct operation **ret,
                                   size_t *ret_n);
+/* Note that it shall stop; a terminal one stays as it is. */
+enum fault operation_want_cancel(struct op *op, const char *id);
+/* Forget those that ended a week ago. */
+enum fault operation_prune(struct op *op);
 
 enum { OPERATION_ASYNC = 1, OPERATION_LOCATION = 2 };
 /* Azure-AsyncOperation and/or Location (absolute) and Retry-After: 1. */

@@ -1,6 +1,7 @@
 /*
  * What a service tells the resource manager about itself. Each api/x_api.c exports one struct
- * provider and one route table; api/providers.c lists them.
+ * provider, listed in api/providers.c, and a struct service of its own with its routes
+ * (arm_authorise, arm_decorate, arm_dialect, any_case), listed in main.c.
  */
 #ifndef SUNDOG_API_PROVIDER_H
 #define SUNDOG_API_PROVIDER_H
@@ -40,7 +41,6 @@ struct provider {
     const char *display;                         /* "Microsoft Container Registry" */
     const struct resource_type *types;           /* ends with type NULL; NULL: none here yet */
     const struct provider_operation *operations; /* ends with name NULL; NULL: none */
-    const struct route *routes;                  /* ends with method 0; NULL: none */
     bool not_built; /* its resources come with a later Sundog: starts as NotRegistered */
     void (*start)(
         void); /* registers operation kinds, starts reconcilers; no database. May be NULL */
@@ -53,5 +53,8 @@ extern const struct provider *const providers[]; /* NULL-terminated */
 const struct provider *provider_find(const char *name);
 /* By full type. NULL: unknown. */
 const struct resource_type *resource_type_find(const char *full_type);
+/* "Microsoft.ContainerRegistry/registries" of such a type as it is spelled; the text given if
+   unknown. */
+const char *full_type_spelled(struct op *op, const char *full_type);
 
 #endif

@@ -55,11 +55,13 @@ struct resource_filter {
     const char *subscription; /* required */
     const char *group;        /* NULL: all */
     const char *type;         /* full type; NULL: all */
-    const char *parent;       /* key of the parent: children of it only; NULL: all */
-    const char *last;         /* key after which to begin; "" */
+    const char *name;         /* last name; NULL: all. With it, type is not looked at */
+    bool tracked_only;
+    const char *parent; /* key of the parent: children of it only; NULL: all */
+    const char *last;   /* key after which to begin; "" */
     int64_t limit;
 };
-/* Sorted by key. For a service's own lists. */
+/* Sorted by key. For a service's own lists, and as candidates of the generic one. */
 enum fault resource_list(struct op *op, const struct resource_filter *filter, struct resource **ret,
                          size_t *ret_n);
 /* Does a resource of this full type with this name exist in any subscription? (global names) */
@@ -73,5 +75,10 @@ enum fault resource_find_name(struct op *op, const char *type, const char *name,
 json_t *resource_json(struct op *op, const struct resource *r);
 /* The ETag of its present version, with quotes. */
 const char *resource_etag(struct op *op, const struct resource *r);
+
+/* After the envelope moved: the row's id, group and subscription become those of to. */
+enum fault resource_rekey(struct op *op, const struct resource *r, const struct resource_id *to,
+                          const char *group_name, const char **ret_id);
+void resource_store_start(void);
 
 #endif

@@ -14,8 +14,10 @@ struct migration {
     const char *sha256; /* hex, of sql */
 };
 
-/* Generated from the folders' schema/: core_migrations, auth_migrations, registry_migrations. */
-extern const struct migration core_migrations[], auth_migrations[], registry_migrations[];
+/* Generated from the folders' schema/: core_migrations, auth_migrations, registry_migrations and so
+ * on. */
+extern const struct migration core_migrations[], auth_migrations[], registry_migrations[],
+    api_migrations[];
 
 struct service;
 /* Apply what is missing for each service, core first. CONFLICT: the database has a migration we do

@@ -1,0 +1,143 @@
+/* GET …/Microsoft.Insights/eventtypes/management/values, as `az monitor activity-log list` asks. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/activity.h"
+#include "api/filter.h"
+#include "api/handlers.h"
+#include "api/page.h"
+#include "core/range.h"
+
+#define PAGE_EVENTS 200
+
+static const char *member(const json_t *event, const char *name)
+{
+    const json_t *value = json_object_get(event, name);
+
+    if (json_is_object(value))
+        value = json_object_get(value, "value");
+    return json_string_value(value);
+}
+
+static const char *value_of(void *arg, const char *name)
+{
+    static const struct {
+        const char *asked, *member;
+    } names[] = {
+        {"resourceUri",       "resourceId"          },
+        {"resourceId",        "resourceId"          },
+        {"resourceGroupName", "resourceGroupName"   },
+        {"resourceProvider",  "resourceProviderName"},
+        {"resourceType",      "resourceType"        },
+        {"correlationId",     "correlationId"       },
+        {"caller",            "caller"              },
+        {"operationName",     "operationName"       },
+        {"status",            "status"              },
+        {"levels",            "level"               },
+        {"eventDataId",       "eventDataId"         },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcasecmp(names[i].asked, name) == 0)
+            return member(arg, names[i].member);
+    return NULL;
+}
+
+/* 2026-11-20T12:00:00[.123][Z|+00:00], or a date. Not checked further than its letters. */
+static enum fault check_time(struct op *op, const char *time)
+{
+    if (!time ||
+        (strlen(time) >= 10 && strlen(time) <= 40 &&
+         time[strspn(time, "0123456789-:.TZ+ ")] == '\0' && time[4] == '-' && time[7] == '-'))
+        return OK;
+    return arm_fail_at(op, "BadRequest", INVALID, "$filter", "'%.60s' is not a time.", time);
+}
+
+static const char *blank_to_plus(struct op *op, const char *time)
+{
+    char *out = time ? arena_strdup(&op->arena, time) : NULL;
+
+    for (char *p = out; p && *p; p++)
+        if (*p == ' ' && p - out > 10)
+            *p = '+';
+    return out;
+}
+
+static enum fault read_filter(struct call *c, struct activity_filter *f, struct filter **ret)
+{
+    static const char *const names[] = {"eventTimestamp",   "resourceUri",
+                                        "resourceId",       "resourceGroupName",
+                                        "resourceProvider", "resourceType",
+                                        "correlationId",    "caller",
+                                        "operationName",    "status",
+                                        "levels",           "eventDataId",
+                                        "eventChannels",    NULL};
+    struct op *op = &c->op;
+    const char *group, *resource;
+
+    TRY(filter_parse(op, call_query(c, "$filter", 0), ret));
+    TRY(filter_check(op, *ret, names));
+    f->from = blank_to_plus(op, filter_bound(*ret, "eventTimestamp", false));
+    f->to = blank_to_plus(op, filter_bound(*ret, "eventTimestamp", true));
+    TRY(check_time(op, f->from));
+    TRY(check_time(op, f->to));
+    group = filter_equal(*ret, "resourceGroupName");
+    resource = filter_equal(*ret, "resourceUri");
+    if (!resource)
+        resource = filter_equal(*ret, "resourceId");
+    f->group = group ? id_lower(op, group) : NULL;
+    f->resource = resource ? id_lower(op, resource) : NULL;
+    return OK;
+}
+
+/* What the database was not asked for. */
+static bool is_wanted(const struct filter *filter, json_t *event)
+{
+    static const char *const bare[] = {"resourceProvider", "correlationId", "caller",
+                                       "status",           "operationName", "resourceType",
+                                       "levels",           "eventDataId"};
+
+    for (size_t i = 0; i < ARRAY_LEN(bare); i++) {
+        const char *wanted = filter_equal(filter, bare[i]), *is = value_of(event, bare[i]);
+
+        if (wanted && (!is || strcasecmp(wanted, is) != 0))
+            return false;
+    }
+    return true;
+}
+
+static int64_t number_of(const char *text)
+{
+    int64_t n = decimal_parse(&text);
+
+    return n < 0 ? 0 : n;
+}
+
+enum fault activity_list(struct call *c)
+{
+    struct op *op = &c->op;
+    struct activity_filter f = {.subscription = arm_id(c)->subscription};
+    json_t *values = json_new_array(op);
+    struct activity *rows;
+    struct filter *filter;
+    struct arm_page page;
+    bool more = false;
+    size_t n;
+
+    TRY(page_read_arm(c, PAGE_EVENTS, &page));
+    TRY(read_filter(c, &f, &filter));
+    f.before = number_of(page.last);
+    f.limit = page.limit;
+    TRY(activity_select(op, &f, &rows, &n));
+    more = (int64_t)n > page.top;
+    for (size_t i = 0; i < n && (int64_t)i < page.top; i++) {
+        json_t *event = json_keep(op, json_loads(rows[i].body, 0, NULL));
+
+        if (event && is_wanted(filter, event))
+            json_array_append(values, event);
+    }
+    return page_reply(c, values,
+                      more ? arena_printf(&op->arena, "%lld", (long long)rows[page.top - 1].number)
+                           : NULL);
+}

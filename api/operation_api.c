@@ -1,0 +1,140 @@
+/* Polling and cancelling long-running operations (DESIGN §4.9). */
+#include <string.h>
+
+#include "api/handlers.h"
+#include "api/operation.h"
+#include "core/db.h"
+#include "core/durable.h"
+
+/* The one who began it, or whoever may read what it works on. */
+static enum fault may_poll(struct call *c, const struct operation *o, const char *action)
+{
+    const struct identity *who = arm_who(c);
+
+    if (strcmp(who->object_id, o->who) == 0 ||
+        role_allows(&c->op, who, o->resource_id, "Microsoft.Resources/subscriptions/read"))
+        return OK;
+    return fail_on(&c->op, "AuthorizationFailed", FORBIDDEN,
+                   "The client '%s' with object id '%s' does not have authorization to perform "
+                   "action '%s' over scope '%s' or the scope is invalid. If access was recently "
+                   "granted, please refresh your credentials.",
+                   who->name, who->object_id, action, o->resource_id);
+}
+
+/* Ask the service how far it is, and keep what is final. */
+static enum fault look(struct op *op, struct operation *o)
+{
+    const struct operation_kind *kind = operation_kind_find(o->kind);
+
+    if (o->status != OPERATION_RUNNING || !kind || !kind->look)
+        return OK;
+    TRY(kind->look(op, o));
+    if (o->status == OPERATION_RUNNING)
+        return OK;
+    TRY(operation_finish(op, o->id, o->status, o->code, o->message, o->result));
+    return operation_get(op, o->id, o);
+}
+
+static enum fault find(struct call *c, struct operation *o)
+{
+    const char *id = strrchr(c->path, '/') + 1;
+
+    for (size_t i = 0; i < PATH_ARGS_MAX && c->path_args[i]; i++)
+        id = c->path_args[i]; /* the last one: …/{id} or …/{id}/cancel */
+    TRY(operation_get(&c->op, id, o));
+    if (strcmp(o->subscription, arm_id(c)->subscription) != 0)
+        return fail_on(&c->op, "NotFound", NOT_FOUND, "The operation '%.60s' could not be found.",
+                       id);
+    TRY(may_poll(c, o, "Microsoft.Resources/subscriptions/operationresults/read"));
+    return look(&c->op, o);
+}
+
+static const char *word(const struct operation *o)
+{
+    static const char *const words[] = {
+        [OPERATION_RUNNING] = "InProgress",
+        [OPERATION_SUCCEEDED] = "Succeeded",
+        [OPERATION_FAILED] = "Failed",
+        [OPERATION_CANCELED] = "Canceled",
+    };
+
+    if (o->status == OPERATION_RUNNING && o->status_word)
+        return o->status_word;
+    return words[o->status];
+}
+
+static json_t *error_json(struct op *op, const struct operation *o)
+{
+    json_t *error = json_new_object(op);
+
+    json_set_text(error, "code", o->code ? o->code : "OperationFailed");
+    json_set_text(error, "message", o->message ? o->message : "The operation failed.");
+    return error;
+}
+
+enum fault operation_status_get(struct call *c)
+{
+    json_t *body = json_new_object(&c->op);
+    struct operation o;
+
+    TRY(find(c, &o));
+    json_set_text(body, "id", c->path);
+    json_set_text(body, "name", o.id);
+    json_set_text(body, "status", word(&o));
+    json_set_text(body, "startTime", o.created);
+    json_set_text(body, "endTime", o.ended);
+    if (o.percent >= 0)
+        json_object_set_new(body, "percentComplete", json_integer(o.percent));
+    json_set_raw(body, "properties",
+                 o.status == OPERATION_SUCCEEDED && !o.properties ? o.result : o.properties);
+    if (o.status == OPERATION_FAILED)
+        json_object_set(body, "error", error_json(&c->op, &o));
+    if (o.status == OPERATION_RUNNING)
+        reply_header(c, "Retry-After", "1");
+    return arm_reply(c, 200, body);
+}
+
+enum fault operation_result_get(struct call *c)
+{
+    struct operation o;
+
+    TRY(find(c, &o));
+    switch (o.status) {
+    case OPERATION_RUNNING:
+        operation_headers(c, &o, OPERATION_LOCATION);
+        return reply_empty(c, 202);
+    case OPERATION_SUCCEEDED:
+        if (!o.result)
+            return reply_empty(c, 204);
+        return reply_bytes(c, 200, "application/json; charset=utf-8", BYTES(o.result));
+    case OPERATION_FAILED:
+        return fail_on(&c->op, o.code ? o.code : "OperationFailed", CONFLICT, "%s",
+                       o.message ? o.message : "The operation failed.");
+    case OPERATION_CANCELED:
+        break;
+    }
+    return fail_on(&c->op, "OperationCanceled", CONFLICT, "The operation was canceled.");
+}
+
+enum fault operation_cancel(struct call *c)
+{
+    const struct operation_kind *kind;
+    struct operation o;
+
+    TRY(db_begin(&c->op));
+    TRY(find(c, &o));
+    TRY(arm_need(c, o.resource_id, "Microsoft.Resources/subscriptions/resourceGroups/write"));
+    kind = operation_kind_find(o.kind);
+    if (o.status != OPERATION_RUNNING)
+        return fail_on(&c->op, "OperationNotRunning", CONFLICT,
+                       "The operation '%s' has ended already.", o.id);
+    if (!kind || !kind->cancel)
+        return fail_on(&c->op, "OperationNotCancelable", CONFLICT,
+                       "The operation '%s' cannot be canceled.", o.id);
+    TRY(operation_want_cancel(&c->op, o.id));
+    o.cancel_wanted = true;
+    TRY(kind->cancel(&c->op, &o));
+    operation_headers(c, &o, OPERATION_LOCATION);
+    reply_empty(c, 202);
+    return call_commit(c);
+}

@@ -1,0 +1,124 @@
+/* The table of providers: each api/x_api.c exports its own; these are the resource manager's. */
+#include "api/provider.h"
+#include "api/registry_api.h"
+
+static const char *const versions[] = {"2025-04-01", "2024-11-01", "2022-12-01", "2021-04-01",
+                                       "2020-06-01", "2019-11-01", NULL};
+static const char *const rights_versions[] = {
+    "2022-04-01", "2020-10-01-preview", "2020-04-01", "2018-01-01-preview", "2016-09-01", NULL};
+
+#define NAMED(t, v)                                                                                \
+    {                                                                                              \
+        .type = t, .api_versions = v, .no_row = true                                               \
+    }
+
+static const struct resource_type resources_types[] = {
+    NAMED("tenants", versions),
+    NAMED("subscriptions", versions),
+    NAMED("subscriptions/resources", versions),
+    NAMED("subscriptions/locations", versions),
+    NAMED("subscriptions/providers", versions),
+    NAMED("subscriptions/tagNames", versions),
+    NAMED("subscriptions/tagNames/tagValues", versions),
+    NAMED("subscriptions/operationresults", versions),
+    NAMED("resourceGroups", versions),
+    NAMED("subscriptions/resourceGroups", versions),
+    NAMED("tags", versions),
+    NAMED("operations", versions),
+    {0},
+};
+static const struct resource_type authorization_types[] = {
+    NAMED("roleAssignments", rights_versions),
+    NAMED("roleDefinitions", rights_versions),
+    NAMED("permissions", rights_versions),
+    NAMED("locks", rights_versions),
+    {0},
+};
+static const char *const subscription_versions[] = {"2021-10-01", "2020-09-01", NULL};
+static const struct resource_type subscription_types[] = {
+    NAMED("aliases", subscription_versions),
+    NAMED("rename", subscription_versions),
+    NAMED("cancel", subscription_versions),
+    NAMED("enable", subscription_versions),
+    {0},
+};
+static const char *const insights_versions[] = {"2017-03-01-preview", "2015-04-01", NULL};
+static const struct resource_type insights_types[] = {
+    NAMED("eventtypes", insights_versions),
+    {0},
+};
+
+#define OPERATION(n, r, o, d)                                                                      \
+    {                                                                                              \
+        .name = n, .resource = r, .operation = o, .description = d                                 \
+    }
+
+static const struct provider_operation resources_operations[] = {
+    OPERATION("Microsoft.Resources/subscriptions/read", "Subscription", "Get Subscription",
+              "Gets the list of subscriptions."),
+    OPERATION("Microsoft.Resources/subscriptions/resourceGroups/read", "Resource Group",
+              "Get Resource Group", "Gets or lists resource groups."),
+    OPERATION("Microsoft.Resources/subscriptions/resourceGroups/write", "Resource Group",
+              "Update Resource Group", "Creates or updates a resource group."),
+    OPERATION("Microsoft.Resources/subscriptions/resourceGroups/delete", "Resource Group",
+              "Delete Resource Group", "Deletes a resource group and all its resources."),
+    OPERATION("Microsoft.Resources/subscriptions/resourceGroups/moveResources/action",
+              "Resource Group", "Move Resource Group Resources",
+              "Moves resources from one resource group to another."),
+    OPERATION("Microsoft.Resources/subscriptions/resources/read", "Resource", "Get Resources",
+              "Gets resources of a subscription."),
+    OPERATION("Microsoft.Resources/tags/read", "Tags", "Get Tags", "Gets all tags on a resource."),
+    OPERATION("Microsoft.Resources/tags/write", "Tags", "Write Tags",
+              "Updates the tags on a resource."),
+    OPERATION("Microsoft.Resources/tags/delete", "Tags", "Delete Tags",
+              "Removes all the tags on a resource."),
+    {0},
+};
+static const struct provider_operation authorization_operations[] = {
+    OPERATION("Microsoft.Authorization/roleAssignments/read", "Role assignment",
+              "Get role assignment", "Get information about a role assignment."),
+    OPERATION("Microsoft.Authorization/roleAssignments/write", "Role assignment",
+              "Create role assignment", "Create a role assignment at the specified scope."),
+    OPERATION("Microsoft.Authorization/roleAssignments/delete", "Role assignment",
+              "Delete role assignment", "Delete a role assignment at the specified scope."),
+    OPERATION("Microsoft.Authorization/roleDefinitions/read", "Role definition",
+              "Get role definition", "Get information about a role definition."),
+    OPERATION("Microsoft.Authorization/roleDefinitions/write", "Role definition",
+              "Create or update custom role definition", "Create or update a custom role."),
+    OPERATION("Microsoft.Authorization/roleDefinitions/delete", "Role definition",
+              "Delete custom role definition", "Delete the specified custom role definition."),
+    OPERATION("Microsoft.Authorization/locks/read", "Management Locks", "Get management locks",
+              "Gets locks at the specified scope."),
+    OPERATION("Microsoft.Authorization/locks/write", "Management Locks", "Add management locks",
+              "Add locks at the specified scope."),
+    OPERATION("Microsoft.Authorization/locks/delete", "Management Locks", "Delete management locks",
+              "Delete locks at the specified scope."),
+    {0},
+};
+
+static const struct provider resources = {.name = "Microsoft.Resources",
+                                          .display = "Microsoft Resources",
+                                          .types = resources_types,
+                                          .operations = resources_operations};
+static const struct provider authorization = {.name = "Microsoft.Authorization",
+                                              .display = "Microsoft Authorization",
+                                              .types = authorization_types,
+                                              .operations = authorization_operations};
+static const struct provider subscription = {.name = "Microsoft.Subscription",
+                                             .display = "Microsoft Subscription",
+                                             .types = subscription_types};
+static const struct provider insights = {
+    .name = "Microsoft.Insights", .display = "Microsoft Insights", .types = insights_types};
+
+/* Known by name, so that clients can register them; they come with a later Sundog. */
+static const struct provider instances = {.name = "Microsoft.ContainerInstance",
+                                          .display = "Microsoft Container Instance",
+                                          .not_built = true};
+static const struct provider clusters = {.name = "Microsoft.ContainerService",
+                                         .display = "Microsoft Container Service",
+                                         .not_built = true};
+
+const struct provider *const providers[] = {
+    &resources,         &authorization, &subscription, &insights,
+    &registry_provider, &instances,     &clusters,     NULL,
+};
