@@ -6,6 +6,7 @@
 #include "registry/collect.h"
 #include "registry/first_start.h"
 #include "registry/hot.h"
+#include "registry/import.h"
 #include "registry/manifest.h"
 #include "registry/oci_dialect.h"
 #include "registry/pulls.h"
@@ -23,6 +24,7 @@ static enum fault start(struct op *op, const struct settings *settings)
     scope_map_store_start();
     registry_token_store_start();
     webhook_store_start();
+    import_store_start();
     repository_store_start();
     blob_store_start();
     upload_store_start();
@@ -38,11 +40,13 @@ static enum fault start(struct op *op, const struct settings *settings)
     TRY(first_start(op, settings));
     collect_start();
     webhook_start();
+    import_run();
     return OK;
 }
 
 static void stop(void)
 {
+    import_stop();
     webhook_stop();
     collect_stop();
     registry_token_stop();
