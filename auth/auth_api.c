@@ -2,7 +2,12 @@
 
 #include <string.h>
 
+#include "auth/assignment_store.h"
+#include "auth/directory.h"
 #include "auth/jwt.h"
+#include "auth/object.h"
+#include "auth/role_store.h"
+#include "auth/tenant.h"
 #include "core/migrate.h"
 
 static enum fault keys_get(struct call *c)
@@ -20,8 +25,20 @@ static const struct route routes[] = {
 
 static enum fault start(struct op *op, const struct settings *settings)
 {
-    (void)settings;
-    return jwt_start(op);
+    object_store_start();
+    role_store_start();
+    assignment_store_start();
+    directory_store_start();
+    directory_listen();
+    TRY(jwt_start(op));
+    TRY(tenant_start(op, settings));
+    return directory_reload(op);
+}
+
+static void stop(void)
+{
+    directory_stop();
+    jwt_stop();
 }
 
 const struct service auth_service = {
@@ -30,5 +47,5 @@ const struct service auth_service = {
     .migrations = auth_migrations,
     .schema = "auth",
     .start = start,
-    .stop = jwt_stop,
+    .stop = stop,
 };

@@ -31,7 +31,13 @@ struct identity {
     const char *tenant_id;
     enum audience audience;
     int64_t issued_s, expires_s; /* wall clock; 0 when it signed in by password just now */
+    int64_t sessions; /* of the principal now; counts up when its sessions are revoked: whoever
+                         makes tokens of its own from this identity keeps it there and compares */
 };
+
+/* Whom a resource of a token request names: one of enum audience, or 0. Case is ignored, and so are
+   a slash at the end and the host of "https://HOST[:PORT][/arm|/acr|/graph]". */
+enum audience entra_audience(const char *resource);
 
 /* The one tenant of this Sundog, a GUID made at first start. Constant after auth's start. */
 const char *entra_tenant(void);

@@ -232,7 +232,7 @@ static void digest_of(const char *issuer, const char *token, uint8_t digest[32])
 {
     uint8_t both[64];
 
-    sha256(BYTES(issuer), both);
+    sha256(BYTES(issuer ? issuer : ""), both);
     sha256(BYTES(token), both + 32);
     sha256((struct bytes){both, sizeof(both)}, digest);
 }
@@ -387,12 +387,6 @@ enum fault jwt_sign(struct op *op, json_t *claims, const char **ret_token)
 
 /* ---- verifying ---- */
 
-struct parts {
-    const char *signed_text; /* header.payload */
-    json_t *header, *claims;
-    struct bytes signature;
-};
-
 static enum fault refuse(struct op *op, const char *why)
 {
     return fail(op, UNAUTHENTICATED, "the token %s", why);
@@ -408,7 +402,7 @@ static enum fault decode_json(struct op *op, const char *text, size_t len, json_
     return OK;
 }
 
-static enum fault split(struct op *op, const char *token, struct parts *ret)
+enum fault jwt_split(struct op *op, const char *token, struct jwt_text *ret)
 {
     const char *first = strchr(token, '.'), *second = first ? strchr(first + 1, '.') : NULL;
 
@@ -431,26 +425,45 @@ static const char *string_of(const json_t *object, const char *name)
     return value ? value : "";
 }
 
-static enum fault check_signature(struct op *op, const struct parts *parts)
+static bool signature_is_good(const struct jwt_text *token, EVP_PKEY *pkey, bool pss)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *how = NULL;
+    bool good = ctx && EVP_PKEY_is_a(pkey, "RSA") &&
+                EVP_DigestVerifyInit(ctx, &how, EVP_sha256(), NULL, pkey) == 1;
+
+    if (good && pss)
+        good = EVP_PKEY_CTX_set_rsa_padding(how, RSA_PKCS1_PSS_PADDING) == 1 &&
+               EVP_PKEY_CTX_set_rsa_pss_saltlen(how, RSA_PSS_SALTLEN_DIGEST) == 1;
+    good = good &&
+           EVP_DigestVerify(ctx, token->signature.data, token->signature.len,
+                            (const uint8_t *)token->signed_text, strlen(token->signed_text)) == 1;
+    EVP_MD_CTX_free(ctx);
+    return good;
+}
+
+static enum fault check_header(struct op *op, const struct jwt_text *parts)
 {
     const char *typ = string_of(parts->header, "typ");
-    EVP_MD_CTX *ctx;
+
+    if (json_object_get(parts->header, "crit") || (*typ && strcasecmp(typ, "JWT") != 0))
+        return refuse(op, "is of another kind");
+    return OK;
+}
+
+static enum fault check_signature(struct op *op, const struct jwt_text *parts)
+{
     EVP_PKEY *pkey;
     bool good;
 
     /* The algorithm is ours to choose, never the token's: "none" and HS256 end here. */
     if (strcmp(string_of(parts->header, "alg"), "RS256") != 0)
         return refuse(op, "is not signed with RS256");
-    if (json_object_get(parts->header, "crit") || (*typ && strcasecmp(typ, "JWT") != 0))
-        return refuse(op, "is of another kind");
+    TRY(check_header(op, parts));
     pkey = key_for_token(op, string_of(parts->header, "kid"));
     if (!pkey)
         return refuse(op, "is signed with a key we do not know");
-    ctx = EVP_MD_CTX_new();
-    good = ctx && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, pkey) == 1 &&
-           EVP_DigestVerify(ctx, parts->signature.data, parts->signature.len,
-                            (const uint8_t *)parts->signed_text, strlen(parts->signed_text)) == 1;
-    EVP_MD_CTX_free(ctx);
+    good = signature_is_good(parts, pkey, false);
     EVP_PKEY_free(pkey);
     return good ? OK : refuse(op, "has a wrong signature");
 }
@@ -461,22 +474,35 @@ static enum fault check_claims(struct op *op, const json_t *claims, const char *
     int64_t now = wall_s();
 
     if (!json_is_integer(exp) || json_integer_value(exp) <= now)
-        return refuse(op, "has expired");
+        return fail_on(op, "ExpiredAuthenticationToken", UNAUTHENTICATED, "the token has expired");
     if (nbf && (!json_is_integer(nbf) || json_integer_value(nbf) > now + LEEWAY_SECONDS))
         return refuse(op, "is not valid yet");
-    if (strcmp(string_of(claims, "iss"), issuer) != 0)
+    if (issuer && strcmp(string_of(claims, "iss"), issuer) != 0)
         return refuse(op, "was issued by somebody else");
     return OK;
+}
+
+enum fault jwt_verify_with(struct op *op, const struct jwt_text *token, EVP_PKEY *key)
+{
+    const char *alg = string_of(token->header, "alg");
+    bool pss = strcmp(alg, "PS256") == 0;
+
+    if (!pss && strcmp(alg, "RS256") != 0)
+        return refuse(op, "is signed with neither RS256 nor PS256");
+    TRY(check_header(op, token));
+    if (!signature_is_good(token, key, pss))
+        return refuse(op, "has a wrong signature");
+    return check_claims(op, token->claims, NULL);
 }
 
 static enum fault verify_fully(struct op *op, const char *token, const char *issuer,
                                jwt_parse_fn parse, void (*free_parsed)(void *), struct jwt **ret)
 {
-    struct parts parts;
+    struct jwt_text parts;
     struct jwt *jwt;
     void *parsed;
 
-    TRY(split(op, token, &parts));
+    TRY(jwt_split(op, token, &parts));
     TRY(check_signature(op, &parts));
     TRY(check_claims(op, parts.claims, issuer));
     parsed = parse(parts.claims);

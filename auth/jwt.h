@@ -7,6 +7,7 @@
 #define SUNDOG_AUTH_JWT_H
 
 #include <jansson.h>
+#include <openssl/evp.h>
 
 #include "core/op.h"
 
@@ -29,13 +30,25 @@ struct jwt {
 /* Turn claims into the caller's struct (malloc'ed), or NULL when they are not for this use. */
 typedef void *(*jwt_parse_fn)(const json_t *claims);
 /*
- * Verify signature, alg (RS256 only), typ, kid, exp, nbf and (iss equals issuer); then parse. Only
- * tokens whose parse succeeded are remembered, per issuer. UNAUTHENTICATED says why. may_block
- * false: WOULD_BLOCK unless remembered. *ret is held until jwt_release.
+ * Verify signature, alg (RS256 only), typ, kid, exp, nbf and (iss equals issuer; NULL: parse judges
+ * it); then parse. Only tokens whose parse succeeded are remembered, per issuer. UNAUTHENTICATED
+ * says why, on noun "ExpiredAuthenticationToken" when time alone is against it. may_block false:
+ * WOULD_BLOCK unless remembered. *ret is held until jwt_release.
  */
 enum fault jwt_verify(struct op *op, const char *token, const char *issuer, jwt_parse_fn parse,
                       void (*free_parsed)(void *), bool may_block, struct jwt **ret);
 void jwt_release(void *jwt); /* fits arena_defer */
+/*
+ * Tokens of other makers. Take one apart without believing it (header and claims in op's arena),
+ * and verify it with that maker's public key: RS256 or PS256, exp (wanted), nbf. UNAUTHENTICATED.
+ */
+struct jwt_text {
+    json_t *header, *claims;
+    const char *signed_text;
+    struct bytes signature;
+};
+enum fault jwt_split(struct op *op, const char *token, struct jwt_text *ret);
+enum fault jwt_verify_with(struct op *op, const struct jwt_text *token, EVP_PKEY *key);
 /* {"keys":[{kty,use,alg,kid,n,e}]}, in op's arena. */
 const char *jwt_jwks(struct op *op);
 

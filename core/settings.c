@@ -46,6 +46,12 @@ static const struct setting table[] = {
      "the least important line that is logged"                                                                                                                                  },
     {"admin-password",     S_TEXT,    AT(admin_password),     NULL,                        0, 0,         "TEXT",
      "of the first registry's admin user, at first start only; random. Better as variable"                                                                                      },
+    {"tenant-id",          S_TEXT,    AT(tenant_id),          NULL,                        0, 0,         "GUID",
+     "of the tenant that a first start makes; random"                                                                                                                           },
+    {"client-id",          S_TEXT,    AT(client_id),          NULL,                        0, 0,         "GUID",
+     "application id of the first principal, at first start only; random"                                                                                                       },
+    {"client-secret",      S_TEXT,    AT(client_secret),      NULL,                        0, 0,         "TEXT",
+     "its secret, at first start only; random. Better as variable"                                                                                                              },
     {"anonymous-pull",     S_CHOICE,  AT(anonymous_pull),     "as-is",                     0, 0,         "on|off|as-is",
      "may anybody pull from the first registry? as-is leaves what an earlier start said; off at "
      "first"                                                                                                                                                                    },

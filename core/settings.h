@@ -24,6 +24,7 @@ struct settings {
     const char *anonymous_pull;            /* "on", "off", "as-is": of the first registry */
     const char *log_level;                 /* "debug", "info", "warn", "error" */
     const char *admin_password; /* of the first registry's admin at first start; NULL: random */
+    const char *tenant_id, *client_id, *client_secret; /* of the first start; NULL: random */
     int64_t loops, worker_threads, io_threads, slow_threads, queue_max;
     int64_t connections_max; /* a loop */
     int64_t idle_timeout_s, head_timeout_s, body_timeout_s;
