@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/api_service.h"
+#include "api/registry_api.h"
 #include "auth/auth_api.h"
 #include "core/backup.h"
 #include "core/core_api.h"
@@ -17,7 +19,8 @@
 #include "registry/registry_service.h"
 
 static const struct service *const services[] = {&core_service, &auth_service, &registry_service,
-                                                 NULL};
+                                                 &api_service, &container_registry_service,
+                                                 &api_rest_service, NULL};
 
 static int serve(struct settings *settings)
 {

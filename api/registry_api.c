@@ -120,7 +120,7 @@ static enum fault read_new_options(struct op *op, const json_t *body, struct reg
 }
 
 /* In the open transaction: the registry's row, new or changed. */
-static enum fault store(struct op *op, const struct resource_id *id,
+static enum fault store(struct op *op, const struct resource_id *id, const struct resource *now,
                         const struct registry_options *options, int64_t *ret_id)
 {
     const struct registry *there;
@@ -138,7 +138,7 @@ static enum fault store(struct op *op, const struct resource_id *id,
                            id->name);
     if (op->fault == INVALID)
         return arm_fail_at(op, "InvalidRegistryName", INVALID, "name", "%s", op->message);
-    return registry_fault(op, registry_create(op, id->name, id->path, options, ret_id));
+    return registry_fault(op, registry_create(op, id->name, now->id, options, ret_id));
 }
 
 static enum fault finish_write(struct call *c, int64_t registry_id, const struct resource *now,
@@ -166,7 +166,7 @@ static enum fault registry_put(struct call *c)
     wanted.sku = registry_sku_json(op, &options);
     TRY(db_begin(op));
     TRY(resource_put(c, arm_id(c), &wanted, &now, &created));
-    TRY(store(op, arm_id(c), &options, &registry_id));
+    TRY(store(op, arm_id(c), &now, &options, &registry_id));
     return finish_write(c, registry_id, &now, created ? 201 : 200);
 }
 

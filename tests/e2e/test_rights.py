@@ -3,8 +3,9 @@ tests/rights/roles.json (Azure's published role definitions) and tests/rights/ro
 Azure's documents name for each request), never from the program's permission columns. The last test flips each
 route's permission in turn and demands that the matrix notices.
 
-A line of routes.txt:   METHOD PATTERN | operation | status when allowed [| body]
-  operation   Namespace/…/verb; or public; or signed-in (any valid token, answers show only what one may see)
+A line of routes.txt:   METHOD PATTERN | operation | status when allowed [| body [| placeholder=value]]
+  operation   Namespace/…/verb; or public; or signed-in (any valid token); or sees (any right at, above or below
+              the scope: lists show only what one may see); or directory-read, directory-write (docs/auth.md)
   status      of the answer to somebody allowed, with the placeholders below and that body
 """
 
@@ -15,6 +16,7 @@ import os
 import re
 import subprocess
 import time
+import urllib.parse
 import uuid
 
 import pytest
@@ -70,7 +72,8 @@ class Expected:
         cells = [cell.strip() for cell in line.split(" | ")]
         self.key = cells[0]
         self.operation, self.status = cells[1], int(cells[2])
-        self.body = cells[3] if len(cells) > 3 else None
+        self.body = cells[3] if len(cells) > 3 and cells[3] else None
+        self.values = dict([cells[4].split("=")]) if len(cells) > 4 else {}
 
 
 def expectations():
@@ -182,7 +185,7 @@ class World:
 
     # what is asked
 
-    def path(self, route):
+    def path(self, route, expected):
         values = {"subscription": self.subscription, "group": GROUP, "registry": REGISTRY, "name+": f"{REGISTRY}/app",
                   "tenant": self.first["tenantId"],
                   "scope+": f"subscriptions/{self.subscription}/resourceGroups/{GROUP}",
@@ -190,11 +193,12 @@ class World:
                   "location": "eastus"}
         if route.service != "registry":
             values["name+"] = "nothere"
+        values.update(expected.values)
         path = re.sub(r"\{([^}]*)\}", lambda match: values.get(match.group(1), "nothere"), route.pattern)
         return path if route.service == "registry" else f"{path}?api-version=2022-04-01"
 
     def ask(self, route, expected, who):
-        status, _ = self.call(route.method, self.path(route), expected.body, self.authorization(route.service, who))
+        status, _ = self.call(route.method, self.path(route, expected), expected.body, self.authorization(route.service, who))
         return status
 
 
@@ -215,9 +219,11 @@ def wanted(world, route, expected, who):
         return {expected.status}
     if expected.operation.startswith("directory-"):  # docs/auth.md: reading for all, writing for owners
         return {expected.status} if who == "Owner" or expected.operation == "directory-read" else denied
+    if expected.operation == "sees":
+        return denied if who == "Contributor elsewhere" and "/resourceGroups/" in world.path(route, expected) else {expected.status}
     # Reader holds the subscription, AcrPull and AcrPush the registry, the Contributor another group
-    inside = {"Owner": True, "Reader": True, "AcrPull": "/registries/" in world.path(route) or route.service == "registry",
-              "AcrPush": "/registries/" in world.path(route) or route.service == "registry",
+    inside = {"Owner": True, "Reader": world.path(route, expected).startswith("/subscriptions/") or route.service == "registry", "AcrPull": "/registries/" in world.path(route, expected) or route.service == "registry",
+              "AcrPush": "/registries/" in world.path(route, expected) or route.service == "registry",
               "Contributor elsewhere": False}[who]
     if inside and allows(roles()[world.role_of[who]], expected.operation):
         return {expected.status}
@@ -267,7 +273,7 @@ def test_every_flipped_permission_is_noticed(world, routes):
     known, unnoticed, flipped = expectations(), [], 0
     for route in routes:
         for flip in range(4):
-            status, _ = world.call("POST", f"/mutant/{route.service}/{route.index}/{flip}")
+            status, _ = world.call("POST", f"/mutant/{urllib.parse.quote(route.service)}/{route.index}/{flip}")
             if status != 200:
                 break
             flipped += 1

@@ -13,6 +13,7 @@
 #include "core/migrate.h"
 #include "core/seal.h"
 #ifdef UNIT_ALL
+#include "api/api_service.h"
 #include "auth/auth_api.h"
 #include "registry/registry_service.h"
 #endif
@@ -22,6 +23,7 @@ const struct service *const unit_services[] = {
 #ifdef UNIT_ALL
     &auth_service,
     &registry_service,
+    &api_service,
 #endif
     NULL,
 };
