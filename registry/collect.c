@@ -17,6 +17,7 @@
 #include "registry/names.h"
 #include "registry/pulls.h"
 #include "registry/registry.h"
+#include "registry/retention.h"
 #include "registry/upload.h"
 
 #define UPLOADS_A_ROUND 1000
@@ -281,6 +282,7 @@ static enum fault sweep_uploads(struct op *op)
 
 static enum fault collect_everything(struct op *op)
 {
+    TRY(retention_round(op)); /* first: what it frees is garbage of this round's */
     TRY(expire_uploads(op));
     TRY(collect_all_links(op));
     TRY(collect_blobs(op));

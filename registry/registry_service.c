@@ -13,6 +13,7 @@
 #include "registry/registry_store.h"
 #include "registry/registry_token.h"
 #include "registry/repository.h"
+#include "registry/retention.h"
 #include "registry/tag.h"
 #include "registry/upload.h"
 #include "registry/webhook.h"
@@ -31,6 +32,7 @@ static enum fault start(struct op *op, const struct settings *settings)
     manifest_store_start();
     tag_store_start();
     collect_store_start();
+    retention_store_start();
     pulls_start();
     hot_start();
     TRY(blob_store_open(op, settings->blobs));
