@@ -25,6 +25,9 @@ static enum fault start(struct op *op, const struct settings *settings)
     for (const struct provider *const *p = providers; *p; p++)
         if ((*p)->start)
             (*p)->start();
+    for (const struct provider *const *p = providers; *p; p++)
+        if ((*p)->adopt)
+            TRY((*p)->adopt(op));
     return group_delete_start(op);
 }
 

@@ -45,6 +45,8 @@ struct provider {
     void (*start)(
         void); /* registers operation kinds, starts reconcilers; no database. May be NULL */
     void (*stop)(void);
+    /* At start, after subscriptions: resources for what the service made by itself. May be NULL. */
+    enum fault (*adopt)(struct op *op);
 };
 
 extern const struct provider *const providers[]; /* NULL-terminated */

@@ -10,7 +10,10 @@
 
 #include "api/body.h"
 #include "api/cache.h"
+#include "api/group.h"
+#include "api/location.h"
 #include "api/page.h"
+#include "api/subscription.h"
 #include "core/db.h"
 #include "core/json.h"
 
@@ -379,6 +382,49 @@ static enum fault credential_regenerate(struct call *c)
     return reply_credentials(c);
 }
 
+/* ---- what the first start made ---- */
+
+#define FIRST_GROUP "sundog"
+
+static enum fault adopt_one(struct op *op, const char *name)
+{
+    const char *subscription = subscription_first(op);
+    struct group wanted = {.subscription = subscription,
+                           .name = FIRST_GROUP,
+                           .location = locations[0].name,
+                           .tags = "{}"},
+                 group;
+    const struct registry *registry = registry_find(op, name);
+    struct resource envelope = {.location = locations[0].name}, now;
+    struct resource_id id;
+    bool created;
+
+    if (!registry) /* another `serve` has just deleted it */
+        return OK;
+    envelope.sku = registry_sku_json(op, &registry->options);
+    TRY(db_begin(op));
+    TRY(group_put(op, &wanted, &group, &created));
+    TRY(resource_id_parse(op, arena_printf(&op->arena, "%s/providers/" TYPE "/%s", group.id, name),
+                          &id));
+    TRY(resource_put_own(op, &id, &envelope, &now));
+    TRY(registry_fault(op, registry_set_scope(op, registry->id, now.id)));
+    TRY(db_commit(op));
+    return registry_changed(op, registry->id);
+}
+
+/* Registries that nobody made through the resource manager get a resource in the group "sundog" of
+   the first subscription, so that roles can be assigned on them. */
+static enum fault adopt(struct op *op)
+{
+    const char **names;
+    size_t n;
+
+    TRY(registry_without_scope(op, &names, &n));
+    for (size_t i = 0; i < n; i++)
+        TRY(adopt_one(op, names[i]));
+    return OK;
+}
+
 /* ---- the provider ---- */
 
 static enum fault registries_changed(struct op *op)
@@ -585,6 +631,7 @@ const struct provider registry_provider = {
     .types = types,
     .operations = operations,
     .start = import_api_start,
+    .adopt = adopt,
 };
 
 const struct service container_registry_service = {

@@ -33,6 +33,9 @@ struct resource {
  */
 enum fault resource_put(struct call *c, const struct resource_id *id, const struct resource *wanted,
                         struct resource *ret_now, bool *ret_created);
+/* The same by this Sundog itself: for what its first start made. */
+enum fault resource_put_own(struct op *op, const struct resource_id *id,
+                            const struct resource *wanted, struct resource *ret_now);
 /* NOT_FOUND on "ResourceGroupNotFound" or "ResourceNotFound", as the real texts are. */
 enum fault resource_get(struct op *op, const struct resource_id *id, struct resource *ret);
 /* The same, locked against other writers until the transaction ends. */

@@ -251,13 +251,14 @@ static enum fault other_location(struct op *op, const struct resource_id *id, co
                        now.name, now.location, now.group, wanted);
 }
 
-enum fault resource_put(struct call *c, const struct resource_id *id, const struct resource *wanted,
-                        struct resource *ret_now, bool *ret_created)
+/* by, by_kind: as systemData says who wrote it. */
+static enum fault put(struct op *op, const char *by, const char *by_kind,
+                      const struct resource_id *id, const struct resource *wanted,
+                      struct resource *ret_now, bool *ret_created)
 {
-    struct op *op = &c->op;
     const struct resource_type *known = resource_type_find(id->full_type);
     const char *type = full_type_spelled(op, id->full_type);
-    struct place place = {0};
+    struct place place;
     struct db_rows rows;
 
     TRY(check_place(op, id, &place));
@@ -267,13 +268,27 @@ enum fault resource_put(struct call *c, const struct resource_id *id, const stru
                  DB_TEXT(id->name), DB_BOOL(known && known->tracked), DB_TEXT(wanted->location),
                  DB_TEXT(wanted->tags ? wanted->tags : "{}"), DB_TEXT(wanted->sku),
                  DB_TEXT(wanted->identity), DB_TEXT(wanted->kind), DB_TEXT(wanted->managed_by),
-                 DB_TEXT(wanted->state ? wanted->state : "Succeeded"), DB_TEXT(arm_who_name(c)),
-                 DB_TEXT(arm_who_kind(c))));
+                 DB_TEXT(wanted->state ? wanted->state : "Succeeded"), DB_TEXT(by),
+                 DB_TEXT(by_kind)));
     if (!db_next(&rows))
         return other_location(op, id, wanted->location);
     *ret_now = from_row(op, &rows);
     *ret_created = db_bool(&rows, "is_new");
     return *ret_created ? check_count(op, id, type) : OK;
+}
+
+enum fault resource_put(struct call *c, const struct resource_id *id, const struct resource *wanted,
+                        struct resource *ret_now, bool *ret_created)
+{
+    return put(&c->op, arm_who_name(c), arm_who_kind(c), id, wanted, ret_now, ret_created);
+}
+
+enum fault resource_put_own(struct op *op, const struct resource_id *id,
+                            const struct resource *wanted, struct resource *ret_now)
+{
+    bool created;
+
+    return put(op, "sundog", "Application", id, wanted, ret_now, &created);
 }
 
 enum fault resource_set_state(struct op *op, const char *key, const char *state)

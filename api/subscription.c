@@ -224,6 +224,11 @@ enum fault subscription_start(struct op *op, const struct settings *settings)
     return OK;
 }
 
+const char *subscription_first(struct op *op)
+{
+    return oldest(snapshot_hold(op, &slot));
+}
+
 void subscription_stop(void)
 {
     snapshot_drop(&slot);

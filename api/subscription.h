@@ -32,5 +32,7 @@ enum fault subscription_reload(struct op *op);
 /* Reads them; at first start makes the first one and notes it for admin.json. */
 enum fault subscription_start(struct op *op, const struct settings *settings);
 void subscription_stop(void);
+/* The oldest, which admin.json names and which owns what the first start made. */
+const char *subscription_first(struct op *op);
 
 #endif

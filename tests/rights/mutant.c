@@ -7,6 +7,7 @@
  *
  * 200: flipped; 404: there is no such service, route or further flip.
  */
+int sundog_main(int argc, char **argv);
 #define main sundog_main
 #include "main.c" /* for its list of services */
 #undef main
@@ -58,8 +59,8 @@ static size_t flips_of(const struct service *service, const struct route *route,
         if (route->access != RIGHT_LOGIN)
             flips[n++] = (struct flip){RIGHT_LOGIN, NULL};
         if (route->access >= RIGHT_PULL && route->access <= RIGHT_METADATA_WRITE)
-            flips[n++] = (struct flip){route->access == RIGHT_DELETE ? RIGHT_PULL : RIGHT_DELETE,
-                                       NULL};
+            flips[n++] =
+                (struct flip){route->access == RIGHT_DELETE ? RIGHT_PULL : RIGHT_DELETE, NULL};
     }
     return n;
 }
@@ -104,8 +105,8 @@ static enum fault mutate(struct call *c)
 }
 
 static const struct route mutant_routes[] = {
-    {POST, "/mutant", 0, CALL, reset, "put all permissions back"},
-    {POST, "/mutant/{service}/{route}/{flip}", 0, CALL, mutate, "flip one"},
+    {POST,   "/mutant", 0, CALL, reset, "put all permissions back"},
+    {POST,     "/mutant/{service}/{route}/{flip}", 0, CALL, mutate, "flip one"},
     {0},
 };
 static const struct service mutant_service = {.name = "mutant", .routes = mutant_routes};
