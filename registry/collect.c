@@ -29,6 +29,8 @@
 #define ORPHAN_AGE_S    86400
 #define PULLS_EVERY_S   5
 #define USAGE_EVERY_S   60
+/* /metrics shows these many by name: each costs a query */
+#define USAGE_REGISTRIES_MAX 100
 
 static struct metric rounds = {"sundog_gc_rounds_total", "rounds of garbage collection", "counter"};
 static struct metric uploads_expired = {"sundog_gc_uploads_expired_total",
@@ -338,7 +340,7 @@ static enum fault measure(struct op *op)
     text_printf(&out, "sundog_store_blobs %lld\nsundog_store_bytes %lld\n", (long long)blobs,
                 (long long)bytes);
     all = registry_all(op, &n);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && i < USAGE_REGISTRIES_MAX; i++)
         TRY(add_usage(op, all[i], &out));
     pthread_mutex_lock(&collector.lock);
     free(collector.usage);

@@ -439,6 +439,8 @@ static void heard(const char *payload)
     struct op op;
     char *end;
 
+    if (!payload && !db_is_shared())
+        return; /* nobody else writes, and what we failed to read is noted */
     if (payload) {
         id = strtoll(payload, &end, 10);
         version = strtoll(end, NULL, 10);

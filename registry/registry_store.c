@@ -45,7 +45,7 @@ enum {
     USAGE,
 };
 static const struct db_stmt stmts[] = {
-    [SELECT_ALL] = {COLUMNS " ORDER BY name COLLATE \"C\""},
+    [SELECT_ALL] = {COLUMNS},
     [SELECT_ONE] = {"SELECT r.id, name, r.scope, " FLAGS
                     ", retention_days, admin_password1, admin_password2, version,"
                     " array_to_string(ip_rules, E'\\n') AS ip_rules,"
