@@ -158,6 +158,17 @@ static enum fault check_right(struct call *c, const char *scope, const char *act
                    who->name, who->object_id, action ? action : "(none)", scope);
 }
 
+/* "{namespace}/register/action" is of the namespace in the path. */
+static const char *named_action(struct call *c)
+{
+    static const char mark[] = "{namespace}";
+    const char *action = c->route->action, *provider = arm_id(c)->provider;
+
+    if (!begins(action, mark) || !provider)
+        return action;
+    return arena_printf(&c->op.arena, "%s%s", provider, action + strlen(mark));
+}
+
 /* Locks themselves, and POSTs that only read, go on under any lock. */
 static bool is_above_locks(const char *action)
 {
@@ -177,9 +188,9 @@ enum fault arm_authorise(struct call *c, bool may_block)
     TRY(check_subscription(c, id));
     if (!(c->route->access & ARM_ACTION))
         return OK;
-    TRY(check_right(c, id->path, c->route->action));
+    TRY(check_right(c, id->path, named_action(c)));
     if (is_write(c->method) && !is_above_locks(c->route->action))
-        return lock_check(&c->op, c->method, id->key);
+        return lock_check(&c->op, c->method, id->path);
     return OK;
 }
 
@@ -188,7 +199,7 @@ enum fault arm_need(struct call *c, const char *scope, const char *action)
     TRY(check_right(c, scope, action));
     if (is_above_locks(action))
         return OK;
-    return lock_check(&c->op, ends(action, "/delete") ? DELETE : PUT, id_lower(&c->op, scope));
+    return lock_check(&c->op, ends(action, "/delete") ? DELETE : PUT, scope);
 }
 
 enum fault arm_sees_subscription(struct call *c, bool *ret_all)
@@ -264,7 +275,7 @@ enum fault arm_fail_at(struct op *op, const char *code, enum fault fault, const 
 enum fault arm_not_built(struct call *c)
 {
     return fail_on(&c->op, "NotSupported", UNSUPPORTED,
-                   "This Sundog does not have this operation: %s.", c->route->summary);
+                   "This operation is not supported by this Sundog: %s.", c->route->summary);
 }
 
 enum fault arm_not_found(struct op *op, const struct resource_id *id)

@@ -516,34 +516,34 @@ static const struct provider_operation operations[] = {
      ARM_ACTION,                                                                                   \
      CALL,                                                                                         \
      arm_not_built,                                                                                \
-     kind ": not built",                                                                           \
+     kind " of a registry",                                                                        \
      .action = A(kind "/read")},                                                                   \
         {GET,                                                                                      \
          R "/" kind "/{name+}",                                                                    \
          ARM_ACTION,                                                                               \
          CALL,                                                                                     \
          arm_not_built,                                                                            \
-         kind ": not built",                                                                       \
+         kind " of a registry",                                                                    \
          .action = A(kind "/read")},                                                               \
         {PUT,           R "/" kind "/{name+}", ARM_ACTION,   CALL,                                 \
-         arm_not_built, kind ": not built",    ARM_BODY_MAX, .action = A(kind "/write")},          \
+         arm_not_built, kind " of a registry", ARM_BODY_MAX, .action = A(kind "/write")},          \
         {PATCH,         R "/" kind "/{name+}", ARM_ACTION,   CALL,                                 \
-         arm_not_built, kind ": not built",    ARM_BODY_MAX, .action = A(kind "/write")},          \
+         arm_not_built, kind " of a registry", ARM_BODY_MAX, .action = A(kind "/write")},          \
         {DELETE,                                                                                   \
          R "/" kind "/{name+}",                                                                    \
          ARM_ACTION,                                                                               \
          CALL,                                                                                     \
          arm_not_built,                                                                            \
-         kind ": not built",                                                                       \
+         kind " of a registry",                                                                    \
          .action = A(kind "/delete")},                                                             \
     {                                                                                              \
-        POST, R "/" kind "/{name+}", ARM_ACTION, CALL, arm_not_built, kind ": not built",          \
+        POST, R "/" kind "/{name+}", ARM_ACTION, CALL, arm_not_built, kind " of a registry",       \
             ARM_BODY_MAX, .action = A(kind "/write")                                               \
     }
 
 #define NOT_BUILT_ACTION(name)                                                                     \
     {                                                                                              \
-        POST, R "/" name, ARM_ACTION, CALL, arm_not_built, name ": not built", ARM_BODY_MAX,       \
+        POST, R "/" name, ARM_ACTION, CALL, arm_not_built, name " of a registry", ARM_BODY_MAX,    \
             .action = A(name "/action")                                                            \
     }
 
