@@ -176,6 +176,14 @@ static void queue(struct event *e)
     atomic_fetch_add(&dropped, 1);
 }
 
+/* POSTs that only read are no writes. */
+static bool only_reads(const char *action)
+{
+    size_t len = strlen(action);
+
+    return len > 5 && strcmp(action + len - 5, "/read") == 0;
+}
+
 /* Refused tokens are not noted: anybody can make those. */
 void activity_note(struct call *c)
 {
@@ -183,7 +191,8 @@ void activity_note(struct call *c)
     const char *at;
     char event[37];
 
-    if (!c->caller || !arm_who(c) || !c->route->action || !arm_id(c)->subscription)
+    if (!c->caller || !arm_who(c) || !c->route->action || only_reads(c->route->action) ||
+        !arm_id(c)->subscription)
         return;
     id = arm_id(c);
     random_uuid(event);

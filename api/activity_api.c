@@ -80,6 +80,10 @@ static enum fault read_filter(struct call *c, struct activity_filter *f, struct 
     TRY(filter_check(op, *ret, names));
     f->from = blank_to_plus(op, filter_bound(*ret, "eventTimestamp", false));
     f->to = blank_to_plus(op, filter_bound(*ret, "eventTimestamp", true));
+    if (!f->from)
+        return arm_fail_at(
+            op, "BadRequest", INVALID, "$filter",
+            "The $filter must say from when: eventTimestamp ge '2026-01-01T00:00:00Z'.");
     TRY(check_time(op, f->from));
     TRY(check_time(op, f->to));
     group = filter_equal(*ret, "resourceGroupName");

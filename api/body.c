@@ -196,6 +196,29 @@ enum fault body_texts(struct op *op, const json_t *body, const char *path, size_
     return OK;
 }
 
+void body_ignored(struct call *c, const json_t *body, const char *const *known)
+{
+    const char *name;
+    struct text out;
+    json_t *value;
+
+    text_init(&out, &c->op.arena, 512);
+    json_object_foreach((json_t *)(uintptr_t)body, name, value)
+    {
+        const char *const *k = known;
+
+        while (*k && strcasecmp(*k, name) != 0)
+            k++;
+        if (!*k &&
+            name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                              "_-.$")] == '\0')
+            text_printf(&out, "%s%s", out.len ? ", " : "", name);
+    }
+    (void)value;
+    if (out.len)
+        reply_header(c, "x-sundog-ignored", "%s", out.data);
+}
+
 enum fault body_required(struct op *op, const json_t *body, const char *path)
 {
     if (body_at(body, path))

@@ -30,6 +30,9 @@ enum fault body_texts(struct op *op, const json_t *body, const char *path, size_
 enum fault body_object(struct op *op, const json_t *body, const char *path, json_t **ret);
 enum fault body_array(struct op *op, const json_t *body, const char *path, size_t max_n,
                       json_t **ret);
+/* Members of the body that are none of these (NULL-terminated) have no effect here: they are named
+   in the x-sundog-ignored header. */
+void body_ignored(struct call *c, const json_t *body, const char *const *known);
 /* Absent is INVALID on "MissingRequiredProperty"… call before the reader. */
 enum fault body_required(struct op *op, const json_t *body, const char *path);
 

@@ -46,6 +46,9 @@ static enum fault check_name(struct op *op, const char *name)
                        name, NAME_MAX_BYTES);
 }
 
+static const char *const known[] = {"id",   "name",      "type",       "location",
+                                    "tags", "managedBy", "properties", NULL};
+
 enum fault group_api_put(struct call *c)
 {
     const struct resource_id *id = arm_id(c);
@@ -61,6 +64,7 @@ enum fault group_api_put(struct call *c)
     TRY(body_text(op, body, "managedBy", 0, ID_MAX_BYTES, &wanted.managed_by));
     TRY(db_begin(op));
     TRY(group_put(op, &wanted, &now, &created));
+    body_ignored(c, body, known);
     arm_reply(c, created ? 201 : 200, group_json(op, &now));
     return cache_commit(c, id->key);
 }
@@ -159,6 +163,8 @@ enum fault group_api_delete(struct call *c)
     if (already)
         o.id = already;
     operation_headers(c, &o, OPERATION_LOCATION);
+    if (call_query(c, "forceDeletionTypes", 0))
+        reply_header(c, "x-sundog-ignored", "forceDeletionTypes");
     reply_empty(c, 202);
     if (already) {
         db_rollback(op);

@@ -101,14 +101,16 @@ static bool forbids(const struct lock *lock, enum method method, const char *key
     return deletes && id_is_within(lock->scope, key);
 }
 
-enum fault lock_check(struct op *op, enum method method, const char *key)
+enum fault lock_check(struct op *op, enum method method, const char *path)
 {
     const struct all *all = snapshot_hold(op, &slot);
     struct text names;
+    const char *key;
     bool any = false;
 
     if (!all || all->n == 0)
         return OK;
+    key = id_lower(op, path);
     text_init(&names, &op->arena, 3000);
     for (size_t i = 0; i < all->n; i++) {
         const struct lock *lock = &all->rows[i];
@@ -126,7 +128,7 @@ enum fault lock_check(struct op *op, enum method method, const char *key)
     return fail_on(op, "ScopeLocked", CONFLICT,
                    "The scope '%s' cannot perform %s operation because following scope(s) are "
                    "locked: %s. Please remove the lock and try again.",
-                   key, method == DELETE ? "delete" : "write", names.data);
+                   path, method == DELETE ? "delete" : "write", names.data);
 }
 
 /* ---- rows ---- */

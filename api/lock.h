@@ -33,9 +33,9 @@ enum fault lock_reload(struct op *op);
 void lock_stop(void);
 
 /*
- * May this method go on at this key? From memory. CONFLICT on "ScopeLocked" names every lock in
- * the way. DELETE is also stopped by locks on what lies below.
+ * May this method go on at this id, however written? From memory. CONFLICT on "ScopeLocked" names
+ * every lock in the way. DELETE is also stopped by locks on what lies below.
  */
-enum fault lock_check(struct op *op, enum method method, const char *key);
+enum fault lock_check(struct op *op, enum method method, const char *path);
 
 #endif

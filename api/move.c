@@ -72,7 +72,7 @@ static enum fault check_one(struct call *c, const struct move *m, struct mover *
     one->type = resource_type_find(one->row.type);
     if (!one->type || !one->type->move)
         return refuse(op, path, "Resources of type '%s' cannot be moved.", one->row.type);
-    TRY(lock_check(op, PUT, one->from.key));
+    TRY(lock_check(op, PUT, one->from.path));
     to = arena_printf(&op->arena, "%s%s", m->group.id,
                       one->row.id + (strstr(one->row.key, "/providers/") - one->row.key));
     TRY(resource_id_parse(op, to, &one->to));

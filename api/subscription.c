@@ -11,7 +11,7 @@
 enum { SELECT_ALL, LOCK_TABLE, INSERT, RENAME_ALIAS, DROP_ALIAS, RENAME, SET_STATE, SET_TAGS };
 static const struct db_stmt stmts[] = {
     [SELECT_ALL] = {"SELECT id, name, alias, state, tags, api.iso(created) AS created, version"
-                    " FROM api.subscription ORDER BY name COLLATE \"C\", id"},
+                    " FROM api.subscription ORDER BY api.subscription.created, id"},
     [LOCK_TABLE] = {"LOCK TABLE api.subscription IN SHARE ROW EXCLUSIVE MODE"},
     [INSERT] = {"INSERT INTO api.subscription (id, name, alias) VALUES ($1, $2, $3)"
                 " ON CONFLICT DO NOTHING"},

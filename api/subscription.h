@@ -17,7 +17,7 @@ struct subscription {
 
 /* From memory, copied to op's arena. NOT_FOUND on "SubscriptionNotFound". */
 enum fault subscription_find(struct op *op, const char *id, struct subscription *ret);
-/* All, sorted by name. */
+/* All, the oldest first. */
 void subscription_all(struct op *op, struct subscription **ret, size_t *ret_n);
 /* Make or rename by alias; id NULL: random. CONFLICT when the id is another alias's. */
 enum fault subscription_put_alias(struct op *op, const char *alias, const char *id,

@@ -1,10 +1,12 @@
 /* Tenants, subscriptions, their aliases and locations. */
 #include <string.h>
+#include <strings.h>
 
 #include "api/body.h"
 #include "api/handlers.h"
 #include "api/location.h"
 #include "api/page.h"
+#include "api/resource.h"
 #include "api/subscription.h"
 #include "core/db.h"
 #include "core/seal.h"
@@ -245,8 +247,29 @@ enum fault subscription_api_rename(struct call *c)
     return reply_id(c);
 }
 
+/* Not while it has resources, unless ?IgnoreResourceCheck=true says so. */
+static enum fault check_empty(struct call *c)
+{
+    struct resource_filter filter = {
+        .subscription = arm_id(c)->subscription, .last = "", .limit = 1};
+    const char *ignore = call_query(c, "IgnoreResourceCheck", 0);
+    struct resource *rows;
+    size_t n;
+
+    if (ignore && strcasecmp(ignore, "true") == 0)
+        return OK;
+    TRY(resource_list(&c->op, &filter, &rows, &n));
+    if (n == 0)
+        return OK;
+    return fail_on(&c->op, "SubscriptionHasResources", CONFLICT,
+                   "The subscription '%s' has resources, such as '%s'. Delete them first, or give "
+                   "the query parameter IgnoreResourceCheck=true.",
+                   filter.subscription, rows[0].id);
+}
+
 enum fault subscription_api_cancel(struct call *c)
 {
+    TRY(check_empty(c));
     TRY(db_begin(&c->op));
     TRY(subscription_set_state(&c->op, arm_id(c)->subscription, "Disabled"));
     return reply_id(c);

@@ -8,7 +8,7 @@
 
 #define NAMES_MAX 10000
 
-enum { LIST_ALL, PUT_NAME, PUT_VALUE, DELETE_NAME, DELETE_VALUE, COUNT };
+enum { LIST_ALL, PUT_NAME, HAS_NAME, PUT_VALUE, DELETE_NAME, DELETE_VALUE, COUNT };
 #define USED                                                                                       \
     "SELECT lower(t.key) AS tag, t.key AS name, t.value FROM api.resource_group g,"                \
     " jsonb_each_text(g.tags) t WHERE g.subscription = $1 UNION ALL"                               \
@@ -25,6 +25,7 @@ static const struct db_stmt stmts[] = {
                   " GROUP BY tag, value ORDER BY tag, value NULLS FIRST LIMIT $2"},
     [PUT_NAME] = {"INSERT INTO api.tag_name (subscription, key, name) VALUES ($1, lower($2), $2)"
                   " ON CONFLICT DO NOTHING"},
+    [HAS_NAME] = {"SELECT name FROM api.tag_name WHERE subscription = $1 AND key = lower($2)"},
     [PUT_VALUE] = {"INSERT INTO api.tag_value (subscription, tag, key, value)"
                    " VALUES ($1, lower($2), lower($3), $3) ON CONFLICT DO NOTHING"},
     [DELETE_NAME] = {"DELETE FROM api.tag_name WHERE subscription = $1 AND key = lower($2)"},
@@ -131,7 +132,11 @@ enum fault tag_value_put(struct call *c)
 
     TRY(check(op, c->path_args[2], 256, "tag value"));
     TRY(db_begin(op));
-    TRY(db_query(op, &stmts[PUT_NAME], NULL, DB_TEXT(subscription), DB_TEXT(c->path_args[1])));
+    TRY(db_query(op, &stmts[HAS_NAME], &rows, DB_TEXT(subscription), DB_TEXT(c->path_args[1])));
+    if (!db_next(&rows))
+        return fail_on(op, "TagNotFound", NOT_FOUND, "The tag '%s' could not be found.",
+                       c->path_args[1]);
+    (void)db_text(&rows, "name");
     TRY(db_query(op, &stmts[PUT_VALUE], &rows, DB_TEXT(subscription), DB_TEXT(c->path_args[1]),
                  DB_TEXT(c->path_args[2])));
     arm_reply(c, rows.affected ? 201 : 200, value_json(op, name_id, c->path_args[2], 0));

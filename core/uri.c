@@ -57,17 +57,29 @@ char *uri_encode(struct arena *arena, const char *text, const char *keep)
     return out;
 }
 
+/* Names may be encoded too: "%24filter". */
+static bool is_named(struct arena *arena, struct bytes key, const char *name)
+{
+    const char *decoded;
+
+    if (key.len == strlen(name) && memcmp(key.data, name, key.len) == 0)
+        return true;
+    if (key.len < strlen(name) || !memchr(key.data, '%', key.len))
+        return false;
+    decoded = uri_decode(arena, key, true);
+    return decoded && strcmp(decoded, name) == 0;
+}
+
 const char *uri_parameter(struct arena *arena, struct bytes form, const char *name, size_t nth)
 {
     const char *p = form.data, *end = p + form.len;
-    size_t name_len = strlen(name);
 
     while (p < end) {
         const char *amp = memchr(p, '&', (size_t)(end - p));
         const char *stop = amp ? amp : end, *eq = memchr(p, '=', (size_t)(stop - p));
         const char *key_end = eq ? eq : stop;
 
-        if ((size_t)(key_end - p) == name_len && memcmp(p, name, name_len) == 0 && nth-- == 0) {
+        if (is_named(arena, (struct bytes){p, (size_t)(key_end - p)}, name) && nth-- == 0) {
             const char *value = eq ? eq + 1 : stop;
 
             return uri_decode(arena, (struct bytes){value, (size_t)(stop - value)}, true);

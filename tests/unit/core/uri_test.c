@@ -40,6 +40,8 @@ static void test_parameters(void)
     CU_ASSERT_STRING_EQUAL(uri_parameter(&op.arena, form, "empty", 0), "");
     CU_ASSERT_STRING_EQUAL(uri_parameter(&op.arena, form, "bare", 0), "");
     CU_ASSERT_PTR_NULL(uri_parameter(&op.arena, form, "scop", 0));
+    CU_ASSERT_STRING_EQUAL(uri_parameter(&op.arena, BYTES("%24top=5&$top=6"), "$top", 1), "6");
+    CU_ASSERT_STRING_EQUAL(uri_parameter(&op.arena, BYTES("%24top=5"), "$top", 0), "5");
     CU_ASSERT_PTR_NULL(uri_parameter(&op.arena, BYTES(""), "n", 0));
     op_free(&op);
 }
