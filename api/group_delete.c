@@ -49,7 +49,7 @@ static enum fault remove_one(struct op *op, const struct resource *r, int64_t *r
     TRY(resource_delete(op, &id, &existed));
     TRY(db_commit(op));
     if (type && type->changed)
-        TRY(type->changed(op));
+        TRY(type->changed(op, r));
     return resource_deleted(op, &id);
 }
 

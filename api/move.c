@@ -119,7 +119,7 @@ static enum fault reload(struct op *op, const struct move *m)
     cache_changed_all();
     for (size_t i = 0; i < m->n; i++)
         if (m->movers[i].type->changed)
-            TRY(m->movers[i].type->changed(op));
+            TRY(m->movers[i].type->changed(op, &m->movers[i].row));
     TRY(lock_reload(op));
     return role_reload(op);
 }

@@ -25,9 +25,9 @@ struct resource_type {
     /* The resource becomes id `to` (another group or subscription), part of the open transaction.
        NULL: cannot be moved. */
     enum fault (*move)(struct op *op, const struct resource *r, const struct resource_id *to);
-    /* After the commit of a remove, a move, or of new tags: reload what memory holds. May be NULL.
+    /* After the commit of a remove or a move of r: read anew what memory holds of it. May be NULL.
      */
-    enum fault (*changed)(struct op *op);
+    enum fault (*changed)(struct op *op, const struct resource *r);
 };
 
 struct provider_operation {

@@ -427,9 +427,24 @@ static enum fault adopt(struct op *op)
 
 /* ---- the provider ---- */
 
-static enum fault registries_changed(struct op *op)
+/* Memory still has the registry under the name it had: its id leads to the row, or its absence. */
+static enum fault type_changed(struct op *op, const struct resource *r)
 {
-    return registry_reload(op);
+    const struct registry *registry = registry_find(op, r->name);
+
+    return registry ? registry_changed(op, registry->id) : OK;
+}
+
+static enum fault webhook_changed(struct op *op, const struct resource *r)
+{
+    const struct registry *registry;
+    struct resource_id id;
+
+    TRY(resource_id_parse(op, r->id, &id));
+    if (registry_of_id(op, &id, &registry) == OK)
+        return registry_changed(op, registry->id);
+    op_clear_fault(op);
+    return OK;
 }
 
 static const char *const versions[] = {"2025-11-01",         "2025-04-01", "2025-03-01-preview",
@@ -438,22 +453,22 @@ static const char *const versions[] = {"2025-11-01",         "2025-04-01", "2025
                                        "2019-05-01",         "2017-10-01", NULL};
 
 static const struct resource_type types[] = {
-    {"registries",                   versions, .tracked = true, .render = render_registry, .remove = remove_registry,
-     .move = move_registry, .changed = registries_changed},
-    {"registries/webhooks",               versions, .tracked = true, .render = webhook_render,
-     .remove = webhook_type_remove, .changed = registries_changed},
-    {"registries/scopeMaps",     versions, .no_row = true},
-    {"registries/tokens", versions, .no_row = true},
-    {"registries/importImage",          versions, .no_row = true},
-    {"registries/listUsages",               versions, .no_row = true},
-    {"registries/listCredentials",  versions, .no_row = true},
-    {"registries/regenerateCredential",                              versions, .no_row = true},
+    {"registries",                  versions, .tracked = true, .render = render_registry, .remove = remove_registry,
+     .move = move_registry, .changed = type_changed},
+    {"registries/webhooks",              versions, .tracked = true, .render = webhook_render,
+     .remove = webhook_type_remove, .changed = webhook_changed},
+    {"registries/scopeMaps",    versions, .no_row = true},
+    {"registries/tokens",      versions, .no_row = true},
+    {"registries/importImage",         versions, .no_row = true},
+    {"registries/listUsages",              versions, .no_row = true},
+    {"registries/listCredentials", versions, .no_row = true},
+    {"registries/regenerateCredential",                             versions, .no_row = true},
     {"registries/generateCredentials",                  versions, .no_row = true},
-    {"checkNameAvailability",                              versions, .no_row = true},
-    {"operations",                      versions, .no_row = true},
-    {"locations",                              versions, .no_row = true},
+    {"checkNameAvailability",                             versions, .no_row = true},
+    {"operations",                versions, .no_row = true},
+    {"locations",                             versions, .no_row = true},
     {"locations/operationResults",             versions, .no_row = true},
-    {0                             },
+    {0                            },
 };
 
 #define OPERATION(name, resource, what)                                                            \

@@ -81,8 +81,6 @@ static enum fault set(struct call *c, const struct target *t, const char *tags)
     fault = db_commit(op);
     cache_changed(t->id.key);
     TRY(fault);
-    if (t->type && t->type->changed)
-        TRY(t->type->changed(op));
     if (!t->id.group)
         TRY(subscription_reload(op));
     return arm_reply(c, 200, tags_json(op, t, tags));
