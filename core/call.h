@@ -51,7 +51,6 @@ struct dialect {
     void (*render)(struct call *c, const struct dialect_row *row);
 };
 
-struct db_stmt;
 struct migration;
 struct settings;
 /* A service as main.c lists it. Every member but name may be NULL. */
@@ -59,7 +58,6 @@ struct service {
     const char *name;
     const struct route *routes;
     const struct dialect *dialect;
-    const struct db_stmt *stmts;        /* prepared on every connection */
     const struct migration *migrations; /* ends with name NULL; applied in the order of services */
     const char *schema;
     bool any_case; /* paths match in any case of letters, and "//" as "/" (Resource Manager's) */

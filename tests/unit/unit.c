@@ -21,9 +21,7 @@
 const struct service *const unit_services[] = {
     &core_service,
 #ifdef UNIT_ALL
-    &auth_service,
-    &registry_service,
-    &api_service,
+    &auth_service, &registry_service, &api_service,
 #endif
     NULL,
 };
