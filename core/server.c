@@ -218,12 +218,6 @@ static enum fault open_database(struct op *op, const struct settings *s)
     db_configure(conninfo, s->database != NULL);
     op->db = db_open();
     TRY(migrate(op, all_services));
-    /* statements name tables: only now can connections prepare them */
-    for (const struct service *const *p = all_services; *p; p++)
-        if ((*p)->stmts)
-            db_register((*p)->stmts);
-    db_close(op->db);
-    op->db = db_open();
     return db_check(op);
 }
 

@@ -96,8 +96,6 @@ const char *unit_database(void)
     connection = db_open();
     start_op.db = connection;
     check(migrate(&start_op, unit_services), "migrations");
-    for (size_t i = 0; unit_services[i]; i++)
-        db_register(unit_services[i]->stmts);
     check(db_check(&start_op), "statements");
     return conninfo;
 }
