@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.arm import Arm, refused
+from harness.manager import Arm, refused
 from harness.web import expect
 
 LOCKS = "providers/Microsoft.Authorization/locks"
