@@ -44,6 +44,7 @@ struct object {
     size_t n_identifiers;
     const char *const *redirects; /* application: the URIs its codes may be sent to */
     size_t n_redirects;
+    bool fallback_public; /* application: isFallbackPublicClient, needs no proof */
     const struct credential *credentials;
     size_t n_credentials;
     const struct federated *federated;

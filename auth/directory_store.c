@@ -76,6 +76,7 @@ static enum fault read_document(struct op *op, struct object *o, const char *tex
     o->managed_identity = type && strcmp(type, "ManagedIdentity") == 0;
     if (o->kind != OBJECT_APPLICATION)
         return OK;
+    o->fallback_public = json_is_true(json_object_get(document, "isFallbackPublicClient"));
     o->identifiers =
         add_texts(op, json_object_get(document, "identifierUris"), NULL, &o->n_identifiers);
     for (size_t i = 0; i < ARRAY_LEN(places); i++)
