@@ -28,21 +28,8 @@ class Arm:
         status, said, _ = self.plain("POST", "/adfs/oauth2/token", urllib.parse.urlencode({
             "grant_type": "client_credentials", "client_id": app_id, "client_secret": secret,
             "scope": f"{resource}/.default"}), {"Content-Type": FORM})
-        if status == 404:  # TEMPORARY until the OAuth endpoints are there
-            return self.mint(app_id, resource)
         assert status == 200, said
         return json.loads(said)["access_token"]
-
-    def mint(self, app_id, resource):
-        from harness.keys import Signer, psql
-        row = psql(self.server, f"SELECT id, tenant FROM (SELECT id, '{self.first['tenantId']}' AS tenant FROM auth.object WHERE app_id = '{app_id}' AND kind IS NOT NULL) x")
-        now = int(time.time())
-        import os
-        tokens = [Signer(self.server).sign({"oid": r[0], "appid": app_id, "tid": r[1], "iss": f"https://localhost/{r[1]}/v2.0", "aud": resource, "iat": now - 10, "nbf": now - 10, "exp": now + 3600, "token_use": "access"}) for r in row]
-        for t in tokens:
-            if self.plain("GET", f"/subscriptions?{API}", headers={"Authorization": f"Bearer {t}"})[0] == 200:
-                return t
-        raise AssertionError((row, self.plain("GET", f"/subscriptions?{API}", headers={"Authorization": f"Bearer {tokens[0]}"})))
 
     def plain(self, method, path, body=None, headers=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port(), timeout=HANG_S)
