@@ -52,9 +52,8 @@ static bool is_wanted(const struct listing *l, const struct resource *r)
 
 static json_t *row_json(const struct listing *l, const struct resource *r)
 {
-    json_t *out = resource_json(&l->c->op, r);
+    json_t *out = resource_json_brief(&l->c->op, r);
 
-    json_object_del(out, "systemData");
     if (strcasestr(l->expand, "createdTime"))
         json_set_text(out, "createdTime", r->created);
     if (strcasestr(l->expand, "changedTime"))

@@ -2,10 +2,10 @@
 
 #include "api/provider.h"
 
-json_t *resource_json(struct op *op, const struct resource *r)
+json_t *resource_json_brief(struct op *op, const struct resource *r)
 {
     const struct resource_type *type = resource_type_find(r->type);
-    json_t *out = json_new_object(op), *system = json_new_object(op);
+    json_t *out = json_new_object(op);
 
     json_set_text(out, "id", r->id);
     json_set_text(out, "name", r->name);
@@ -17,6 +17,13 @@ json_t *resource_json(struct op *op, const struct resource *r)
     json_set_text(out, "kind", r->kind);
     json_set_raw(out, "identity", r->identity);
     json_set_text(out, "managedBy", r->managed_by);
+    return out;
+}
+
+json_t *resource_json(struct op *op, const struct resource *r)
+{
+    json_t *out = resource_json_brief(op, r), *system = json_new_object(op);
+
     json_set_text(system, "createdBy", r->created_by);
     json_set_text(system, "createdByType", r->created_by_kind);
     json_set_text(system, "createdAt", r->created);

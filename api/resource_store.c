@@ -258,7 +258,7 @@ static enum fault put(struct op *op, const char *by, const char *by_kind,
 {
     const struct resource_type *known = resource_type_find(id->full_type);
     const char *type = full_type_spelled(op, id->full_type);
-    struct place place;
+    struct place place = {0};
     struct db_rows rows;
 
     TRY(check_place(op, id, &place));
