@@ -61,6 +61,13 @@ enum fault access_admit(struct call *c, const struct registry *registry)
                 c->client);
 }
 
+enum fault access_admit_principal(struct call *c, const struct principal *principal)
+{
+    if (!principal->registry_id)
+        return OK;
+    return access_admit(c, registry_find_id(&c->op, principal->registry_id));
+}
+
 enum fault access_login(struct call *c, const struct registry *registry, const char *user,
                         const char *password, bool may_block, struct principal *ret_principal)
 {
@@ -249,6 +256,7 @@ enum fault registry_authorise(struct call *c, bool may_block)
         need(caller, row->type, row->any_of == SCOPE_CATALOG ? "catalog" : caller->target.full_name,
              row->asks);
     TRY(identify(c, may_block, caller));
+    TRY(access_admit_principal(c, &caller->principal));
     if (caller->accepted && caller->target.registry_name && !caller->target.registry)
         return fail_on(&c->op, "name", NOT_FOUND, "there is no registry \"%s\"",
                        caller->target.registry_name);

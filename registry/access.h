@@ -56,6 +56,8 @@ enum fault access_need(struct call *c, const char *full_name, unsigned actions);
  */
 enum fault access_identify(struct call *c, const char *authorization, bool may_block,
                            struct principal *ret_principal, const struct token **ret_token);
+/* The same of the registry whose admin user or token somebody is: by path nothing else names it. */
+enum fault access_admit_principal(struct call *c, const struct principal *principal);
 /* A name and its password, limited in failures by client and name. registry: of the host. */
 enum fault access_login(struct call *c, const struct registry *registry, const char *user,
                         const char *password, bool may_block, struct principal *ret_principal);

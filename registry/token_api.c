@@ -154,6 +154,7 @@ static enum fault reply_token(struct call *c, const struct principal *principal,
 {
     struct token_reply reply = {.expires_in = ACCESS_TOKEN_SECONDS, .issued_at = now_text(&c->op)};
 
+    TRY(access_admit_principal(c, principal));
     grant_all(c, principal, asked);
     TRY(token_issue(&c->op, TOKEN_ACCESS, principal, asked->service, asked->scopes, asked->n_scopes,
                     &reply.access_token));

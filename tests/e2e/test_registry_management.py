@@ -36,10 +36,11 @@ def test_network_rules(arm):
     repository.image("v1")
     arm.patch(path, networkRuleSet={"defaultAction": "Deny", "ipRules": [{"action": "Allow", "value": "192.0.2.0/24"}]})
     for answer in (repository.manifest("v1"), repository.tags(), repository.request("POST", "/blobs/uploads/"),
-                   registry.acr(repository.name), registry.get(f"/acr/v1/{registry.name}/_catalog")):
+                   registry.acr(repository.name), registry.get(f"/acr/v1/{registry.name}/_catalog"),
+                   registry.get("/v2/"), registry.get("/oauth2/token?service=x"), registry.get("/v2/_catalog")):
         refused(answer, 403, "DENIED")
         assert "client with IP '127.0.0.1' is not allowed access" in answer.json()["errors"][0]["message"]
-    assert registry.name not in registry.get("/v2/_catalog").body.decode()
+    assert registry.name not in web.by_path(arm.server).get("/v2/_catalog").body.decode()
     arm.patch(path, networkRuleSet={"defaultAction": "Deny", "ipRules": [{"action": "Allow", "value": "127.0.0.0/8"}]})
     expect(repository.manifest("v1"), 200)
     arm.patch(path, publicNetworkAccess="Disabled")
