@@ -38,7 +38,9 @@ def test_client_gone_in_the_middle_of_a_body(sundog, repository):
         first, _, last = answer["Range"].partition("-")
         have = int(last) + 1 if int(last) else 0
         assert first == "0" and have <= 2 << 20
-        answer = repository.patch(repository.registry.follow(answer), data[have:], f"{have}-{len(data) - 1}")
+        if answer.header("Location"):
+            url = repository.registry.follow(answer)
+        answer = repository.patch(url, data[have:], f"{have}-{len(data) - 1}")
         if expect(answer, 202, 416, 409).status == 409:
             time.sleep(0.05)
             answer = expect(repository.get(url), 204)
