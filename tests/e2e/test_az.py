@@ -130,7 +130,7 @@ def test_basic_refuses_what_is_premium(az, registry):
     said = az("acr update -n basicreg --anonymous-pull-enabled true", status=1)
     assert "SKU" in said.err.upper()
     az("acr delete -n basicreg -y")
-    az("acr show -n basicreg", status=3)
+    az("acr show -n basicreg -g rg1", status=3)
 
 
 def test_admin_credentials(az, registry):
@@ -308,7 +308,7 @@ def rest(az, method, url, body=None, status=0):
 
 def test_a_push_needs_acrpush(az, registry):
     """A service principal made by az; its role by `az rest`, since az 2.45's own command is broken."""
-    made = az.json("ad sp create-for-rbac -n pusher --skip-assignment")
+    made = az.json("ad sp create-for-rbac -n pusher")
     user, password = made["appId"], made["password"]
     object_id = az.json(f"ad sp show --id {user}")["id"]
     server = registry["loginServer"]
@@ -359,5 +359,5 @@ def test_group_deletion_takes_its_registry(az):
     made = az.json("acr create -g doomed -n doomedreg --sku Basic")
     push(az, made["loginServer"], "app:1")
     az("group delete -n doomed -y")
-    az("acr show -n doomedreg", status=3)
+    az("acr show -n doomedreg -g doomed", status=3)
     assert az.json("acr check-name -n doomedreg")["nameAvailable"] is True
