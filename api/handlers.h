@@ -22,6 +22,8 @@ enum fault provider_get(struct call *c);
 enum fault provider_register(struct call *c);
 enum fault provider_unregister(struct call *c);
 enum fault provider_operations(struct call *c);
+enum fault provider_operations_all(struct call *c);
+enum fault provider_operations_one(struct call *c);
 enum fault provider_types(struct call *c);
 enum fault provider_permissions(struct call *c);
 enum fault check_resource_name(struct call *c);

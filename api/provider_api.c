@@ -218,6 +218,47 @@ enum fault provider_operations(struct call *c)
     return page_reply(c, values, NULL);
 }
 
+/* The same as role definitions' editors ask for it (az provider operation list, show). */
+static json_t *metadata_json(struct op *op, const struct provider *p)
+{
+    json_t *out = json_new_object(op), *operations = json_new_array(op);
+
+    json_set_text(out, "id",
+                  arena_printf(&op->arena,
+                               "/providers/Microsoft.Authorization/providerOperations/%s",
+                               p->name));
+    json_set_text(out, "name", p->name);
+    json_set_text(out, "type", "Microsoft.Authorization/providerOperations");
+    json_set_text(out, "displayName", p->display);
+    json_object_set_new(out, "resourceTypes", json_array());
+    for (const struct provider_operation *o = p->operations; o && o->name; o++)
+        json_array_append_new(
+            operations, json_pack("{s:s,s:s,s:s,s:b}", "name", o->name, "displayName", o->operation,
+                                  "description", o->description, "isDataAction", (int)o->is_data));
+    json_object_set(out, "operations", operations);
+    return out;
+}
+
+enum fault provider_operations_all(struct call *c)
+{
+    json_t *values = json_new_array(&c->op);
+
+    for (const struct provider *const *p = providers; *p; p++)
+        if ((*p)->operations)
+            json_array_append(values, metadata_json(&c->op, *p));
+    return page_reply(c, values, NULL);
+}
+
+enum fault provider_operations_one(struct call *c)
+{
+    const struct provider *p = provider_find(c->path_args[0]);
+
+    if (!p)
+        return fail_on(&c->op, "ProviderNotFound", NOT_FOUND, "Provider '%.100s' not found.",
+                       c->path_args[0]);
+    return arm_reply(c, 200, metadata_json(&c->op, p));
+}
+
 /* Reserved words of Azure may not be names. */
 enum fault check_resource_name(struct call *c)
 {

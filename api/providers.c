@@ -28,11 +28,9 @@ static const struct resource_type resources_types[] = {
     {0},
 };
 static const struct resource_type authorization_types[] = {
-    NAMED("roleAssignments", rights_versions),
-    NAMED("roleDefinitions", rights_versions),
-    NAMED("permissions", rights_versions),
-    NAMED("locks", rights_versions),
-    {0},
+    NAMED("roleAssignments", rights_versions), NAMED("roleDefinitions", rights_versions),
+    NAMED("permissions", rights_versions),     NAMED("providerOperations", rights_versions),
+    NAMED("locks", rights_versions),           {0},
 };
 static const char *const subscription_versions[] = {"2021-10-01", "2020-09-01", NULL};
 static const struct resource_type subscription_types[] = {

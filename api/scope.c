@@ -33,8 +33,12 @@ enum fault scope_check(struct op *op, const char *scope, struct resource_id *ret
     if (!ret->group)
         return OK;
     TRY(group_get(op, ret->subscription, ret->group, &group));
-    if (!ret->type)
+    if (!ret->type) {
+        ret->path = group.id;
         return OK;
+    }
     TRY(root_of(op, ret, &root));
-    return resource_get(op, &root, &row);
+    TRY(resource_get(op, &root, &row));
+    ret->path = arena_printf(&op->arena, "%s%s", row.id, ret->path + strlen(root.path));
+    return OK;
 }

@@ -188,7 +188,7 @@ class World:
     def path(self, route, expected):
         values = {"subscription": self.subscription, "group": GROUP, "registry": REGISTRY, "name+": f"{REGISTRY}/app",
                   "tenant": self.first["tenantId"],
-                  "scope+": f"subscriptions/{self.subscription}/resourceGroups/{GROUP}",
+                  "scope+": f"{self.subscription}/resourceGroups/{GROUP}", "path+": f"{self.subscription}/nothere/x",
                   "digest": "sha256:" + "0" * 64, "id": str(uuid.UUID(int=7)), "provider": "Microsoft.ContainerRegistry",
                   "location": "eastus"}
         if route.service != "registry":
