@@ -61,7 +61,7 @@ def test_python(sundog, env):
     base = f"https://localhost:{sundog.port('https')}"
     bundle = env["REQUESTS_CA_BUNDLE"]
     credential = ClientSecretCredential(first["tenantId"], first["clientId"], first["clientSecret"],
-                                        authority=base.removeprefix("https://"), disable_instance_discovery=True,
+                                        authority=f"{base}/adfs",  # no look-up on the internet
                                         connection_verify=bundle)
     at = {"base_url": base, "credential_scopes": [f"{base}/.default"], "connection_verify": bundle}
     subscription = first["subscriptionId"]
