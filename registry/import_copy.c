@@ -355,6 +355,7 @@ static enum fault put_all(struct op *op, struct copy *c, size_t i)
 static enum fault finish(struct op *op, struct copy *c)
 {
     TRY(db_begin(op));
+    TRY(tell(op, c, true));   /* holds the job's row: who cancels it from now on is too late */
     TRY(make_targets(op, c)); /* again: this transaction holds them */
     for (size_t i = 0; i < c->work->n_targets; i++)
         TRY(put_all(op, c, i));

@@ -1,15 +1,13 @@
 """importImage end to end: from one of ours, from Debian's docker-registry with and without a password,
 and with a kill -9 in the middle."""
 
-import base64
-import crypt
 import http.server
 import json
-import os
 import secrets
 import socket
 import subprocess
 import threading
+import warnings
 
 import pytest
 
@@ -18,6 +16,10 @@ from harness.arm import Arm
 from harness.machine import need
 from harness.server import fresh_folder, wait_until
 from harness.web import OCI_INDEX, Http1, Registry, expect, image_index, image_manifest, OCI_MANIFEST
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import crypt  # bcrypt, the only one docker-registry takes
 
 
 def free_port():
@@ -270,3 +272,19 @@ def test_killed_in_the_middle(sundog, arm, path, slow):
     said = again.operation()
     assert said["status"] == "Succeeded", said
     check_image(again.data_plane(path).repository("killed"), "1", slow.data)
+
+
+def test_cancel(arm, path, target, slow):
+    """In the middle of a layer: the job stops, and nothing of the image is there."""
+    arm("POST", f"{path}/importImage", {"source": {"registryUri": slow.host, "sourceImage": "a:1"}, "targetTags": ["canceled:1"]},
+        wanted=(202,))
+    location = arm.headers.get("Azure-AsyncOperation") or arm.headers["Location"]
+    wait_until(lambda: slow.asked, "the layer is asked for")
+    where = "/" + location.split("://", 1)[1].split("/", 1)[1]
+    base, _, query = where.replace("operationResults", "operationStatuses").partition("?")
+    arm("POST", f"{base}/cancel?{query}")
+    slow.go.set()
+    arm.headers = {"Location": location}
+    said = arm.operation()
+    assert said["status"] in ("Canceled", "Failed") and "ancel" in json.dumps(said), said
+    expect(target.repository("canceled").manifest("1"), 404)

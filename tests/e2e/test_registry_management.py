@@ -1,6 +1,8 @@
 """What a registry's properties do to its data plane: networks, tiers, quarantine, retention, exchange, deletion."""
 
+import http.client
 import json
+import os
 import secrets
 import urllib.parse
 
@@ -185,6 +187,23 @@ def test_deleted_with_its_content(arm):
     refused(fresh.get("/v2/", auth=shown), 401, "UNAUTHORIZED")
     refused(fresh.repository("app").manifest("v1"), 404, "NAME_UNKNOWN")
     assert fresh.get(f"/acr/v1/{fresh.name}/_catalog").json() == {"repositories": []}
+
+
+def test_a_running_pull_ends_well(sundog, arm):
+    """The registry is deleted while a client is in the middle of a blob: the client gets it whole."""
+    path = arm.registry()
+    registry = arm.data_plane(path)
+    data = os.urandom(48 << 20)
+    digest = registry.repository("app").blob(data)
+    connection = http.client.HTTPConnection("127.0.0.1", sundog.port(), timeout=60)
+    connection.request("GET", f"/v2/{registry.name}/app/blobs/{digest}", headers={"Authorization": basic(*registry.credentials)})
+    answer = connection.getresponse()
+    got = answer.read(1 << 20)
+    arm("DELETE", path)
+    wait_until(lambda: registry.get("/v2/").status == 401, "the registry is gone")
+    got += answer.read()
+    assert web.digest_of(got) == digest
+    connection.close()
 
 
 def test_usages(arm):
