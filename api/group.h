@@ -30,6 +30,8 @@ enum fault group_operation(struct op *op, const char *key, const char **ret_stat
                            const char **ret_operation);
 /* Keys of up to 1000 groups under deletion after last. */
 enum fault group_list_deleting(struct op *op, const char *last, const char ***ret, size_t *ret_n);
+/* Its deletion was given up. */
+enum fault group_set_alive(struct op *op, const char *key);
 enum fault group_delete_row(struct op *op, const char *key);
 
 struct group_filter {

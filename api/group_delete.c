@@ -11,14 +11,13 @@
 #include "api/operation.h"
 #include "api/provider.h"
 #include "core/db.h"
-#include "core/log.h"
 #include "core/reconcile.h"
 
 #define BATCH 50
 
 static struct reconciler *reconciler;
 
-/* The operation ends with the group's row, in one transaction; look only covers its loss. */
+/* The operation ends in the transaction that ends the deletion; look only covers its loss. */
 static enum fault look(struct op *op, struct operation *o)
 {
     const char *state, *operation;
@@ -32,7 +31,6 @@ static enum fault look(struct op *op, struct operation *o)
 
 static const struct operation_kind kind = {.name = "group.delete", .look = look};
 
-/* The last of a page of keys is the deepest below its parent: children go before their parents. */
 static enum fault remove_one(struct op *op, const struct resource *r, int64_t *ret_again_ms)
 {
     const struct resource_type *type = resource_type_find(r->type);
@@ -48,9 +46,7 @@ static enum fault remove_one(struct op *op, const struct resource *r, int64_t *r
         return db_commit(op);
     TRY(resource_delete(op, &id, &existed));
     TRY(db_commit(op));
-    if (type && type->changed)
-        TRY(type->changed(op, r));
-    return resource_deleted(op, &id);
+    return type && type->changed ? type->changed(op, r) : OK;
 }
 
 static enum fault finish(struct op *op, const struct resource_id *id, const char *operation)
@@ -64,20 +60,39 @@ static enum fault finish(struct op *op, const struct resource_id *id, const char
     return resource_deleted(op, id);
 }
 
+/* From the end of a page of keys on: children stand behind their parents. */
 static enum fault remove_some(struct op *op, const struct resource *rows, size_t n,
                               int64_t *ret_again_ms)
 {
     for (size_t i = n; i-- > 0;) {
-        int64_t again_ms;
-
-        TRY(remove_one(op, &rows[i], &again_ms));
-        if (again_ms == RECONCILE_DONE)
-            continue;
-        *ret_again_ms = again_ms;
-        return OK;
+        TRY(remove_one(op, &rows[i], ret_again_ms));
+        if (*ret_again_ms != RECONCILE_DONE)
+            return OK;
     }
     *ret_again_ms = 0;
     return OK;
+}
+
+/* Something in the group refuses for good: the group stays, with what is left in it. */
+static enum fault give_up(struct op *op, const struct resource_id *id, const char *operation)
+{
+    const char *code = op->noun ? op->noun : "ResourceGroupDeletionFailed";
+    const char *why = arena_printf(&op->arena, "The resource group '%s' was not deleted: %s",
+                                   id->group, op->message ? op->message : "a resource refuses");
+
+    db_rollback(op);
+    op_clear_fault(op);
+    TRY(db_begin(op));
+    TRY(group_set_alive(op, id->key));
+    TRY(operation_finish(op, operation, OPERATION_FAILED, code, why, NULL));
+    TRY(db_commit(op));
+    cache_changed(id->key);
+    return OK;
+}
+
+static bool is_for_good(enum fault fault)
+{
+    return fault != OK && fault != UNAVAILABLE && fault != INTERNAL && fault != TOO_MANY;
 }
 
 static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
@@ -86,6 +101,7 @@ static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
     struct resource_filter filter = {.last = "", .limit = BATCH};
     struct resource_id id;
     struct resource *rows;
+    enum fault fault;
     size_t n;
 
     TRY(resource_id_parse(op, key, &id));
@@ -95,9 +111,17 @@ static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
     filter.subscription = id.subscription;
     filter.group = id.group;
     TRY(resource_list(op, &filter, &rows, &n));
-    if (n)
-        return remove_some(op, rows, n, ret_again_ms);
-    return finish(op, &id, operation ? operation : "");
+    operation = operation ? operation : "";
+    if (!n)
+        return finish(op, &id, operation);
+    fault = remove_some(op, rows, n, ret_again_ms);
+    cache_changed_all(); /* some may be gone whatever came after */
+    if (is_for_good(fault)) {
+        *ret_again_ms = RECONCILE_DONE;
+        fault = give_up(op, &id, operation);
+    }
+    TRY(fault);
+    return resource_deleted(op, &id);
 }
 
 void group_delete_wake(const char *key)

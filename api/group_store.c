@@ -11,7 +11,18 @@
     "(g.tags, g.managed_by) IS DISTINCT FROM (excluded.tags,"                                      \
     " coalesce(excluded.managed_by, g.managed_by))"
 
-enum { PUT_ONE, GET_ONE, SET_TAGS, SET_DELETING, DELETING, DELETE_ROW, LIST, LIST_TAG, STATE_OF };
+enum {
+    PUT_ONE,
+    GET_ONE,
+    SET_TAGS,
+    SET_DELETING,
+    SET_ALIVE,
+    DELETING,
+    DELETE_ROW,
+    LIST,
+    LIST_TAG,
+    STATE_OF
+};
 static const struct db_stmt stmts[] = {
     [PUT_ONE] = {"INSERT INTO api.resource_group AS g"
                  "  (key, subscription, name, location, managed_by, tags)"
@@ -31,6 +42,8 @@ static const struct db_stmt stmts[] = {
     [SET_DELETING] = {"UPDATE api.resource_group SET state = 'Deleting', operation = $2,"
                       "  changed = now(), version = version + 1"
                       " WHERE key = $1 AND state <> 'Deleting'"},
+    [SET_ALIVE] = {"UPDATE api.resource_group SET state = 'Succeeded', operation = NULL,"
+                   "  changed = now(), version = version + 1 WHERE key = $1"},
     [DELETING] = {"SELECT key, operation FROM api.resource_group"
                   " WHERE state = 'Deleting' AND key > $1 ORDER BY key LIMIT 1000"},
     [DELETE_ROW] = {"DELETE FROM api.resource_group WHERE key = $1"},
@@ -187,6 +200,11 @@ enum fault group_list_deleting(struct op *op, const char *last, const char ***re
     }
     *ret_n = n;
     return OK;
+}
+
+enum fault group_set_alive(struct op *op, const char *key)
+{
+    return db_query(op, &stmts[SET_ALIVE], NULL, DB_TEXT(key));
 }
 
 enum fault group_delete_row(struct op *op, const char *key)
