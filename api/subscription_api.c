@@ -171,6 +171,8 @@ enum fault alias_put(struct call *c)
     TRY(body_read(c, false, &body));
     TRY(body_text(op, body, "properties.displayName", 1, 64, &name));
     TRY(body_text(op, body, "properties.subscriptionId", 36, 36, &id));
+    if (!id)
+        TRY(body_required(op, body, "properties.displayName"));
     TRY(db_begin(op));
     TRY(subscription_put_alias(op, alias, id ? id_lower(op, id) : NULL, name, &s, &created));
     if (created)
