@@ -110,7 +110,7 @@ class World:
         subscription = f"/subscriptions/{self.subscription}"
         self.people = {"Owner": (self.first["clientId"], self.first["clientSecret"])}
         self.role_of = {"Owner": "Owner"}
-        for who, role, scope in (("Reader", "Reader", subscription), ("AcrPull", "AcrPull", self.registry),
+        for who, role, scope in (("Reader", "Reader", subscription), ("Reader of all", "Reader", ""), ("AcrPull", "AcrPull", self.registry),
                                  ("AcrPush", "AcrPush", self.registry),
                                  ("Contributor elsewhere", "Contributor", f"{subscription}/resourceGroups/elsewhere")):
             self.people[who] = self.principal(who, role, scope)
@@ -222,7 +222,7 @@ def wanted(world, route, expected, who):
     if expected.operation == "sees":
         return denied if who == "Contributor elsewhere" and "/resourceGroups/" in world.path(route, expected) else {expected.status}
     # Reader holds the subscription, AcrPull and AcrPush the registry, the Contributor another group
-    inside = {"Owner": True, "Reader": world.path(route, expected).startswith("/subscriptions/") or route.service == "registry", "AcrPull": "/registries/" in world.path(route, expected) or route.service == "registry",
+    inside = {"Owner": True, "Reader of all": True, "Reader": world.path(route, expected).startswith("/subscriptions/") or route.service == "registry", "AcrPull": "/registries/" in world.path(route, expected) or route.service == "registry",
               "AcrPush": "/registries/" in world.path(route, expected) or route.service == "registry",
               "Contributor elsewhere": False}[who]
     if inside and allows(roles()[world.role_of[who]], expected.operation):
