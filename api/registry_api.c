@@ -245,7 +245,7 @@ static enum fault move_registry(struct op *op, const struct resource *r,
  */
 static enum fault who_sees(struct call *c, bool *ret_all)
 {
-    const char *scope = arm_id(c)->path;
+    const char *scope = arm_id(c)->scope;
 
     *ret_all = role_allows(&c->op, arm_who(c), scope, TYPE "/read");
     return *ret_all || role_sees(&c->op, arm_who(c), scope) ? OK : arm_need(c, scope, TYPE "/read");
