@@ -11,7 +11,8 @@
 
 #define ADMIN_PREFIX "admin:"
 #define ENTRA_PREFIX "entra:"
-#define TOKEN_PREFIX "token:" /* registry's id, token's id, token's name */
+#define ARM_PREFIX   "entra-arm:" /* the same, by a token of Resource Manager's audience */
+#define TOKEN_PREFIX "token:"     /* registry's id, token's id, token's name */
 #define ANONYMOUS    "anonymous"
 
 #define ACR "Microsoft.ContainerRegistry/registries/"
@@ -130,7 +131,8 @@ const char *principal_subject(struct op *op, const struct principal *principal)
     case PRINCIPAL_ADMIN:
         return arena_printf(&op->arena, ADMIN_PREFIX "%lld", (long long)principal->registry_id);
     case PRINCIPAL_ENTRA:
-        return arena_printf(&op->arena, ENTRA_PREFIX "%s", principal->identity->object_id);
+        return arena_printf(&op->arena, "%s%s", principal->by_arm_token ? ARM_PREFIX : ENTRA_PREFIX,
+                            principal->identity->object_id);
     case PRINCIPAL_TOKEN:
         return arena_printf(&op->arena, TOKEN_PREFIX "%lld:%lld:%s",
                             (long long)principal->registry_id, (long long)principal->token->id,
@@ -150,14 +152,17 @@ static enum fault admin_by_subject(struct op *op, const char *id, struct princip
     return OK;
 }
 
-static enum fault entra_by_subject(struct op *op, const char *object_id, struct principal *ret)
+static enum fault entra_by_subject(struct op *op, const char *object_id, bool by_arm_token,
+                                   struct principal *ret)
 {
     const struct identity *identity;
 
     if (entra_principal(op, object_id, &identity) != OK)
         return fail(op, UNAUTHENTICATED, "the principal this token was made for is no more");
-    *ret =
-        (struct principal){.kind = PRINCIPAL_ENTRA, .name = identity->name, .identity = identity};
+    *ret = (struct principal){.kind = PRINCIPAL_ENTRA,
+                              .name = identity->name,
+                              .identity = identity,
+                              .by_arm_token = by_arm_token};
     return OK;
 }
 
@@ -190,7 +195,9 @@ enum fault principal_by_subject(struct op *op, const char *subject, bool may_blo
     if (strncmp(subject, ADMIN_PREFIX, strlen(ADMIN_PREFIX)) == 0)
         return admin_by_subject(op, subject + strlen(ADMIN_PREFIX), ret);
     if (strncmp(subject, ENTRA_PREFIX, strlen(ENTRA_PREFIX)) == 0)
-        return entra_by_subject(op, subject + strlen(ENTRA_PREFIX), ret);
+        return entra_by_subject(op, subject + strlen(ENTRA_PREFIX), false, ret);
+    if (strncmp(subject, ARM_PREFIX, strlen(ARM_PREFIX)) == 0)
+        return entra_by_subject(op, subject + strlen(ARM_PREFIX), true, ret);
     if (strncmp(subject, TOKEN_PREFIX, strlen(TOKEN_PREFIX)) == 0)
         return token_by_subject(op, subject + strlen(TOKEN_PREFIX), may_block, ret);
     return fail(op, UNAUTHENTICATED, "the token's subject is unknown");
@@ -244,6 +251,8 @@ static unsigned own_rights(struct op *op, const struct principal *principal,
             return 0;
         return repository ? SCOPE_ALL_REPOSITORY : SCOPE_CATALOG | SCOPE_DELETED_CATALOG;
     case PRINCIPAL_ENTRA:
+        if (principal->by_arm_token && !registry->options.arm_tokens)
+            return 0;
         return entra_rights(op, principal->identity, registry, repository, of);
     case PRINCIPAL_TOKEN:
         if (principal->registry_id != registry->id)

@@ -18,9 +18,11 @@ enum principal_kind {
 };
 struct principal {
     enum principal_kind kind;
-    int64_t registry_id;              /* ADMIN, TOKEN: of this registry */
-    const char *name;                 /* for the log */
-    const struct identity *identity;  /* ENTRA */
+    int64_t registry_id;             /* ADMIN, TOKEN: of this registry */
+    const char *name;                /* for the log */
+    const struct identity *identity; /* ENTRA */
+    bool by_arm_token; /* ENTRA: known by a token of Resource Manager's audience, which a registry
+                          may refuse (azureADAuthenticationAsArmPolicy) */
     const struct token_rights *token; /* TOKEN */
 };
 

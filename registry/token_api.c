@@ -247,8 +247,10 @@ static enum fault by_access_token(struct call *c, const struct asked *asked, str
     if (!registry || registry->options.arm_tokens)
         audiences |= AUDIENCE_ARM;
     TRY(entra_verify(&c->op, text, audiences, true, &identity));
-    *ret =
-        (struct principal){.kind = PRINCIPAL_ENTRA, .name = identity->name, .identity = identity};
+    *ret = (struct principal){.kind = PRINCIPAL_ENTRA,
+                              .name = identity->name,
+                              .identity = identity,
+                              .by_arm_token = identity->audience == AUDIENCE_ARM};
     return OK;
 }
 

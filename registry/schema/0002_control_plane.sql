@@ -90,7 +90,6 @@ CREATE TABLE registry.import (
     credentials bytea,                          -- sealed, label registry/import/<id>; NULL at the end
     state       integer NOT NULL DEFAULT 0,     -- enum import_state
     cancelled   boolean NOT NULL DEFAULT false, -- wanted
-    claimed     timestamptz,                    -- a `serve` works on it until then
     bytes       bigint NOT NULL DEFAULT 0,
     total_bytes bigint NOT NULL DEFAULT 0,
     code        text,

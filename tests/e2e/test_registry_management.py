@@ -167,9 +167,12 @@ def test_arm_tokens_may_be_refused(sundog, arm):
     host = f"{path.rsplit('/', 1)[1]}.azurecr.localhost"
     named = web.by_name(sundog, name=host)
     ask = {"grant_type": "access_token", "service": host, "access_token": arm.token}
-    expect(post_form(named, "/oauth2/exchange", **ask), 200)
+    refresh = expect(post_form(named, "/oauth2/exchange", **ask), 200).json()["refresh_token"]
+    shown = basic("00000000-0000-0000-0000-000000000000", refresh)
+    expect(named.get("/acr/v1/_catalog", auth=shown), 200)
     arm.patch(path, policies={"azureADAuthenticationAsArmPolicy": {"status": "disabled"}})
     refused(post_form(named, "/oauth2/exchange", **ask), 401, "UNAUTHORIZED")
+    refused(named.get("/acr/v1/_catalog", auth=shown), 401, "UNAUTHORIZED")  # nor what was made of one before
     acr = arm.sign_in(arm.first["clientId"], arm.first["clientSecret"], f"https://localhost:{sundog.port('https')}/acr")
     expect(post_form(named, "/oauth2/exchange", **{**ask, "access_token": acr}), 200)
 

@@ -115,6 +115,11 @@ static void test_condition(void)
     CU_ASSERT_EQUAL(principal_rights(&op, &principal, &registry, "team/app", SCOPE_PULL),
                     SCOPE_PULL);
     CU_ASSERT_EQUAL(principal_rights(&op, &principal, &registry, "other", SCOPE_PULL), 0);
+    principal.by_arm_token = true; /* which this registry does not take */
+    CU_ASSERT_EQUAL(principal_rights(&op, &principal, &registry, "team/app", SCOPE_PULL), 0);
+    registry.options.arm_tokens = true;
+    CU_ASSERT_EQUAL(principal_rights(&op, &principal, &registry, "team/app", SCOPE_PULL),
+                    SCOPE_PULL);
     CU_ASSERT_FALSE(principal_may_quarantine(&op, &principal, &registry, false));
     unit_op_end(&op);
     directory_stop();
