@@ -144,6 +144,7 @@ static enum fault apply_special(struct op *op, const char *name, const json_t *v
                                 struct object_row *row, bool *ret_known)
 {
     bool user = row->kind == OBJECT_USER;
+    bool program = row->kind == OBJECT_APPLICATION || row->kind == OBJECT_SERVICE_PRINCIPAL;
 
     *ret_known = true;
     if (strcmp(name, "displayName") == 0)
@@ -160,9 +161,9 @@ static enum fault apply_special(struct op *op, const char *name, const json_t *v
         row->enabled = json_is_true(value);
         return OK;
     }
-    if (strcmp(name, "keyCredentials") == 0 && row->app_id)
+    if (strcmp(name, "keyCredentials") == 0 && program)
         return json_is_array(value) ? OK : bad(op, name); /* graph_certificates */
-    if (strcmp(name, "passwordCredentials") == 0 && row->app_id)
+    if (strcmp(name, "passwordCredentials") == 0 && program)
         return json_array_size(value) == 0 && json_is_array(value)
                    ? OK
                    : fail(op, INVALID,
@@ -301,7 +302,18 @@ static int64_t seconds_of(const ASN1_TIME *time)
     return ASN1_TIME_to_tm(time, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
 }
 
-/* Graph takes the DER form in base64; az sends that of its PEM. */
+/* Without the line ends of PEM. */
+static const char *joined(struct op *op, const char *text)
+{
+    char *out = arena_alloc(&op->arena, strlen(text) + 1), *p = out;
+
+    for (; *text; text++)
+        if (*text != '\n' && *text != '\r' && *text != ' ')
+            *p++ = *text;
+    return out;
+}
+
+/* Graph takes the DER form in base64; az sends the middle of its PEM. */
 static enum fault read_certificate(struct op *op, const json_t *given, struct credential_row *row)
 {
     const char *text = json_string_value(json_object_get(given, "key"));
@@ -309,7 +321,7 @@ static enum fault read_certificate(struct op *op, const json_t *given, struct cr
     struct bytes der;
     X509 *certificate;
 
-    if (!text || strlen(text) > 16384 || !base64_decode(&op->arena, text, false, &der))
+    if (!text || strlen(text) > 16384 || !base64_decode(&op->arena, joined(op, text), false, &der))
         return fail(op, INVALID, "Key credential: key must be a certificate in base64.");
     at = der.data;
     certificate = d2i_X509(NULL, &at, (long)der.len);

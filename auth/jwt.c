@@ -468,14 +468,22 @@ static enum fault check_signature(struct op *op, const struct jwt_text *parts)
     return good ? OK : refuse(op, "has a wrong signature");
 }
 
+/* NumericDate (RFC 7519 2) may have a fraction: MSAL for Python writes one. */
+static int64_t seconds_of(const json_t *number)
+{
+    double value = json_number_value(number);
+
+    return value > 0 && value < 1e15 ? (int64_t)value : 0;
+}
+
 static enum fault check_claims(struct op *op, const json_t *claims, const char *issuer)
 {
     const json_t *exp = json_object_get(claims, "exp"), *nbf = json_object_get(claims, "nbf");
     int64_t now = wall_s();
 
-    if (!json_is_integer(exp) || json_integer_value(exp) <= now)
+    if (seconds_of(exp) <= now)
         return fail_on(op, "ExpiredAuthenticationToken", UNAUTHENTICATED, "the token has expired");
-    if (nbf && (!json_is_integer(nbf) || json_integer_value(nbf) > now + LEEWAY_SECONDS))
+    if (nbf && (!json_is_number(nbf) || json_number_value(nbf) > (double)(now + LEEWAY_SECONDS)))
         return refuse(op, "is not valid yet");
     if (issuer && strcmp(string_of(claims, "iss"), issuer) != 0)
         return refuse(op, "was issued by somebody else");
@@ -512,7 +520,7 @@ static enum fault verify_fully(struct op *op, const char *token, const char *iss
     if (!jwt)
         abort();
     atomic_init(&jwt->refs, 1);
-    jwt->expires_s = json_integer_value(json_object_get(parts.claims, "exp"));
+    jwt->expires_s = seconds_of(json_object_get(parts.claims, "exp"));
     jwt->parsed = parsed;
     jwt->free_parsed = free_parsed;
     *ret = jwt;

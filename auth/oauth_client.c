@@ -137,13 +137,13 @@ static bool any_certificate_fits(struct op *op, const struct jwt_text *token,
 
 static enum fault check_time(struct call *c, const struct jwt_text *token)
 {
-    const json_t *exp = json_object_get(token->claims, "exp");
+    double exp = json_number_value(json_object_get(token->claims, "exp"));
 
-    if (!json_is_integer(exp) || json_integer_value(exp) <= wall_s())
+    if (exp <= (double)wall_s())
         return fail_on(&c->op, "700024", UNAUTHENTICATED,
                        "Client assertion is not within its valid time range. Current time: %lld,"
-                       " expiry time of assertion: %lld.",
-                       (long long)wall_s(), (long long)json_integer_value(exp));
+                       " expiry time of assertion: %.0f.",
+                       (long long)wall_s(), exp);
     return OK;
 }
 
@@ -154,7 +154,8 @@ static enum fault prove_certificate(struct call *c, const struct jwt_text *token
 
     TRY(check_time(c, token));
     if (strcasecmp(text_of(token->claims, "sub"), client->app_id) != 0 || !is_for_us(c, audience) ||
-        json_integer_value(json_object_get(token->claims, "exp")) > wall_s() + ASSERTION_MAX_AGE)
+        json_number_value(json_object_get(token->claims, "exp")) >
+            (double)(wall_s() + ASSERTION_MAX_AGE))
         return fail_on(&c->op, "700027", UNAUTHENTICATED,
                        "Client assertion failed validation: sub must be the application's id, aud"
                        " this token endpoint, and exp within a day.");

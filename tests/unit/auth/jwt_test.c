@@ -170,11 +170,60 @@ static void test_keys_are_kept(void)
     end(&op);
 }
 
+static size_t n_published(struct op *op)
+{
+    json_t *root = json_loads(jwt_jwks(op), 0, NULL);
+    size_t n = json_array_size(json_object_get(root, "keys"));
+
+    json_decref(root);
+    return n;
+}
+
+/* As if days went by, and the program started anew. In a transaction that is rolled back. */
+static void age(struct op *op, int days)
+{
+    CU_ASSERT_EQUAL_FATAL(
+        db_exec(op, arena_printf(&op->arena,
+                                 "UPDATE auth.signing_key SET created_at = created_at"
+                                 " - interval '%d days'",
+                                 days)),
+        OK);
+    jwt_stop();
+    CU_ASSERT_EQUAL_FATAL(jwt_start(op), OK);
+}
+
+/* A key signs for 30 days and is published for 60: tokens outlive the change of keys. */
+static void test_rotation(void)
+{
+    int64_t now = wall_s();
+    const char *old, *fresh;
+    struct op op;
+
+    unit_op(&op);
+    CU_ASSERT_EQUAL_FATAL(db_begin(&op), OK);
+    CU_ASSERT_EQUAL_FATAL(jwt_start(&op), OK);
+    old = token_with(&op, ISSUER, now, now + 60, "me");
+    age(&op, 29);
+    CU_ASSERT_EQUAL(n_published(&op), 1);
+    age(&op, 2);
+    CU_ASSERT_EQUAL(n_published(&op), 2);
+    fresh = token_with(&op, ISSUER, now, now + 60, "me");
+    CU_ASSERT_NOT_EQUAL(strncmp(old, fresh, strcspn(old, ".")), 0);
+    CU_ASSERT_EQUAL(verify(&op, old, true), OK);
+    CU_ASSERT_EQUAL(verify(&op, fresh, true), OK);
+    age(&op, 29);
+    CU_ASSERT_EQUAL(n_published(&op), 1);
+    CU_ASSERT_EQUAL(verify(&op, old, true), UNAUTHENTICATED);
+    CU_ASSERT_EQUAL(verify(&op, fresh, true), OK);
+    end(&op);
+}
+
 CU_TestInfo auth_jwt_tests[] = {
     {"a good one is remembered", test_good_and_remembered},
     {"claims",                   test_claims             },
     {"forged",                   test_forged             },
     {"headers",                  test_headers            },
     {"keys are kept",            test_keys_are_kept      },
+    {"keys change with overlap", test_rotation           },
     CU_TEST_INFO_NULL,
 };
