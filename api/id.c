@@ -130,6 +130,12 @@ enum fault resource_id_parse(struct op *op, const char *path, struct resource_id
         }
         i = next;
     }
+    for (size_t k = i + 1; k < s.n; k++)
+        if (is_word(&s, k, "providers"))
+            return fail_on(op, "InvalidResourceId", INVALID,
+                           "'%.300s' is not the id of anything: what stands before its last "
+                           "\"providers\" is none.",
+                           path);
     if (i + 1 < s.n) /* tagNames/x, locks of old: pairs of no provider */
         i = s.n - (s.n - i) % 2;
     finish(op, &s, i > s.n ? s.n : i, &id);

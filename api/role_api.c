@@ -164,6 +164,9 @@ static enum fault read_definition(struct call *c, struct role_definition *d)
     TRY(body_texts(op, body, "properties.assignableScopes", SCOPES_MAX, ID_MAX_BYTES, &scopes,
                    &d->n_assignable_scopes));
     d->assignable_scopes = scopes;
+    if (d->n_assignable_scopes == 0)
+        return arm_fail_at(op, "InvalidRoleDefinition", INVALID, "properties.assignableScopes",
+                           "A role must be assignable somewhere.");
     if (type && strcasecmp(type, "BuiltInRole") == 0)
         return arm_fail_at(op, "RoleDefinitionBuiltIn", INVALID, "properties.type",
                            "Only roles of type CustomRole can be made.");

@@ -80,6 +80,10 @@ static void test_limits(void)
     for (int i = 0; i < 2000; i++)
         text_str(&path, "a");
     CU_ASSERT_EQUAL(resource_id_parse(&op, path.data, &id), INVALID);
+    CU_ASSERT_EQUAL(
+        resource_id_parse(&op, S "/tagNames/x/providers/Microsoft.Authorization/locks/l", &id),
+        INVALID);
+    CU_ASSERT_EQUAL(resource_id_parse(&op, S "/providers", &id), OK);
     op_free(&op);
 }
 
