@@ -10,7 +10,7 @@
 #include "registry/token.h"
 
 /* struct route.access of the registry's routes. */
-enum right {
+enum registry_right {
     RIGHT_NONE,  /* public */
     RIGHT_LOGIN, /* anybody we know */
     RIGHT_PULL,

@@ -190,7 +190,7 @@ class World:
                   "tenant": self.first["tenantId"],
                   "scope+": f"{self.subscription}/resourceGroups/{GROUP}", "path+": f"{self.subscription}/nothere/x",
                   "digest": "sha256:" + "0" * 64, "id": str(uuid.UUID(int=7)), "provider": "Microsoft.ContainerRegistry",
-                  "location": "eastus"}
+                  "location": "eastus", "version": "v1.0", "other": str(uuid.UUID(int=8))}
         if route.service != "registry":
             values["name+"] = "nothere"
         values.update(expected.values)

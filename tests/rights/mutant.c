@@ -15,6 +15,7 @@ int sundog_main(int argc, char **argv);
 #include <stdlib.h>
 
 #include "api/arm.h"
+#include "auth/graph.h"
 #include "registry/access.h"
 
 #define SERVICES_MAX 16
@@ -40,6 +41,27 @@ static const char *swap_verb(const char *action)
     return swapped;
 }
 
+/* A route whose path names a repository keeps a right that asks for one. */
+static size_t registry_flips(int access, struct flip flips[FLIPS_MAX])
+{
+    static const int others[][2] = {
+        [RIGHT_PULL] = {RIGHT_PUSH,  RIGHT_DELETE        },
+        [RIGHT_PUSH] = {RIGHT_PULL,  RIGHT_DELETE        },
+        [RIGHT_DELETE] = {RIGHT_PULL,  RIGHT_PUSH          },
+        [RIGHT_LIST_TAGS] = {RIGHT_PUSH,  RIGHT_DELETE        },
+        [RIGHT_METADATA_READ] = {RIGHT_PUSH,  RIGHT_METADATA_WRITE},
+        [RIGHT_METADATA_WRITE] = {RIGHT_PULL,  RIGHT_METADATA_READ },
+        [RIGHT_CATALOG] = {RIGHT_LOGIN, RIGHT_NONE          },
+        [RIGHT_REGISTRY_CATALOG] = {RIGHT_PULL,  RIGHT_NONE          },
+    };
+    size_t n = 0;
+
+    for (size_t i = 0; (size_t)access < ARRAY_LEN(others) && i < 2; i++)
+        if (others[access][i])
+            flips[n++] = (struct flip){others[access][i], NULL};
+    return n;
+}
+
 /* What a slip of the pen could make of a row. */
 static size_t flips_of(const struct service *service, const struct route *route,
                        struct flip flips[FLIPS_MAX])
@@ -55,12 +77,10 @@ static size_t flips_of(const struct service *service, const struct route *route,
         } else {
             flips[n++] = (struct flip){ARM_ACTION, NULL};
         }
+    } else if (service->authorise == graph_authorise) {
+        flips[n++] = (struct flip){route->access == GRAPH_READ ? GRAPH_ADMIN : GRAPH_READ, NULL};
     } else if (service->authorise == registry_authorise) {
-        if (route->access != RIGHT_LOGIN)
-            flips[n++] = (struct flip){RIGHT_LOGIN, NULL};
-        if (route->access >= RIGHT_PULL && route->access <= RIGHT_METADATA_WRITE)
-            flips[n++] =
-                (struct flip){route->access == RIGHT_DELETE ? RIGHT_PULL : RIGHT_DELETE, NULL};
+        n = registry_flips(route->access, flips);
     }
     return n;
 }
