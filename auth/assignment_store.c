@@ -171,9 +171,7 @@ static enum fault check(struct op *op, struct wanted *w)
     if (!w->role_id || !w->principal_id)
         return fail_on(op, "InvalidRequest", INVALID,
                        "roleDefinitionId and principalId must name a role and a principal");
-    if (role_definition_get(op, w->role_id, &role) != OK)
-        return fail_on(op, "RoleDefinitionDoesNotExist", NOT_FOUND,
-                       "the specified role definition with ID '%s' does not exist", w->role_id);
+    TRY(role_definition_get(op, w->role_id, &role)); /* NOT_FOUND: RoleDefinitionDoesNotExist */
     TRY(check_principal(op, w));
     if (w->given->description && strlen(w->given->description) > 1024)
         return fail(op, INVALID, "description: more than 1024 bytes");

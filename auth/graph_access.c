@@ -40,7 +40,10 @@ static enum fault check_owner(struct call *c, const char *who)
 enum fault graph_authorise(struct call *c, bool may_block)
 {
     const struct identity *who;
+    const char *version = c->path_args[0];
 
+    if (strcmp(version, "v1.0") != 0 && strcmp(version, "beta") != 0)
+        return fail_on(&c->op, "route", NOT_FOUND, "Invalid version: %.20s", version);
     TRY(identify(c, may_block, &who));
     c->caller = (void *)who;
     if (c->route->access == GRAPH_READ || role_allows(&c->op, who, "/", GRAPH_ADMIN_ACTION))

@@ -50,16 +50,17 @@ enum fault graph_path_object(struct call *c, bool for_update, struct object_row 
     const char *given = c->path_args[1], *id = guid_lower(&c->op, given);
     bool any = strcasestr(c->route->pattern, "/directoryObjects");
     struct object_row *list;
+    enum fault fault;
     size_t n;
 
     if (!id && !any && graph_path_kind(c) == OBJECT_USER) {
         TRY(object_list(&c->op, OBJECT_USER, NULL, given, &list, &n));
         id = n ? list[0].id : NULL;
     }
-    if (!id || object_get(&c->op, id, for_update, ret) != OK ||
-        (!any && ret->kind != graph_path_kind(c)))
+    fault = id ? object_get(&c->op, id, for_update, ret) : NOT_FOUND;
+    if (fault == NOT_FOUND || (fault == OK && !any && ret->kind != graph_path_kind(c)))
         return not_there(c, given);
-    return OK;
+    return fault;
 }
 
 /* ---- reading ---- */
@@ -108,6 +109,7 @@ static enum fault get_by_ids(struct call *c)
     json_t *body, *root = graph_keep(&c->op, json_object()), *value = json_array(), *one;
     const json_t *ids;
     struct object_row row;
+    enum fault fault;
     const char *id;
 
     json_object_set_new(root, "value", value);
@@ -118,8 +120,10 @@ static enum fault get_by_ids(struct call *c)
     for (size_t i = 0; i < json_array_size(ids); i++) {
         id = json_string_value(json_array_get(ids, i));
         id = id ? guid_lower(&c->op, id) : NULL;
-        if (!id || object_get(&c->op, id, false, &row) != OK)
+        fault = id ? object_get(&c->op, id, false, &row) : NOT_FOUND;
+        if (fault == NOT_FOUND)
             continue;
+        TRY(fault);
         TRY(graph_object(&c->op, &row, true, false, &one));
         json_array_append(value, one);
     }

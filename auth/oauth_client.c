@@ -104,11 +104,15 @@ static const char *text_of(const json_t *object, const char *name)
     return text ? text : "";
 }
 
+/* An endpoint of ours, by the host the client used; of our tenant, since a host can be pretended.
+ */
 static bool is_for_us(struct call *c, const char *audience)
 {
     size_t len = strlen(c->base_url);
 
-    return strncasecmp(audience, c->base_url, len) == 0 && audience[len] == '/';
+    return strncasecmp(audience, c->base_url, len) == 0 &&
+           (strncmp(audience + len, "/adfs/", 6) == 0 ||
+            (audience[len] == '/' && strcasestr(audience + len, entra_tenant())));
 }
 
 static bool fits_certificate(struct op *op, const struct jwt_text *token, const char *pem)

@@ -247,8 +247,10 @@ static enum fault device_code(struct call *c, struct oauth_client *client)
     TRY(fault);
     TRY(read_document(&c->op, &row, &document));
     TRY(check_device(c, &row, document, client));
-    if (sign_in_take(&c->op, SIGN_IN_DEVICE, code, &row) != OK)
+    fault = sign_in_take(&c->op, SIGN_IN_DEVICE, code, &row);
+    if (fault == NOT_FOUND)
         return fail_on(&c->op, "70020", INVALID, "The device code was used already.");
+    TRY(fault);
     TRY(oauth_user_again(c, row.user_id, row.sessions, &grant.user));
     grant.scope = member(document, "scope");
     return answer_user(c, &grant);

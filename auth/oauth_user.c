@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <string.h>
 
 #include "auth/oauth.h"
@@ -35,17 +36,29 @@ static enum fault sign_in(struct call *c, const char *name, const char *password
     return OK;
 }
 
+/* However it is spelt, guesses count for one account. */
+static const char *lower(struct op *op, const char *name)
+{
+    char *copy = arena_strdup(&op->arena, name);
+
+    for (char *p = copy; *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return copy;
+}
+
 enum fault oauth_user_sign_in(struct call *c, const char *name, const char *password,
                               const struct object **ret)
 {
+    const char *account;
     enum fault fault;
 
     if (strlen(name) > NAME_MAX_BYTES)
         return fail_on(&c->op, "50034", UNAUTHENTICATED, "The user account does not exist.");
-    TRY(throttle_check(&c->op, c->client, name));
+    account = lower(&c->op, name);
+    TRY(throttle_check(&c->op, c->client, account));
     fault = sign_in(c, name, password, ret);
     if (fault == UNAUTHENTICATED)
-        throttle_failed(c->client, name);
+        throttle_failed(c->client, account);
     return fault;
 }
 

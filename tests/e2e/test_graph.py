@@ -278,3 +278,8 @@ def test_many_applications(entra):
                "all are listed")
     for app in made:
         entra.token_for(entra.base, app["appId"], entra.secret(app))
+
+
+def test_only_versions_there_are(entra):
+    expect(entra.ask("GET", f"{entra.base}/graph/beta/organization"), 200)
+    expect(entra.ask("GET", f"{entra.base}/graph/v9/organization"), 400)
