@@ -45,12 +45,14 @@ enum fault import_unfinished(struct op *op, const char ***ret_ids, size_t *ret_n
 /* ---- a registry somewhere else ---- */
 
 struct source {
-    const char *host; /* as named: for messages */
-    const char *base; /* "https://registry-1.docker.io" */
+    struct arena *arena; /* of the job: what is learnt outlives the blob it was learnt with */
+    const char *host;    /* as named: for messages */
+    const char *base;    /* "https://registry-1.docker.io" */
     const char *repository;
     const char *username, *password; /* NULL: anonymous */
     const char *authorization;       /* once it was asked for */
     bool may_be_plain;               /* loopback: http when https does not answer */
+    bool answered;                   /* it has: then http is not tried any more */
 };
 void source_init(struct op *op, const struct import_work *work, struct source *ret);
 /*

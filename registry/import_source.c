@@ -39,6 +39,7 @@ void source_init(struct op *op, const struct import_work *work, struct source *r
     if (strcasecmp(host, "docker.io") == 0 || strcasecmp(host, "index.docker.io") == 0)
         host = "registry-1.docker.io";
     *ret = (struct source){
+        .arena = &op->arena,
         .host = work->source_host,
         .base = arena_printf(&op->arena, "https://%s", host),
         .repository = work->repository,
@@ -72,7 +73,7 @@ static const char *basic(struct op *op, const struct source *s)
     const char *pair = arena_printf(&op->arena, "%s:%s", s->username ? s->username : NULL_GUID,
                                     s->password ? s->password : "");
 
-    return arena_printf(&op->arena, "Basic %s", base64_encode(&op->arena, BYTES(pair), false));
+    return arena_printf(s->arena, "Basic %s", base64_encode(&op->arena, BYTES(pair), false));
 }
 
 static enum fault denied(struct op *op, const struct source *s)
@@ -126,7 +127,7 @@ static enum fault take_token(struct op *op, struct source *s, const struct fetch
     if (!token || strpbrk(token, "\r\n"))
         return fail_on(op, "SourceInvalid", INVALID, "the token service of %s gives no token",
                        s->host);
-    s->authorization = arena_printf(&op->arena, "Bearer %s", token);
+    s->authorization = arena_printf(s->arena, "Bearer %s", token);
     return OK;
 }
 
@@ -194,13 +195,14 @@ static enum fault once(struct op *op, struct source *s, const char *path, struct
     ask->redirects_max = REDIRECTS_MAX;
     ask->url = arena_printf(&op->arena, "%s%s", s->base, path);
     fault = fetch(op, ask, ret);
-    if (fault == UNAVAILABLE && s->may_be_plain && strncmp(s->base, "https:", 6) == 0 &&
-        !op->noun && !atomic_load(&import_ending)) {
+    if (fault == UNAVAILABLE && s->may_be_plain && !s->answered &&
+        strncmp(s->base, "https:", 6) == 0) {
         op_clear_fault(op);
-        s->base = arena_printf(&op->arena, "http:%s", s->base + strlen("https:"));
+        s->base = arena_printf(s->arena, "http:%s", s->base + strlen("https:"));
         ask->url = arena_printf(&op->arena, "%s%s", s->base, path);
         fault = fetch(op, ask, ret);
     }
+    s->answered = s->answered || fault == OK;
     /* a fault of the writer's own carries a noun, or is no matter of the network */
     return fault == UNAVAILABLE && !op->noun ? unavailable(op, s) : fault;
 }

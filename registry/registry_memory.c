@@ -432,15 +432,17 @@ void registry_refresh(struct op *op)
 
 /* ---- hearing of changes ---- */
 
-/* On the hub's thread, which has no connection for us. Our own changes are here already. */
+static struct db *hub_db; /* the hub's thread has no connection for us: made when first needed */
+
+/* On the hub's thread. What this process changes it re-reads itself. */
 static void heard(const char *payload)
 {
-    int64_t id = EVERY_REGISTRY, version = 0, known;
+    int64_t id = EVERY_REGISTRY, version, known;
     struct op op;
     char *end;
 
-    if (!payload && !db_is_shared())
-        return; /* nobody else writes, and what we failed to read is noted */
+    if (!db_is_shared())
+        return; /* nobody else writes, and what could not be read is noted */
     if (payload) {
         id = strtoll(payload, &end, 10);
         version = strtoll(end, NULL, 10);
@@ -449,10 +451,12 @@ static void heard(const char *payload)
             return;
     }
     miss(id);
+    if (!hub_db)
+        hub_db = db_open();
     op_init(&op);
-    op.db = db_open();
+    op.db = hub_db;
     registry_refresh(&op);
-    db_close(op.db);
+    db_op_ended(&op);
     op.db = NULL;
     op_free(&op);
 }
@@ -471,4 +475,7 @@ void registry_stop(void)
     memory = (struct index){0};
     pthread_mutex_unlock(&lock);
     table_release_all(&old);
+    if (hub_db)
+        db_close(hub_db);
+    hub_db = NULL;
 }

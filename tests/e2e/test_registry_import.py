@@ -192,12 +192,19 @@ class Slow:
         self.config = json.dumps({"architecture": "amd64", "os": "linux"}).encode()
         self.data = json.dumps(image_manifest(self.config, [self.layer])).encode()
         self.go, self.asked, self.tag_fault = threading.Event(), 0, None
+        self.token = None  # to be shown; each is good for one request
         slow = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
+                if self.path.startswith("/token"):
+                    slow.token = secrets.token_hex(8)
+                    return self.answer(json.dumps({"token": slow.token}).encode(), "application/json")
+                if slow.token is not None and self.headers["Authorization"] != f"Bearer {slow.token}":
+                    return self.answer(b"{}", "application/json", 401)
+                slow.token = slow.token and "used up"
                 if "/manifests/" in self.path:
                     if slow.tag_fault:
                         return self.answer(b"{}", "application/json", slow.tag_fault)
@@ -219,6 +226,8 @@ class Slow:
 
             def answer(self, body, kind="application/octet-stream", status=200):
                 self.send_response(status)
+                if status == 401:
+                    self.send_header("WWW-Authenticate", f'Bearer realm="http://{slow.host}/token",service="slow"')
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -243,6 +252,15 @@ def slow():
     one = Slow()
     yield one
     one.close()
+
+
+def test_tokens_that_expire_on_the_way(arm, path, target, slow):
+    """Every request meets a new challenge."""
+    slow.token = "nobody has it"
+    slow.go.set()
+    said = bring(arm, path, {"registryUri": slow.host, "sourceImage": "a:1"}, "expiring:1")
+    assert said["status"] == "Succeeded", said
+    check_image(target.repository("expiring"), "1", slow.data)
 
 
 def test_too_many_requests(arm, path, slow):
