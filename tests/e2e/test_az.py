@@ -313,7 +313,7 @@ def test_a_push_needs_acrpush(az, registry):
     object_id = az.json(f"ad sp show --id {user}")["id"]
     server = registry["loginServer"]
     said = push(az, server, "team/app:1", user, password, check=False)
-    assert said.returncode != 0 and "unauthorized" in said.stderr.lower()
+    assert said.returncode != 0 and "access to the resource is denied" in said.stderr
     acr_push = "8311e382-0749-4cb8-b61a-304f252e45ec"
     subscription = registry["id"].split("/")[2]
     assignment = f"{registry['id']}/providers/Microsoft.Authorization/roleAssignments/{acr_push}?api-version=2022-04-01"
