@@ -3,15 +3,19 @@ sign-in, groups, generic resources, and the whole walk through a registry."""
 
 import http.server
 import json
+import re
+import subprocess
 import threading
 
 import pytest
 
 from harness import images
 from harness.azure import Az, admin
-from harness.clients import run
+from harness.clients import TIMEOUT_S, run
+from harness.entra import Entra
 from harness.machine import need
 from harness.server import fresh_folder, wait_until
+from test_sign_in import enter
 
 
 @pytest.fixture(scope="module")
@@ -361,3 +365,20 @@ def test_group_deletion_takes_its_registry(az):
     az("group delete -n doomed -y")
     az("acr show -n doomedreg -g doomed", status=3)
     assert az.json("acr check-name -n doomedreg")["nameAvailable"] is True
+
+
+def test_device_code(az):
+    """What az prints, typed into the page by somebody with a browser."""
+    other, first, entra = Az(az.server), admin(az.server), Entra(az.server)
+    process = subprocess.Popen(["/usr/bin/az", "login", "--use-device-code", "--tenant", first["tenantId"]], text=True,
+                               env=other.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    try:
+        words = process.stderr.readline()
+        assert f"{entra.base}/devicelogin" in words, words
+        code = re.search(r"enter the code (\S+) to authenticate", words)[1]
+        enter(entra, {"user_code": code}, username=first["userName"], password=first["userPassword"])
+        out, err = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    assert json.loads(out)[0]["user"] == {"name": first["userName"], "type": "user"}
