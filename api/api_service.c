@@ -8,6 +8,7 @@
 #include "api/lock.h"
 #include "api/operation.h"
 #include "api/provider.h"
+#include "api/quota.h"
 #include "api/subscription.h"
 #include "core/migrate.h"
 
@@ -21,6 +22,7 @@ static enum fault start(struct op *op, const struct settings *settings)
     cache_start();
     TRY(subscription_start(op, settings));
     TRY(lock_start(op));
+    TRY(quota_start(op));
     activity_start();
     for (const struct provider *const *p = providers; *p; p++)
         if ((*p)->start)
@@ -38,6 +40,7 @@ static void stop(void)
         if ((*p)->stop)
             (*p)->stop();
     activity_stop();
+    quota_stop();
     lock_stop();
     subscription_stop();
 }

@@ -1,9 +1,8 @@
 #include <string.h>
 
 #include "api/group.h"
+#include "api/quota.h"
 #include "core/db.h"
-
-#define GROUPS_MAX "980" /* of one subscription, as in Azure */
 
 #define COLUMNS                                                                                    \
     "g.key, g.subscription, g.name, g.location, g.managed_by, g.tags, g.state, g.version"
@@ -29,7 +28,7 @@ static const struct db_stmt stmts[] = {
                  " SELECT $1, $2, $3, $4, $5, $6"
                  "  WHERE EXISTS (SELECT 1 FROM api.resource_group WHERE key = $1)"
                  "  OR (SELECT count(*) FROM api.resource_group WHERE subscription = $2)"
-                 "     < " GROUPS_MAX " ON CONFLICT (key) DO UPDATE SET tags = excluded.tags,"
+                 "     < $7 ON CONFLICT (key) DO UPDATE SET tags = excluded.tags,"
                  "  managed_by = coalesce(excluded.managed_by, g.managed_by),"
                  "  changed = CASE WHEN " DIFFERS " THEN now() ELSE g.changed END,"
                  "  version = g.version + (" DIFFERS ")::int"
@@ -113,9 +112,10 @@ static enum fault refused(struct op *op, const struct group *wanted)
 
     if (fault == NOT_FOUND)
         return fail_on(op, "ResourceGroupQuotaExceeded", CONFLICT,
-                       "The subscription '%s' holds " GROUPS_MAX
-                       " resource groups, the most it may.",
-                       wanted->subscription);
+                       "The subscription '%s' may hold %lld resource groups, its quota "
+                       "'resourceGroups', and does.",
+                       wanted->subscription,
+                       (long long)quota_limit(op, wanted->subscription, &quota_groups));
     TRY(fault);
     if (strcmp(now.state, "Deleting") == 0)
         return being_deleted(op, now.name);
@@ -133,7 +133,8 @@ enum fault group_put(struct op *op, const struct group *wanted, struct group *re
 
     TRY(db_query(op, &stmts[PUT_ONE], &rows, DB_TEXT(key), DB_TEXT(wanted->subscription),
                  DB_TEXT(wanted->name), DB_TEXT(wanted->location), DB_TEXT(wanted->managed_by),
-                 DB_TEXT(wanted->tags)));
+                 DB_TEXT(wanted->tags),
+                 DB_INT(quota_limit(op, wanted->subscription, &quota_groups))));
     if (!db_next(&rows))
         return refused(op, wanted);
     *ret_created = db_bool(&rows, "is_new");

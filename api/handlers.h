@@ -70,6 +70,14 @@ enum fault role_assignment_api_delete(struct call *c);
 enum fault operation_status_get(struct call *c);
 enum fault operation_result_get(struct call *c);
 enum fault operation_cancel(struct call *c);
+/* quota_api.c */
+enum fault quota_api_list(struct call *c);
+enum fault quota_api_get(struct call *c);
+enum fault quota_api_put(struct call *c);
+enum fault usage_api_list(struct call *c);
+enum fault usage_api_get(struct call *c);
+enum fault quota_request_api_list(struct call *c);
+enum fault quota_request_api_get(struct call *c);
 /* activity_api.c */
 enum fault activity_list(struct call *c);
 /* rest.c */

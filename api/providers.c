@@ -46,6 +46,16 @@ static const struct resource_type insights_types[] = {
     {0},
 };
 
+static const char *const quota_versions[] = {"2025-09-01", "2025-03-01", "2023-02-01",
+                                             "2021-03-15-preview", NULL};
+static const struct resource_type quota_types[] = {
+    NAMED("quotas", quota_versions),
+    NAMED("usages", quota_versions),
+    NAMED("quotaRequests", quota_versions),
+    NAMED("operations", quota_versions),
+    {0},
+};
+
 #define OPERATION(n, r, o, d)                                                                      \
     {                                                                                              \
         .name = n, .resource = r, .operation = o, .description = d                                 \
@@ -94,6 +104,22 @@ static const struct provider_operation authorization_operations[] = {
     {0},
 };
 
+static const struct provider_operation quota_operations[] = {
+    OPERATION("Microsoft.Quota/quotas/read", "Resource Quota limit", "Get resource Quota limit",
+              "Get the current service limit or quota of the specified resource."),
+    OPERATION("Microsoft.Quota/quotas/write", "Resource Quota limit",
+              "Creates resource Quota limit request",
+              "Changes the service limit or quota of the specified resource."),
+    OPERATION("Microsoft.Quota/quotaRequests/read", "Resource Quota limit request",
+              "Get Quota limit request", "Get any service limit request."),
+    OPERATION("Microsoft.Quota/usages/read", "usages information", "Get the usages for providers",
+              "Get the usages for resource providers."),
+    OPERATION("Microsoft.Quota/register/action", "Subscription registration",
+              "Register the subscription with Microsoft.Quota Resource Provider",
+              "Register the subscription with Microsoft.Quota Resource Provider."),
+    {0},
+};
+
 static const struct provider resources = {.name = "Microsoft.Resources",
                                           .display = "Microsoft Resources",
                                           .types = resources_types,
@@ -107,6 +133,10 @@ static const struct provider subscription = {.name = "Microsoft.Subscription",
                                              .types = subscription_types};
 static const struct provider insights = {
     .name = "Microsoft.Insights", .display = "Microsoft Insights", .types = insights_types};
+static const struct provider quota = {.name = "Microsoft.Quota",
+                                      .display = "Microsoft Quota",
+                                      .types = quota_types,
+                                      .operations = quota_operations};
 
 /* Known by name, so that clients can register them; they come with a later Sundog. */
 static const struct provider instances = {.name = "Microsoft.ContainerInstance",
@@ -117,6 +147,6 @@ static const struct provider clusters = {.name = "Microsoft.ContainerService",
                                          .not_built = true};
 
 const struct provider *const providers[] = {
-    &resources,         &authorization, &subscription, &insights,
+    &resources,         &authorization, &subscription, &insights, &quota,
     &registry_provider, &instances,     &clusters,     NULL,
 };

@@ -28,8 +28,9 @@ struct resource {
  * (NOT_FOUND on "ResourceGroupNotFound") and not be under deletion (CONFLICT on
  * "ResourceGroupBeingDeleted"); the provider must be registered (CONFLICT on
  * "MissingSubscriptionRegistration"); the location cannot change (CONFLICT on
- * "InvalidResourceLocation"); a group holds at most 800 of one type (CONFLICT on
- * "ResourceQuotaExceeded"). wanted equal to the row changes nothing (changed, version stay).
+ * "InvalidResourceLocation"); a group and a subscription hold as many of a type as
+ * their quotas say (CONFLICT on "ResourceQuotaExceeded", "QuotaExceeded"). wanted equal to the row
+ * changes nothing (changed, version stay).
  */
 enum fault resource_put(struct call *c, const struct resource_id *id, const struct resource *wanted,
                         struct resource *ret_now, bool *ret_created);
@@ -81,7 +82,8 @@ json_t *resource_json_brief(struct op *op, const struct resource *r);
 /* The ETag of its present version, with quotes. */
 const char *resource_etag(struct op *op, const struct resource *r);
 
-/* After the envelope moved: the row's id, group and subscription become those of to. */
+/* After the envelope moved: the row's id, group and subscription become those of to, whose quotas
+   hold (CONFLICT as of resource_put). */
 enum fault resource_rekey(struct op *op, const struct resource *r, const struct resource_id *to,
                           const char *group_name, const char **ret_id);
 void resource_store_start(void);

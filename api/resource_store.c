@@ -3,9 +3,8 @@
 #include "api/cache.h"
 #include "api/lock.h"
 #include "api/provider.h"
+#include "api/quota.h"
 #include "core/db.h"
-
-#define OF_TYPE_MAX 800 /* of one type in one group, as in Azure */
 
 #define COLUMNS                                                                                    \
     "r.id, r.key, r.subscription, r.group_name, r.type, r.name, r.location, r.tags, r.sku,"        \
@@ -54,8 +53,10 @@ static const struct db_stmt stmts[] = {
                  "  version = r.version + (" DIFFERS ")::int"
                  " WHERE r.location IS NOT DISTINCT FROM excluded.location"
                  " RETURNING " COLUMNS ", r.xmax = 0 AS is_new"},
-    [COUNT_TYPE] = {"SELECT count(*) AS n FROM api.resource"
-                    " WHERE group_key = $1 AND type_key = lower($2)"},
+    [COUNT_TYPE] = {"SELECT (SELECT count(*) FROM api.resource"
+                    "  WHERE group_key = $1 AND type_key = lower($2)) AS in_group,"
+                    " (SELECT count(*) FROM api.resource"
+                    "  WHERE subscription = $3 AND type_key = lower($2)) AS in_all"},
     [GET_ONE] = {"SELECT " COLUMNS " FROM api.resource r WHERE r.key = $1"},
     [GET_LOCKED] = {"SELECT " COLUMNS " FROM api.resource r WHERE r.key = $1 FOR UPDATE"},
     [HAS_GROUP] = {"SELECT 1 AS yes FROM api.resource_group WHERE key = $1"},
@@ -227,15 +228,32 @@ static const char *spell_id(struct op *op, const struct resource_id *id, const s
     return out.data;
 }
 
-static enum fault check_count(struct op *op, const struct resource_id *id, const char *type)
+/* One was just added to the group, and to its subscription: is that more than the quotas allow? */
+static enum fault check_count(struct op *op, const struct resource_id *id, const char *type,
+                              bool is_new_to_all)
 {
+    const struct quota *of_all = is_new_to_all ? quota_for_type(type) : NULL;
+    int64_t limit = quota_limit(op, id->subscription, &quota_of_type);
+    int64_t limit_all = of_all ? quota_limit(op, id->subscription, of_all) : 0;
+    int64_t in_group, in_all;
     struct db_rows rows;
 
-    TRY(db_query(op, &stmts[COUNT_TYPE], &rows, DB_TEXT(group_key(op, id)), DB_TEXT(type)));
-    if (db_next(&rows) && db_int(&rows, "n") > OF_TYPE_MAX)
+    TRY(db_query(op, &stmts[COUNT_TYPE], &rows, DB_TEXT(group_key(op, id)), DB_TEXT(type),
+                 DB_TEXT(of_all ? id->subscription : NULL)));
+    if (!db_next(&rows))
+        return fail(op, INTERNAL, "a count gives no row");
+    in_group = db_int(&rows, "in_group");
+    in_all = db_int(&rows, "in_all");
+    if (in_group > limit)
         return fail_on(op, "ResourceQuotaExceeded", CONFLICT,
-                       "The resource group '%s' holds %d resources of type '%s', the most it may.",
-                       id->group, OF_TYPE_MAX, type);
+                       "The resource group '%s' may hold %lld resources of type '%s', its "
+                       "subscription's quota '%s', and does.",
+                       id->group, (long long)limit, type, quota_of_type.name);
+    if (of_all && in_all > limit_all)
+        return fail_on(op, "QuotaExceeded", CONFLICT,
+                       "The subscription '%s' may hold %lld resources of type '%s', its quota "
+                       "'%s', and does.",
+                       id->subscription, (long long)limit_all, type, of_all->name);
     return OK;
 }
 
@@ -274,7 +292,7 @@ static enum fault put(struct op *op, const char *by, const char *by_kind,
         return other_location(op, id, wanted->location);
     *ret_now = from_row(op, &rows);
     *ret_created = db_bool(&rows, "is_new");
-    return *ret_created ? check_count(op, id, type) : OK;
+    return *ret_created ? check_count(op, id, type, true) : OK;
 }
 
 enum fault resource_put(struct call *c, const struct resource_id *id, const struct resource *wanted,
@@ -346,8 +364,9 @@ enum fault resource_rekey(struct op *op, const struct resource *r, const struct 
     const char *to_group = group_key(op, to);
 
     *ret_id = id;
-    return db_query(op, &stmts[REKEY], NULL, DB_TEXT(r->key), DB_TEXT(id_lower(op, id)),
-                    DB_TEXT(id), DB_TEXT(to->subscription), DB_TEXT(to_group), DB_TEXT(group_name));
+    TRY(db_query(op, &stmts[REKEY], NULL, DB_TEXT(r->key), DB_TEXT(id_lower(op, id)), DB_TEXT(id),
+                 DB_TEXT(to->subscription), DB_TEXT(to_group), DB_TEXT(group_name)));
+    return check_count(op, to, r->type, strcmp(r->subscription, to->subscription) != 0);
 }
 
 /* ---- lists ---- */
