@@ -72,6 +72,29 @@ static bool is_word(const struct segments *s, size_t i, const char *word)
     return i < s->n && strcasecmp(s->at[i], word) == 0;
 }
 
+/*
+ * How many segments the name of the type at i has: one, but a registry's repository ("team/app") is
+ * all that follows.
+ */
+static size_t name_length(const struct segments *s, size_t i, const struct resource_id *id)
+{
+    size_t n = 1;
+
+    if (id->type && strcasecmp(id->type, "registries") == 0 && is_word(s, i, "repositories"))
+        while (i + 1 + n < s->n && !is_word(s, i + 1 + n, "providers"))
+            n++;
+    return n;
+}
+
+static const char *name_of(struct op *op, const struct segments *s, size_t i, size_t n)
+{
+    const char *name = s->at[i];
+
+    while (--n)
+        name = arena_printf(&op->arena, "%s/%s", name, s->at[++i]);
+    return name;
+}
+
 /* Pairs after "providers/NS"; a further "providers" begins an extension of what came before. */
 static size_t read_provider(struct op *op, const struct segments *s, size_t i,
                             struct resource_id *id)
@@ -80,12 +103,15 @@ static size_t read_provider(struct op *op, const struct segments *s, size_t i,
     id->parent = id->scope;
     id->provider = s->at[i + 1];
     id->type = id->full_type = id->names = id->name = NULL;
-    for (i += 2; i + 1 < s->n && !is_word(s, i, "providers"); i += 2) {
+    for (i += 2; i + 1 < s->n && !is_word(s, i, "providers");) {
+        size_t n = name_length(s, i, id);
+
         if (id->type)
             id->parent = join(op, s, i);
         id->type = extend(op, id->type, s->at[i]);
-        id->names = extend(op, id->names, s->at[i + 1]);
-        id->name = s->at[i + 1];
+        id->name = name_of(op, s, i + 1, n);
+        id->names = extend(op, id->names, id->name);
+        i += 1 + n;
     }
     if (id->type)
         id->full_type = arena_printf(&op->arena, "%s/%s", id->provider, id->type);

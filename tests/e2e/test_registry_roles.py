@@ -91,10 +91,10 @@ def test_roles_come_and_go_at_once(arm, path, owner, robot):
 
 
 def test_on_one_repository(path, owner, robot):
-    owner.repository("teamapp").image("v1")
+    owner.repository("team/app").image("v1")
     owner.repository("other").image("v1")
-    robot.assign(PULL, f"{path}/repositories/teamapp")
-    expect(robot.registry.repository("teamapp").manifest("v1"), 200)
+    robot.assign(PULL, f"{path}/repositories/team/app")
+    expect(robot.registry.repository("team/app").manifest("v1"), 200)
     refused(robot.registry.repository("other").manifest("v1"), 401, "UNAUTHORIZED")
 
 
