@@ -1,105 +1,40 @@
 #include "auth/directory.h"
 
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "auth/builtin_roles.h"
 #include "core/db.h"
 #include "core/hub.h"
+#include "core/snapshot.h"
 
-struct snapshot {
-    atomic_int refs;
-    struct op op; /* owns what the directory points to */
-    struct directory directory;
-};
-
-static struct snapshot *current;
-static pthread_mutex_t current_lock = PTHREAD_MUTEX_INITIALIZER;
-/* One reads at a time, so that an older state never replaces a newer one. */
-static pthread_mutex_t reload_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static void snapshot_release(void *arg)
+static enum fault load(struct op *op, void **ret)
 {
-    struct snapshot *s = arg;
+    struct directory *d = arena_alloc(&op->arena, sizeof(*d));
+    enum fault fault = directory_store_load(op, d);
 
-    if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
-        return;
-    op_free(&s->op);
-    free(s);
+    if (fault != OK)
+        return fail(op, fault, "the directory cannot be read: %s", op->message);
+    *ret = d;
+    return OK;
 }
+
+static struct snapshot_slot slot = SNAPSHOT_SLOT(load);
 
 const struct directory *directory_hold(struct op *op)
 {
-    struct snapshot *s;
-
-    pthread_mutex_lock(&current_lock);
-    s = current;
-    if (s)
-        atomic_fetch_add(&s->refs, 1);
-    pthread_mutex_unlock(&current_lock);
-    if (!s)
-        return NULL;
-    arena_defer(&op->arena, snapshot_release, s);
-    return &s->directory;
-}
-
-static void snapshot_replace(struct snapshot *s)
-{
-    struct snapshot *old;
-
-    pthread_mutex_lock(&current_lock);
-    old = current;
-    current = s;
-    pthread_mutex_unlock(&current_lock);
-    snapshot_release(old);
-}
-
-static enum fault reload_locked(struct op *op)
-{
-    struct snapshot *s = calloc(1, sizeof(*s));
-    enum fault fault;
-
-    if (!s)
-        abort();
-    op_init(&s->op);
-    atomic_init(&s->refs, 1);
-    s->op.db = op->db;
-    fault = directory_store_load(&s->op, &s->directory);
-    s->op.db = NULL;
-    if (fault != OK) {
-        fail(op, fault, "the directory cannot be read: %s", s->op.message);
-        snapshot_release(s);
-        return fault;
-    }
-    snapshot_replace(s);
-    return OK;
+    return snapshot_hold(op, &slot);
 }
 
 enum fault directory_reload(struct op *op)
 {
-    enum fault fault;
-
-    pthread_mutex_lock(&reload_lock);
-    fault = reload_locked(op);
-    pthread_mutex_unlock(&reload_lock);
-    return fault;
+    return snapshot_reload(op, &slot);
 }
 
-/* On the hub's thread, which has no connection for us. A database that is away comes back with
-   payload NULL, and we read then. */
 static void heard(const char *payload)
 {
-    struct op op;
-
     (void)payload;
-    op_init(&op);
-    op.db = db_open();
-    directory_reload(&op);
-    db_close(op.db);
-    op.db = NULL;
-    op_free(&op);
+    snapshot_reload_alone(&slot);
 }
 
 void directory_listen(void)
@@ -109,7 +44,7 @@ void directory_listen(void)
 
 void directory_stop(void)
 {
-    snapshot_replace(NULL);
+    snapshot_drop(&slot);
 }
 
 /* ---- looking up ---- */
