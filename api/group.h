@@ -30,6 +30,10 @@ enum fault group_operation(struct op *op, const char *key, const char **ret_stat
                            const char **ret_operation);
 /* Keys of up to 1000 groups under deletion after last. */
 enum fault group_list_deleting(struct op *op, const char *last, const char ***ret, size_t *ret_n);
+/* Nobody else works on this group until the transaction ends. false: this deletion is over, the
+   group is gone, lives, or is another of the same name. */
+enum fault group_hold_deleting(struct op *op, const char *key, const char *operation,
+                               bool *ret_held);
 /* Its deletion was given up. */
 enum fault group_set_alive(struct op *op, const char *key);
 enum fault group_delete_row(struct op *op, const char *key);
@@ -44,9 +48,10 @@ struct group_filter {
 enum fault group_list(struct op *op, const struct group_filter *filter, struct group **ret,
                       size_t *ret_n);
 
-/* What finishes deletions, also those that an earlier run began. */
+/* What finishes deletions, also those that an earlier run or another `serve` began. */
 enum fault group_delete_start(struct op *op);
 void group_delete_stop(void);
 void group_delete_wake(const char *key);
+size_t group_delete_depth(void); /* groups waiting, for /metrics */
 
 #endif

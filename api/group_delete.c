@@ -1,7 +1,8 @@
 /*
  * Deleting a resource group with all that is in it: one resource a step, deepest first, each in a
  * transaction of its own with its service's rows. A group's row says Deleting until the last one is
- * gone, so that any `serve` goes on after a crash.
+ * gone, so that any `serve` goes on after a crash of this or another one; two at the same group
+ * take turns.
  */
 #include <string.h>
 
@@ -13,7 +14,9 @@
 #include "core/db.h"
 #include "core/reconcile.h"
 
-#define BATCH 50
+#define BATCH    50
+#define SWEEP    "" /* the key that looks for keys */
+#define SWEEP_MS 5000
 
 static struct reconciler *reconciler;
 
@@ -31,41 +34,65 @@ static enum fault look(struct op *op, struct operation *o)
 
 static const struct operation_kind kind = {.name = "group.delete", .look = look};
 
-static enum fault remove_one(struct op *op, const struct resource *r, int64_t *ret_again_ms)
+/* The group, while it is under this one deletion. */
+struct doomed {
+    struct resource_id id;
+    const char *operation; /* NULL: none, from a time without */
+};
+
+/* In a transaction of its own, as the only `serve` that works on the group: *ret_held false, and
+   nothing is to be done, when another one was faster. */
+static enum fault hold(struct op *op, const struct doomed *doomed, bool *ret_held)
+{
+    TRY(db_begin(op));
+    return group_hold_deleting(op, doomed->id.key, doomed->operation, ret_held);
+}
+
+static enum fault remove_one(struct op *op, const struct doomed *doomed, const struct resource *r,
+                             int64_t *ret_again_ms)
 {
     const struct resource_type *type = resource_type_find(r->type);
     struct resource_id id;
-    bool existed;
+    bool existed, held;
 
     *ret_again_ms = RECONCILE_DONE;
     TRY(resource_id_parse(op, r->id, &id));
-    TRY(db_begin(op));
-    if (type && type->remove)
+    TRY(hold(op, doomed, &held));
+    if (held && type && type->remove)
         TRY(type->remove(op, r, ret_again_ms));
-    if (*ret_again_ms != RECONCILE_DONE)
+    if (!held || *ret_again_ms != RECONCILE_DONE)
         return db_commit(op);
     TRY(resource_delete(op, &id, &existed));
     TRY(db_commit(op));
     return type && type->changed ? type->changed(op, r) : OK;
 }
 
-static enum fault finish(struct op *op, const struct resource_id *id, const char *operation)
+static enum fault finish(struct op *op, const struct doomed *doomed)
 {
-    TRY(db_begin(op));
-    TRY(lock_delete_below(op, id->key));
-    TRY(role_assignment_delete_below(op, id->key));
-    TRY(group_delete_row(op, id->key));
-    TRY(operation_finish(op, operation, OPERATION_SUCCEEDED, NULL, NULL, NULL));
+    const char *key = doomed->id.key;
+    bool held;
+
+    TRY(hold(op, doomed, &held));
+    if (!held)
+        return db_commit(op);
+    TRY(lock_delete_below(op, key));
+    TRY(role_assignment_delete_below(op, key));
+    TRY(group_delete_row(op, key));
+    if (doomed->operation)
+        TRY(operation_finish(op, doomed->operation, OPERATION_SUCCEEDED, NULL, NULL, NULL));
     TRY(db_commit(op));
-    return resource_deleted(op, id);
+    return resource_deleted(op, &doomed->id);
 }
 
-/* From the end of a page of keys on: children stand behind their parents. */
-static enum fault remove_some(struct op *op, const struct resource *rows, size_t n,
+/* From the end of a page of keys on: children stand behind their parents. *ret_at: the last tried.
+ */
+static enum fault remove_some(struct op *op, const struct doomed *doomed,
+                              const struct resource *rows, size_t n, const char **ret_at,
                               int64_t *ret_again_ms)
 {
     for (size_t i = n; i-- > 0;) {
-        TRY(remove_one(op, &rows[i], ret_again_ms));
+        *ret_at = rows[i].id;
+        TRY(remove_one(op, doomed, &rows[i], ret_again_ms));
         if (*ret_again_ms != RECONCILE_DONE)
             return OK;
     }
@@ -74,19 +101,24 @@ static enum fault remove_some(struct op *op, const struct resource *rows, size_t
 }
 
 /* Something in the group refuses for good: the group stays, with what is left in it. */
-static enum fault give_up(struct op *op, const struct resource_id *id, const char *operation)
+static enum fault give_up(struct op *op, const struct doomed *doomed, const char *at)
 {
     const char *code = op->noun ? op->noun : "ResourceGroupDeletionFailed";
-    const char *why = arena_printf(&op->arena, "The resource group '%s' was not deleted: %s",
-                                   id->group, op->message ? op->message : "a resource refuses");
+    const char *why =
+        arena_printf(&op->arena, "The resource group '%s' was not deleted: '%s' could not be: %s",
+                     doomed->id.group, at, op->message ? op->message : fault_name(op->fault));
+    bool held;
 
     db_rollback(op);
     op_clear_fault(op);
-    TRY(db_begin(op));
-    TRY(group_set_alive(op, id->key));
-    TRY(operation_finish(op, operation, OPERATION_FAILED, code, why, NULL));
+    TRY(hold(op, doomed, &held));
+    if (held) {
+        TRY(group_set_alive(op, doomed->id.key));
+        if (doomed->operation)
+            TRY(operation_finish(op, doomed->operation, OPERATION_FAILED, code, why, NULL));
+    }
     TRY(db_commit(op));
-    cache_changed(id->key);
+    cache_changed(doomed->id.key);
     return OK;
 }
 
@@ -95,33 +127,50 @@ static bool is_for_good(enum fault fault)
     return fault != OK && fault != UNAVAILABLE && fault != INTERNAL && fault != TOO_MANY;
 }
 
+/* Every few seconds: what a `serve` that is no more has left. */
+static enum fault sweep(struct op *op, int64_t *ret_again_ms)
+{
+    const char **keys, *last = "";
+    size_t n;
+
+    do {
+        TRY(group_list_deleting(op, last, &keys, &n));
+        for (size_t i = 0; i < n; i++)
+            reconciler_add(reconciler, keys[i]);
+        last = n ? keys[n - 1] : last;
+    } while (n == 1000);
+    *ret_again_ms = SWEEP_MS;
+    return OK;
+}
+
 static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
 {
-    const char *state, *operation;
     struct resource_filter filter = {.last = "", .limit = BATCH};
-    struct resource_id id;
+    struct doomed doomed;
+    const char *state, *at = "";
     struct resource *rows;
     enum fault fault;
     size_t n;
 
-    TRY(resource_id_parse(op, key, &id));
-    TRY(group_operation(op, id.key, &state, &operation));
+    if (strcmp(key, SWEEP) == 0)
+        return sweep(op, ret_again_ms);
+    TRY(resource_id_parse(op, key, &doomed.id));
+    TRY(group_operation(op, doomed.id.key, &state, &doomed.operation));
     if (!state || strcmp(state, "Deleting") != 0)
         return OK;
-    filter.subscription = id.subscription;
-    filter.group = id.group;
+    filter.subscription = doomed.id.subscription;
+    filter.group = doomed.id.group;
     TRY(resource_list(op, &filter, &rows, &n));
-    operation = operation ? operation : "";
     if (!n)
-        return finish(op, &id, operation);
-    fault = remove_some(op, rows, n, ret_again_ms);
+        return finish(op, &doomed);
+    fault = remove_some(op, &doomed, rows, n, &at, ret_again_ms);
     cache_changed_all(); /* some may be gone whatever came after */
     if (is_for_good(fault)) {
         *ret_again_ms = RECONCILE_DONE;
-        fault = give_up(op, &id, operation);
+        fault = give_up(op, &doomed, at);
     }
     TRY(fault);
-    return resource_deleted(op, &id);
+    return resource_deleted(op, &doomed.id);
 }
 
 void group_delete_wake(const char *key)
@@ -129,19 +178,21 @@ void group_delete_wake(const char *key)
     reconciler_add(reconciler, key);
 }
 
+size_t group_delete_depth(void)
+{
+    size_t depth = reconciler ? reconciler_depth(reconciler) : 0;
+
+    return depth ? depth - 1 : 0; /* the sweep is always there */
+}
+
 enum fault group_delete_start(struct op *op)
 {
-    const char **keys, *last = "";
-    size_t n;
+    int64_t again_ms;
 
     operation_kind_register(&kind);
     reconciler = reconciler_new("groups", 1, step);
-    do {
-        TRY(group_list_deleting(op, last, &keys, &n));
-        for (size_t i = 0; i < n; i++)
-            reconciler_add(reconciler, keys[i]);
-        last = n ? keys[n - 1] : last;
-    } while (n == 1000);
+    TRY(sweep(op, &again_ms));
+    reconciler_add_after(reconciler, SWEEP, again_ms);
     return OK;
 }
 

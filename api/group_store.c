@@ -18,6 +18,7 @@ enum {
     SET_ALIVE,
     DELETING,
     DELETE_ROW,
+    HOLD_DELETING,
     LIST,
     LIST_TAG,
     STATE_OF
@@ -46,6 +47,8 @@ static const struct db_stmt stmts[] = {
     [DELETING] = {"SELECT key, operation FROM api.resource_group"
                   " WHERE state = 'Deleting' AND key > $1 ORDER BY key LIMIT 1000"},
     [DELETE_ROW] = {"DELETE FROM api.resource_group WHERE key = $1"},
+    [HOLD_DELETING] = {"SELECT key FROM api.resource_group WHERE key = $1 AND state = 'Deleting'"
+                       " AND operation IS NOT DISTINCT FROM $2 FOR UPDATE"},
     [LIST] = {"SELECT " COLUMNS " FROM api.resource_group g WHERE g.key > $1 AND g.key < $2"
               " ORDER BY g.key LIMIT $3"},
     [LIST_TAG] = {"SELECT " COLUMNS " FROM api.resource_group g WHERE g.key > $1 AND g.key < $2"
@@ -206,6 +209,16 @@ enum fault group_list_deleting(struct op *op, const char *last, const char ***re
 enum fault group_set_alive(struct op *op, const char *key)
 {
     return db_query(op, &stmts[SET_ALIVE], NULL, DB_TEXT(key));
+}
+
+enum fault group_hold_deleting(struct op *op, const char *key, const char *operation,
+                               bool *ret_held)
+{
+    struct db_rows rows;
+
+    TRY(db_query(op, &stmts[HOLD_DELETING], &rows, DB_TEXT(key), DB_TEXT(operation)));
+    *ret_held = db_next(&rows) && db_text(&rows, "key");
+    return OK;
 }
 
 enum fault group_delete_row(struct op *op, const char *key)

@@ -122,18 +122,41 @@ static enum fault read_new_options(struct op *op, const json_t *body, struct reg
     return registry_options_read(op, body, ret);
 }
 
+/*
+ * As the rows know it, for what has an envelope (or had none: is_new); memory may not have heard
+ * yet of what another `serve` made or deleted just now. *ret NULL: there is none.
+ */
+static enum fault find_stored(struct op *op, const struct resource_id *id, bool is_new,
+                              const struct registry **ret)
+{
+    bool known = registry_of_id(op, id, ret) == OK;
+
+    op_clear_fault(op);
+    if (is_new && known)
+        TRY(registry_changed(op, (*ret)->id));
+    else if (!is_new && !known)
+        TRY(registry_reload(op));
+    else if (known)
+        return OK;
+    if (registry_of_id(op, id, ret) == OK)
+        return OK;
+    op_clear_fault(op);
+    *ret = NULL;
+    return OK;
+}
+
 /* In the open transaction: the registry's row, new or changed. */
 static enum fault store(struct op *op, const struct resource_id *id, const struct resource *now,
-                        const struct registry_options *options, int64_t *ret_id)
+                        const struct registry_options *options, bool is_new, int64_t *ret_id)
 {
     const struct registry *there;
 
     TRY(registry_fault(op, registry_options_check(op, options)));
-    if (registry_of_id(op, id, &there) == OK) {
+    TRY(find_stored(op, id, is_new, &there));
+    if (there) {
         *ret_id = there->id;
         return registry_fault(op, registry_update(op, there->id, options));
     }
-    op_clear_fault(op);
     if (registry_name_check(op, id->name) == CONFLICT)
         return arm_fail_at(op, "AlreadyInUse", CONFLICT, NULL,
                            "The registry DNS name %s is already in use. You can check if the name "
@@ -169,7 +192,7 @@ static enum fault registry_put(struct call *c)
     wanted.sku = registry_sku_json(op, &options);
     TRY(db_begin(op));
     TRY(resource_put(c, arm_id(c), &wanted, &now, &created));
-    TRY(store(op, arm_id(c), &now, &options, &registry_id));
+    TRY(store(op, arm_id(c), &now, &options, created, &registry_id));
     return finish_write(c, registry_id, &now, created ? 201 : 200);
 }
 
@@ -198,12 +221,32 @@ static enum fault registry_patch(struct call *c)
     return finish_write(c, registry->id, &now, 200);
 }
 
+/*
+ * The rows of a registry whose envelope goes. One that memory does not know may have been made by
+ * another `serve` just now; one that has no row any more was deleted at the same time.
+ */
+static enum fault remove_rows(struct op *op, const char *name, const struct registry **ret)
+{
+    enum fault fault;
+
+    *ret = registry_find(op, name);
+    if (!*ret) {
+        TRY(registry_reload(op));
+        *ret = registry_find(op, name);
+    }
+    fault = *ret ? registry_delete(op, (*ret)->id) : OK;
+    if (fault != NOT_FOUND)
+        return registry_fault(op, fault);
+    op_clear_fault(op);
+    return OK;
+}
+
 static enum fault remove_registry(struct op *op, const struct resource *r, int64_t *ret_again_ms)
 {
-    const struct registry *registry = registry_find(op, r->name);
+    const struct registry *registry;
 
     (void)ret_again_ms; /* rows only: content goes with the next collection */
-    return registry ? registry_fault(op, registry_delete(op, registry->id)) : OK;
+    return remove_rows(op, r->name, &registry);
 }
 
 static enum fault registry_remove(struct call *c)
@@ -212,16 +255,11 @@ static enum fault registry_remove(struct call *c)
     const struct registry *registry;
     bool existed;
 
-    if (registry_of_call(c, &registry) != OK) {
-        op_clear_fault(op);
-        registry = NULL;
-    }
     TRY(db_begin(op));
     TRY(resource_delete(op, arm_id(c), &existed));
     if (!existed)
         return reply_empty(c, 204);
-    if (registry)
-        TRY(registry_fault(op, registry_delete(op, registry->id)));
+    TRY(remove_rows(op, arm_id(c)->name, &registry));
     TRY(db_commit(op));
     if (registry)
         TRY(registry_changed(op, registry->id));
