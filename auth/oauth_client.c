@@ -232,7 +232,7 @@ static enum fault verify_federated(struct call *c, const struct jwt_text *token,
 static enum fault prove_federated(struct call *c, const struct jwt_text *token, bool may_block,
                                   struct oauth_client *client)
 {
-    const struct federated *federated;
+    const struct federated *federated = NULL;
 
     TRY(check_time(c, token));
     TRY(find_federated(c, token, client, &federated));
