@@ -17,7 +17,7 @@
     " a.created_by, a.updated_by"                                                                  \
     " FROM auth.role_assignment a JOIN auth.object o ON o.id = a.principal_id"
 
-enum { LIST, GET_ONE, SAME, ADD, CHANGE, DROP, DROP_BELOW, KIND };
+enum { LIST, GET_ONE, SAME, ADD, CHANGE, DROP, DROP_BELOW, KIND, LOCK_OWNERS, OWNERS };
 static const struct db_stmt stmts[] = {
     /* $1 the scope's key, $2 itself, $3 above, $4 below; $5 principals, $6 role, $7 last, $8 max */
     [LIST] = {COLUMNS
@@ -39,6 +39,10 @@ static const struct db_stmt stmts[] = {
     [DROP_BELOW] = {"DELETE FROM auth.role_assignment WHERE scope_key = $1"
                     " OR starts_with(scope_key, $1 || '/')"},
     [KIND] = {"SELECT kind FROM auth.object WHERE id = $1 AND kind <> 'application'"},
+    [LOCK_OWNERS] = {"SELECT FROM pg_advisory_xact_lock(7302852)"},
+    [OWNERS] = {"SELECT FROM auth.role_assignment a JOIN auth.object o ON o.id = a.principal_id"
+                " WHERE a.scope_key = '' AND a.role_id = '" ROLE_OWNER "' AND o.enabled"
+                " AND o.kind IN ('user', 'servicePrincipal') LIMIT 1"},
     {0},
 };
 
@@ -237,11 +241,43 @@ enum fault role_assignment_put(struct op *op, const struct role_assignment *give
     return hub_notify(op, DIRECTORY_CHANNEL, "");
 }
 
+static enum fault has_owner(struct op *op, bool *ret)
+{
+    struct db_rows rows;
+
+    TRY(db_query(op, &stmts[OWNERS], &rows));
+    *ret = db_next(&rows);
+    return OK;
+}
+
+enum fault last_owner_begin(struct op *op, bool *ret_there)
+{
+    TRY(db_query(op, &stmts[LOCK_OWNERS], NULL));
+    return has_owner(op, ret_there);
+}
+
+enum fault last_owner_end(struct op *op, bool was_there)
+{
+    bool there = true;
+
+    if (was_there)
+        TRY(has_owner(op, &there));
+    if (there)
+        return OK;
+    return fail_on(op, "CannotDeleteLastRbacAdminAssignment", CONFLICT,
+                   "This would take the last Owner of the tenant away: a user or service principal"
+                   " that is enabled must stay Owner at the scope \"/\".");
+}
+
 enum fault role_assignment_delete(struct op *op, const char *scope, const char *id,
                                   struct role_assignment *ret)
 {
+    bool owned;
+
     TRY(role_assignment_get(op, scope, id, ret));
+    TRY(last_owner_begin(op, &owned));
     TRY(db_query(op, &stmts[DROP], NULL, DB_TEXT(ret->id)));
+    TRY(last_owner_end(op, owned));
     return hub_notify(op, DIRECTORY_CHANNEL, "");
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "auth/assignment_store.h"
 #include "auth/credential_store.h"
 #include "core/db.h"
 #include "core/hub.h"
@@ -133,10 +134,13 @@ enum fault object_insert(struct op *op, struct object_row *o)
 enum fault object_update(struct op *op, const struct object_row *o, bool revoke)
 {
     struct db_rows rows;
+    bool owned;
 
+    TRY(last_owner_begin(op, &owned));
     TRY(db_query(op, &stmts[UPDATE], &rows, DB_TEXT(o->id), DB_TEXT(o->name), DB_TEXT(o->upn),
                  DB_BOOL(o->enabled), DB_TEXT(o->document), DB_TEXT(o->password_hash),
                  DB_BOOL(revoke)));
+    TRY(last_owner_end(op, owned));
     return rows.affected ? changed(op) : not_there(op, o->id);
 }
 
@@ -165,9 +169,12 @@ enum fault object_list(struct op *op, enum object_kind kind, const char *app_id,
 enum fault object_delete(struct op *op, const char *id)
 {
     struct db_rows rows;
+    bool owned;
 
+    TRY(last_owner_begin(op, &owned));
     TRY(db_query(op, &stmts[DROP_PRINCIPAL], NULL, DB_TEXT(id)));
     TRY(db_query(op, &stmts[DROP], &rows, DB_TEXT(id)));
+    TRY(last_owner_end(op, owned));
     return rows.affected ? changed(op) : not_there(op, id);
 }
 

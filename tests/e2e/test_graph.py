@@ -261,6 +261,19 @@ def test_the_end_of_a_principal_ends_its_tokens(entra):
     refused(entra.ask("GET", "/organization", token=token), 401, "InvalidAuthenticationToken")
 
 
+def test_the_last_owner_stays(entra):
+    """The first user and the first service principal are Owners of everything: one of them must stay."""
+    user = entra.graph("GET", f"/users/{entra.first['userName']}")
+    principal = entra.graph("GET", "/servicePrincipals" + query(filter=f"appId eq '{entra.first['clientId']}'"))["value"][0]
+    application = entra.graph("GET", "/applications" + query(filter=f"appId eq '{entra.first['clientId']}'"))["value"][0]
+    entra.graph("PATCH", f"/users/{user['id']}", 204, {"accountEnabled": False})
+    expect(entra.ask("PATCH", f"/servicePrincipals/{principal['id']}", {"accountEnabled": False}), 409)
+    expect(entra.ask("DELETE", f"/servicePrincipals/{principal['id']}"), 409)
+    expect(entra.ask("DELETE", f"/applications/{application['id']}"), 409)
+    entra.graph("PATCH", f"/users/{user['id']}", 204, {"accountEnabled": True})
+    entra.graph("GET", "/organization")
+
+
 # others
 
 def test_small_questions(entra):
