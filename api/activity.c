@@ -7,6 +7,7 @@
 #include "api/operation.h"
 #include "core/db.h"
 #include "core/log.h"
+#include "core/metrics.h"
 #include "core/seal.h"
 
 #define QUEUE_MAX      20000 /* events */
@@ -355,8 +356,9 @@ void activity_stop(void)
 
 void activity_metrics(struct text *out)
 {
+    metric_head(out, "sundog_activity_events_total", "counter",
+                "events of the activity log, dropped when its queue was full");
     text_printf(out,
-                "# TYPE sundog_activity_events_total counter\n"
                 "sundog_activity_events_total{result=\"written\"} %llu\n"
                 "sundog_activity_events_total{result=\"dropped\"} %llu\n",
                 atomic_load(&written), atomic_load(&dropped));

@@ -48,6 +48,8 @@ static void stop(void)
 static void metrics(struct op *op, struct text *out)
 {
     (void)op;
+    operation_metrics(out);
+    group_delete_metrics(out);
     activity_metrics(out);
 }
 

@@ -52,6 +52,6 @@ enum fault group_list(struct op *op, const struct group_filter *filter, struct g
 enum fault group_delete_start(struct op *op);
 void group_delete_stop(void);
 void group_delete_wake(const char *key);
-size_t group_delete_depth(void); /* groups waiting, for /metrics */
+void group_delete_metrics(struct text *out);
 
 #endif

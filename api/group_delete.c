@@ -12,6 +12,7 @@
 #include "api/operation.h"
 #include "api/provider.h"
 #include "core/db.h"
+#include "core/metrics.h"
 #include "core/reconcile.h"
 
 #define BATCH    50
@@ -127,7 +128,7 @@ static bool is_for_good(enum fault fault)
     return fault != OK && fault != UNAVAILABLE && fault != INTERNAL && fault != TOO_MANY;
 }
 
-/* Every few seconds: what a `serve` that is no more has left. */
+/* Every few seconds: what a `serve` that is no more has left, and how much runs. */
 static enum fault sweep(struct op *op, int64_t *ret_again_ms)
 {
     const char **keys, *last = "";
@@ -140,7 +141,7 @@ static enum fault sweep(struct op *op, int64_t *ret_again_ms)
         last = n ? keys[n - 1] : last;
     } while (n == 1000);
     *ret_again_ms = SWEEP_MS;
-    return OK;
+    return operation_measure(op);
 }
 
 static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
@@ -178,11 +179,13 @@ void group_delete_wake(const char *key)
     reconciler_add(reconciler, key);
 }
 
-size_t group_delete_depth(void)
+void group_delete_metrics(struct text *out)
 {
     size_t depth = reconciler ? reconciler_depth(reconciler) : 0;
 
-    return depth ? depth - 1 : 0; /* the sweep is always there */
+    metric_head(out, "sundog_group_deletions", "gauge", "resource groups under deletion here");
+    /* the sweep is always among them */
+    text_printf(out, "sundog_group_deletions %zu\n", depth ? depth - 1 : 0);
 }
 
 enum fault group_delete_start(struct op *op)

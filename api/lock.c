@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "api/snapshot.h"
 #include "core/db.h"
 #include "core/hub.h"
+#include "core/snapshot.h"
 
 #define COLUMNS                                                                                    \
     "key, id, scope, name, level, notes, owners, api.iso(created) AS created, created_by,"         \
@@ -63,8 +63,7 @@ static enum fault load(struct op *op, void **ret)
     return OK;
 }
 
-static struct snapshot_slot slot = {
-    .lock = PTHREAD_MUTEX_INITIALIZER, .reloading = PTHREAD_MUTEX_INITIALIZER, .load = load};
+static struct snapshot_slot slot = SNAPSHOT_SLOT(load);
 
 static void heard(const char *payload)
 {

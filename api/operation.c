@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/db.h"
+#include "core/metrics.h"
 #include "core/seal.h"
 
 #define KINDS_MAX  32
@@ -14,7 +15,7 @@
     " message, properties, result, input, percent, cancel_wanted, api.iso(created) AS created,"    \
     " api.iso(ended) AS ended"
 
-enum { INSERT, FINISH, PROGRESS, GET_ONE, RUNNING, WANT_CANCEL, PRUNE };
+enum { INSERT, FINISH, PROGRESS, GET_ONE, RUNNING, WANT_CANCEL, PRUNE, COUNT_RUNNING };
 static const struct db_stmt stmts[] = {
     [INSERT] = {"INSERT INTO api.operation (id, kind, subscription, resource_id, provider,"
                 "  location, who, status_word, properties, input)"
@@ -30,6 +31,7 @@ static const struct db_stmt stmts[] = {
     [WANT_CANCEL] = {"UPDATE api.operation SET cancel_wanted = true WHERE id = $1 AND status = 0"},
     [PRUNE] = {"DELETE FROM api.operation WHERE id IN (SELECT id FROM api.operation WHERE status"
                " <> 0 AND ended < now() - interval '" KEPT_DAYS " days' LIMIT " PRUNE_ROWS ")"},
+    [COUNT_RUNNING] = {"SELECT count(*) AS n FROM api.operation WHERE status = 0"},
     {0},
 };
 
@@ -141,6 +143,25 @@ enum fault operation_list_running(struct op *op, const char *kind, struct operat
         (*ret)[n++] = from_row(&rows);
     *ret_n = n;
     return OK;
+}
+
+static atomic_llong running;
+
+enum fault operation_measure(struct op *op)
+{
+    struct db_rows rows;
+
+    TRY(db_query(op, &stmts[COUNT_RUNNING], &rows));
+    if (db_next(&rows))
+        atomic_store(&running, db_int(&rows, "n"));
+    return OK;
+}
+
+void operation_metrics(struct text *out)
+{
+    metric_head(out, "sundog_operations_running", "gauge",
+                "long-running operations that have not ended, some seconds ago");
+    text_printf(out, "sundog_operations_running %lld\n", (long long)atomic_load(&running));
 }
 
 enum fault operation_want_cancel(struct op *op, const char *id)

@@ -67,6 +67,9 @@ enum fault operation_list_running(struct op *op, const char *kind, struct operat
                                   size_t *ret_n);
 /* Note that it shall stop; a terminal one stays as it is. */
 enum fault operation_want_cancel(struct op *op, const char *id);
+/* Count those that are not terminal, of all `serve`; operation_metrics tells the last count. */
+enum fault operation_measure(struct op *op);
+void operation_metrics(struct text *out);
 /* Forget those that ended a week ago. */
 enum fault operation_prune(struct op *op);
 

@@ -4,10 +4,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/snapshot.h"
 #include "core/db.h"
 #include "core/hub.h"
 #include "core/seal.h"
+#include "core/snapshot.h"
 
 #define REQUEST "number, id, name, location, value, who, api.iso(at) AS at"
 
@@ -112,8 +112,7 @@ static enum fault load(struct op *op, void **ret)
     return OK;
 }
 
-static struct snapshot_slot slot = {
-    .lock = PTHREAD_MUTEX_INITIALIZER, .reloading = PTHREAD_MUTEX_INITIALIZER, .load = load};
+static struct snapshot_slot slot = SNAPSHOT_SLOT(load);
 
 static void heard(const char *payload)
 {

@@ -2,11 +2,11 @@
 
 #include <string.h>
 
-#include "api/snapshot.h"
 #include "core/admin_file.h"
 #include "core/db.h"
 #include "core/hub.h"
 #include "core/seal.h"
+#include "core/snapshot.h"
 
 enum { SELECT_ALL, LOCK_TABLE, INSERT, RENAME_ALIAS, DROP_ALIAS, RENAME, SET_STATE, SET_TAGS };
 static const struct db_stmt stmts[] = {
@@ -50,8 +50,7 @@ static enum fault load(struct op *op, void **ret)
     return OK;
 }
 
-static struct snapshot_slot slot = {
-    .lock = PTHREAD_MUTEX_INITIALIZER, .reloading = PTHREAD_MUTEX_INITIALIZER, .load = load};
+static struct snapshot_slot slot = SNAPSHOT_SLOT(load);
 
 enum fault subscription_reload(struct op *op)
 {

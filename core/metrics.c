@@ -85,7 +85,7 @@ void metrics_count_call(const struct call *c)
 
 /* ---- writing ---- */
 
-static void head(struct text *out, const char *name, const char *type, const char *help)
+void metric_head(struct text *out, const char *name, const char *type, const char *help)
 {
     text_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -110,7 +110,7 @@ static void labels(struct text *out, const struct route_numbers *numbers, bool i
 
 static void write_requests(struct text *out)
 {
-    head(out, "sundog_http_requests_total", "counter", "requests answered");
+    metric_head(out, "sundog_http_requests_total", "counter", "requests answered");
     for (size_t i = 0; i < SLOTS; i++) {
         for (int j = 0; slots[i].route && j < 12; j++) {
             unsigned long long n = value_of(&slots[i].classes[j / 6][j % 6]);
@@ -147,7 +147,7 @@ static void write_latency(struct text *out, struct route_numbers *numbers)
 
 static void write_bytes(struct text *out, const char *name, const char *help, bool in)
 {
-    head(out, name, "counter", help);
+    metric_head(out, name, "counter", help);
     for (size_t i = 0; i < SLOTS; i++) {
         if (!slots[i].route)
             continue;
@@ -160,7 +160,7 @@ static void write_bytes(struct text *out, const char *name, const char *help, bo
 static void write_routes(struct text *out)
 {
     write_requests(out);
-    head(out, "sundog_http_request_seconds", "histogram", "from head to answer sent");
+    metric_head(out, "sundog_http_request_seconds", "histogram", "from head to answer sent");
     for (size_t i = 0; i < SLOTS; i++) {
         if (slots[i].route)
             write_latency(out, &slots[i]);
@@ -172,7 +172,7 @@ static void write_routes(struct text *out)
 static void write_registered(struct text *out)
 {
     for (struct metric *m = registered; m; m = m->next) {
-        head(out, m->name, m->type, m->help);
+        metric_head(out, m->name, m->type, m->help);
         text_printf(out, "%s %lld\n", m->name, (long long)atomic_load(&m->value));
     }
 }
@@ -188,7 +188,7 @@ static void write_pools(struct text *out)
         {"slow",   slow_pool}
     };
 
-    head(out, "sundog_queue_depth", "gauge", "tasks waiting for a thread");
+    metric_head(out, "sundog_queue_depth", "gauge", "tasks waiting for a thread");
     for (size_t i = 0; i < ARRAY_LEN(pools); i++) {
         if (pools[i].pool)
             text_printf(out, "sundog_queue_depth{pool=\"%s\"} %zu\n", pools[i].name,
@@ -218,7 +218,7 @@ static size_t open_files(void)
 
 static void gauge(struct text *out, const char *name, const char *help, double value)
 {
-    head(out, name, "gauge", help);
+    metric_head(out, name, "gauge", help);
     text_printf(out, "%s %.17g\n", name, value);
 }
 
@@ -242,7 +242,7 @@ static void write_process(struct text *out)
     gauge(out, "process_threads", "threads", (double)status_kib(status, "Threads:"));
     gauge(out, "process_open_fds", "open files and sockets", (double)open_files());
     gauge(out, "process_start_time_seconds", "when it started", (double)started);
-    head(out, "process_cpu_seconds_total", "counter", "processor time");
+    metric_head(out, "process_cpu_seconds_total", "counter", "processor time");
     text_printf(out, "process_cpu_seconds_total %.3f\n",
                 (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9);
 }
@@ -254,7 +254,7 @@ __attribute__((constructor)) static void note_start(void)
 
 void metrics_write(struct op *op, struct text *out)
 {
-    head(out, "sundog_build_info", "gauge", "the version that runs");
+    metric_head(out, "sundog_build_info", "gauge", "the version that runs");
     text_printf(out, "sundog_build_info{version=\"%s\"} 1\n", SUNDOG_VERSION);
     write_process(out);
     write_pools(out);

@@ -17,6 +17,8 @@ struct metric {
 /* Register a static metric once, at start. Then atomic_fetch_add(&m.value, n). */
 void metric_register(struct metric *metric);
 void metrics_count_call(const struct call *c);
+/* "# HELP" and "# TYPE" of a family: before its first line. */
+void metric_head(struct text *out, const char *name, const char *type, const char *help);
 /* All of them, then pools, database, each service's own lines. */
 void metrics_write(struct op *op, struct text *out);
 

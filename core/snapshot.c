@@ -81,16 +81,20 @@ enum fault snapshot_reload(struct op *op, struct snapshot_slot *slot)
     return fault;
 }
 
+static struct db *hub_db; /* of the hub's thread, made when first needed */
+
 bool snapshot_reload_alone(struct snapshot_slot *slot)
 {
     enum fault fault;
     struct op op;
 
+    if (!hub_db)
+        hub_db = db_open();
     for (int tries = 1;; tries++) {
         op_init(&op);
-        op.db = db_open();
+        op.db = hub_db;
         fault = snapshot_reload(&op, slot);
-        db_close(op.db);
+        db_op_ended(&op);
         op.db = NULL;
         op_free(&op);
         if (fault == OK || tries == ALONE_TRIES)
@@ -102,4 +106,7 @@ bool snapshot_reload_alone(struct snapshot_slot *slot)
 void snapshot_drop(struct snapshot_slot *slot)
 {
     replace(slot, NULL);
+    if (hub_db)
+        db_close(hub_db);
+    hub_db = NULL;
 }

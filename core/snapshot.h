@@ -34,6 +34,7 @@ enum fault snapshot_reload(struct op *op, struct snapshot_slot *slot);
  * hub ask for everything once it is back.)
  */
 bool snapshot_reload_alone(struct snapshot_slot *slot);
+/* After hub_stop. */
 void snapshot_drop(struct snapshot_slot *slot);
 
 #endif

@@ -310,38 +310,60 @@ enum fault collect_round(struct op *op)
 
 /* ---- usage ---- */
 
-static enum fault add_usage(struct op *op, const struct registry *registry, struct text *out)
+static void write_number(struct text *out, const char *name, const char *help, int64_t n)
 {
-    struct registry_usage usage;
+    metric_head(out, name, "gauge", help);
+    text_printf(out, "%s %lld\n", name, (long long)n);
+}
 
-    TRY(registry_usage(op, registry->id, &usage));
-    text_printf(out, "sundog_registry_bytes{registry=\"%s\"} %lld\n", registry->name,
-                (long long)usage.bytes);
-    text_printf(out, "sundog_registry_repositories{registry=\"%s\"} %lld\n", registry->name,
-                (long long)usage.repositories);
-    text_printf(out, "sundog_registry_manifests{registry=\"%s\"} %lld\n", registry->name,
-                (long long)usage.manifests);
-    text_printf(out, "sundog_registry_tags{registry=\"%s\"} %lld\n", registry->name,
-                (long long)usage.tags);
-    text_printf(out, "sundog_registry_blobs{registry=\"%s\"} %lld\n", registry->name,
-                (long long)usage.blobs);
-    return OK;
+/* Family by family, as the format wants it. */
+static void write_usages(struct text *out, const struct registry *const *all,
+                         const struct registry_usage *usages, size_t n)
+{
+    static const struct {
+        const char *name, *help;
+        size_t offset;
+    } families[] = {
+        {"sundog_registry_bytes",        "bytes of a registry's blobs and manifests",
+         offsetof(struct registry_usage,                                                                              bytes)       },
+        {"sundog_registry_repositories", "repositories of a registry",
+         offsetof(struct registry_usage,                                                                              repositories)},
+        {"sundog_registry_manifests",    "manifests of a registry",
+         offsetof(struct registry_usage,                                                                              manifests)   },
+        {"sundog_registry_tags",         "tags of a registry",                        offsetof(struct registry_usage, tags)        },
+        {"sundog_registry_blobs",        "blobs of a registry",                       offsetof(struct registry_usage, blobs)       },
+    };
+
+    for (size_t f = 0; f < ARRAY_LEN(families); f++) {
+        metric_head(out, families[f].name, "gauge", families[f].help);
+        for (size_t i = 0; i < n; i++) {
+            int64_t value;
+
+            memcpy(&value, (const char *)&usages[i] + families[f].offset, sizeof(value));
+            text_printf(out, "%s{registry=\"%s\"} %lld\n", families[f].name, all[i]->name,
+                        (long long)value);
+        }
+    }
 }
 
 static enum fault measure(struct op *op)
 {
     const struct registry *const *all;
+    struct registry_usage *usages;
     int64_t blobs, bytes;
     struct text out;
     size_t n;
 
     text_init(&out, &op->arena, (size_t)4 << 20);
     TRY(collect_store_size(op, &blobs, &bytes));
-    text_printf(&out, "sundog_store_blobs %lld\nsundog_store_bytes %lld\n", (long long)blobs,
-                (long long)bytes);
+    write_number(&out, "sundog_store_blobs", "blobs in the store", blobs);
+    write_number(&out, "sundog_store_bytes", "bytes of blobs in the store", bytes);
     all = registry_all(op, &n);
-    for (size_t i = 0; i < n && i < USAGE_REGISTRIES_MAX; i++)
-        TRY(add_usage(op, all[i], &out));
+    n = n < USAGE_REGISTRIES_MAX ? n : USAGE_REGISTRIES_MAX;
+    usages = arena_alloc(&op->arena, (n + 1) * sizeof(*usages));
+    for (size_t i = 0; i < n; i++)
+        TRY(registry_usage(op, all[i]->id, &usages[i]));
+    write_usages(&out, all, usages, n);
     pthread_mutex_lock(&collector.lock);
     free(collector.usage);
     collector.usage = strdup(out.data);
@@ -351,7 +373,8 @@ static enum fault measure(struct op *op)
 
 void collect_metrics(struct text *out)
 {
-    text_printf(out, "sundog_uploads_writing %d\n", atomic_load(&uploads_writing));
+    write_number(out, "sundog_uploads_writing", "uploads that write now",
+                 atomic_load(&uploads_writing));
     pthread_mutex_lock(&collector.lock);
     if (collector.usage)
         text_str(out, collector.usage);

@@ -1,5 +1,6 @@
 """Long-running operations: polled, resumed after kill -9, and the activity log of who did what."""
 
+import re
 import time
 
 import pytest
@@ -42,6 +43,29 @@ def test_nobody_elses_operations(arm):
     assert arm.wait(answer).status == 204
     refused(arm("POST", f"{arm.sub}/providers/Microsoft.Resources/locations/global/operationStatuses/"
                 f"{answer['Location'].split('/')[-1].split('?')[0]}/cancel"), 409, "OperationNotRunning")
+
+
+def test_metrics(arm):
+    """Every family says what it is, its lines stand together, and ours are among them."""
+    expect(arm("PUT", f"{arm.sub}/resourceGroups/measured", {"location": "eastus"}), 201)
+    lines = arm.http("GET", f"{arm.base}/metrics", None, []).body.decode().splitlines()
+    kinds, helped, families = {}, set(), []
+    for line in lines:
+        words = line.split()
+        if words[:2] == ["#", "HELP"]:
+            helped.add(words[2])
+        elif words[:2] == ["#", "TYPE"]:
+            assert words[2] not in kinds, f"twice: {words[2]}"
+            kinds[words[2]] = words[3]
+        else:
+            name = re.match(r"[a-z_]+", line)[0]
+            family = name if name in kinds else re.sub(r"_(bucket|sum|count)$", "", name)
+            assert family in kinds and family in helped, line
+            if families[-1:] != [family]:
+                families.append(family)
+    assert len(families) == len(set(families)), "a family in several places"
+    assert {"sundog_operations_running", "sundog_group_deletions", "sundog_activity_events_total"} <= set(families)
+    assert 'sundog_activity_events_total{result="dropped"} 0' in lines
 
 
 def test_group_under_deletion_takes_nothing_new():
