@@ -224,7 +224,7 @@ static enum fault parse_factor(struct parser *p, struct filter **ret)
 
 static enum fault parse_and(struct parser *p, struct filter **ret)
 {
-    struct filter *left, *both;
+    struct filter *left, *both = NULL;
 
     TRY(parse_factor(p, &left));
     while (take_word(p, "and")) {
@@ -239,7 +239,7 @@ static enum fault parse_and(struct parser *p, struct filter **ret)
 
 static enum fault parse_or(struct parser *p, struct filter **ret)
 {
-    struct filter *left, *both;
+    struct filter *left, *both = NULL;
 
     TRY(parse_and(p, &left));
     while (take_word(p, "or")) {

@@ -133,7 +133,7 @@ static void finish(struct op *op, const struct segments *s, size_t used, struct 
 enum fault resource_id_parse(struct op *op, const char *path, struct resource_id *ret)
 {
     struct resource_id id = {0};
-    struct segments s;
+    struct segments s = {.n = 0};
     size_t i = 0;
 
     TRY(cut(op, path, &s));

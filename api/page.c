@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/json.h"
 #include "core/range.h"
 #include "core/seal.h"
 #include "core/uri.h"
@@ -74,4 +75,22 @@ enum fault page_reply(struct call *c, json_t *values, const char *last_key)
     if (last_key)
         json_set_text(body, "nextLink", next_link(c, last_key));
     return arm_reply(c, 200, body);
+}
+
+enum fault page_reply_text(struct call *c, const struct text *values, const char *last_key)
+{
+    struct text body;
+
+    text_init(&body, &c->op.arena, values->len + 65536);
+    text_str(&body, "{\"value\":[");
+    text_add(&body, values->data, values->len);
+    text_str(&body, "]");
+    if (last_key) {
+        text_str(&body, ",\"nextLink\":");
+        json_quote(&body, next_link(c, last_key));
+    }
+    text_str(&body, "}");
+    if (values->overflow || body.overflow)
+        return fail(&c->op, INTERNAL, "the page is too large: ask for fewer with $top");
+    return reply_bytes(c, 200, "application/json; charset=utf-8", text_bytes(&body));
 }

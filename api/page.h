@@ -20,5 +20,7 @@ enum fault page_read_arm(struct call *c, int64_t max, struct arm_page *ret);
  * $skiptoken replaced.
  */
 enum fault page_reply(struct call *c, json_t *values, const char *last_key);
+/* The same for values that are JSON text already, with commas between. */
+enum fault page_reply_text(struct call *c, const struct text *values, const char *last_key);
 
 #endif

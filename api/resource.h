@@ -77,8 +77,6 @@ enum fault resource_find_name(struct op *op, const char *type, const char *name,
  * arena; the service adds "properties". NULL members are left out; an untracked one has no tags.
  */
 json_t *resource_json(struct op *op, const struct resource *r);
-/* The same without systemData: a row of a generic list. */
-json_t *resource_json_brief(struct op *op, const struct resource *r);
 /* The ETag of its present version, with quotes. */
 const char *resource_etag(struct op *op, const struct resource *r);
 

@@ -2,7 +2,7 @@
 
 #include "api/provider.h"
 
-json_t *resource_json_brief(struct op *op, const struct resource *r)
+static json_t *brief(struct op *op, const struct resource *r)
 {
     const struct resource_type *type = resource_type_find(r->type);
     json_t *out = json_new_object(op);
@@ -22,7 +22,7 @@ json_t *resource_json_brief(struct op *op, const struct resource *r)
 
 json_t *resource_json(struct op *op, const struct resource *r)
 {
-    json_t *out = resource_json_brief(op, r), *system = json_new_object(op);
+    json_t *out = brief(op, r), *system = json_new_object(op);
 
     json_set_text(system, "createdBy", r->created_by);
     json_set_text(system, "createdByType", r->created_by_kind);

@@ -92,7 +92,7 @@ static enum fault string(struct parser *p, const char **ret)
 
 static enum fault action_matches(struct parser *p, const struct condition **ret)
 {
-    struct condition *node;
+    struct condition *node = NULL;
 
     TRY(node_new(p, NODE_ACTION, &node));
     if (!take(p, "{"))
@@ -160,7 +160,7 @@ static enum fault read_values(struct parser *p, struct condition *node, bool qua
 /* After "@Request" or "@Resource": the repository is the same in both. */
 static enum fault comparison(struct parser *p, const struct condition **ret)
 {
-    struct condition *node;
+    struct condition *node = NULL;
     bool quantified;
 
     TRY(node_new(p, NODE_COMPARE, &node));
@@ -197,7 +197,7 @@ static enum fault primary(struct parser *p, const struct condition **ret)
 
 static enum fault not_expression(struct parser *p, const struct condition **ret)
 {
-    struct condition *node;
+    struct condition *node = NULL;
     enum fault fault;
 
     if (++p->depth > CONDITION_DEPTH_MAX)
@@ -217,7 +217,7 @@ static enum fault not_expression(struct parser *p, const struct condition **ret)
 static enum fault and_expression(struct parser *p, const struct condition **ret)
 {
     const struct condition *left;
-    struct condition *node;
+    struct condition *node = NULL;
 
     TRY(not_expression(p, &left));
     while (take_word(p, "AND") || take(p, "&&")) {
@@ -233,7 +233,7 @@ static enum fault and_expression(struct parser *p, const struct condition **ret)
 static enum fault or_expression(struct parser *p, const struct condition **ret)
 {
     const struct condition *left;
-    struct condition *node;
+    struct condition *node = NULL;
 
     TRY(and_expression(p, &left));
     while (take_word(p, "OR") || take(p, "||")) {

@@ -202,7 +202,7 @@ static enum fault fetch_keys(struct op *op, const char *issuer, json_t **ret_key
 static enum fault refresh(struct op *op, const char *issuer)
 {
     struct issuer *at, fresh = {0};
-    json_t *keys;
+    json_t *keys = NULL;
 
     TRY(fetch_keys(op, issuer, &keys));
     for (size_t i = 0; i < json_array_size(keys); i++)

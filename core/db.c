@@ -548,6 +548,7 @@ static void fill_rows(struct op *op, struct db_rows *rows, PGresult *result, con
 {
     arena_defer(&op->arena, free_result, result);
     *rows = (struct db_rows){.op = op,
+                             .next_column = arena_alloc(&op->arena, sizeof(int)),
                              .result = result,
                              .row = -1,
                              .affected = (int)strtol(PQcmdTuples(result), NULL, 10)};

@@ -55,6 +55,7 @@ struct db_rows {
     PGresult *result;         /* freed with the op's arena */
     int row;                  /* -1 before db_next */
     int affected;             /* rows an INSERT, UPDATE, DELETE touched */
+    int *next_column;         /* where the search for the next name begins */
     struct db_unread *unread; /* debug builds: which columns nobody read yet */
 };
 

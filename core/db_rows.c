@@ -78,15 +78,21 @@ bool db_next(struct db_rows *rows)
     return true;
 }
 
-/* PQfnumber would copy and fold the name on each call. -1: no such column, a bug. */
+/*
+ * PQfnumber would copy and fold the name on each call. Readers take columns in the order of the
+ * SELECT, row after row, so the search begins behind the last one found. No such column: a bug.
+ */
 static int column_number(const struct db_rows *rows, const char *column)
 {
-    int n = PQnfields(rows->result);
+    int n = PQnfields(rows->result), i = *rows->next_column;
 
-    for (int i = 0; i < n; i++) {
+    for (int tries = 0; tries < n; tries++, i++) {
+        if (i >= n)
+            i = 0;
         if (strcmp(PQfname(rows->result, i), column) == 0) {
             if (rows->unread && i < 64)
                 rows->unread->read |= 1ull << i;
+            *rows->next_column = i + 1;
             return i;
         }
     }
@@ -123,10 +129,10 @@ bool db_bool(const struct db_rows *rows, const char *column)
 struct bytes db_bytes(const struct db_rows *rows, const char *column)
 {
     int i = column_number(rows, column);
-    const char *text = db_text(rows, column);
+    const char *text = PQgetvalue(rows->result, rows->row, i);
     struct bytes bytes = {NULL, 0};
 
-    if (!text)
+    if (PQgetisnull(rows->result, rows->row, i))
         return bytes;
     if (PQftype(rows->result, i) != OID_BYTEA)
         return (struct bytes){text, (size_t)PQgetlength(rows->result, rows->row, i)};

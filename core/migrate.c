@@ -39,7 +39,8 @@ static enum fault select_rows(struct op *op, const char *sql, const char *const 
     arena_defer(&op->arena, (void (*)(void *))PQclear, result);
     if (PQresultStatus(result) != PGRES_TUPLES_OK && PQresultStatus(result) != PGRES_COMMAND_OK)
         return fail(op, UNAVAILABLE, "the database: %s", PQresultErrorMessage(result));
-    *rows = (struct db_rows){.op = op, .result = result, .row = -1};
+    *rows = (struct db_rows){
+        .op = op, .next_column = arena_alloc(&op->arena, sizeof(int)), .result = result, .row = -1};
     return OK;
 }
 
