@@ -51,15 +51,15 @@ static struct call *take_parked(bool *ret_ending)
     return list;
 }
 
-/* flusher: the connection that has flushed; 0: none has. */
-static void complete(struct call *list, unsigned flusher)
+/* session: the connection that has flushed; 0: none has. */
+static void complete(struct call *list, unsigned session)
 {
     while (list) {
         struct call *c = list;
         enum fault fault = OK;
 
         list = c->durable.next;
-        if (flusher == 0 || c->durable.flusher != flusher)
+        if (session == 0 || c->durable.flusher != session)
             fault = fail(&c->op, UNAVAILABLE,
                          "the database went away before this was safe on its disk");
         atomic_fetch_add_explicit(&flushed.value, 1, memory_order_relaxed);
@@ -69,17 +69,20 @@ static void complete(struct call *list, unsigned flusher)
 
 static void run_once(struct db *db, struct call *list)
 {
-    unsigned flusher = db_flusher;
     struct op op;
     enum fault fault;
+    unsigned session;
 
     op_init(&op);
     op.db = db;
-    fault = list ? db_flush(&op, flusher) : db_check(&op);
+    /* This connection's own number, not db_flusher: a connection made elsewhere clears that, which
+       says nothing of this one. */
+    session = db_session(&op);
+    fault = list ? db_flush(&op, session) : db_check(&op);
     db_flusher = db_session(&op);
     if (list)
         atomic_fetch_add_explicit(&flushes.value, 1, memory_order_relaxed);
-    complete(list, fault == OK ? flusher : 0);
+    complete(list, fault == OK ? session : 0);
     op_free(&op);
 }
 
