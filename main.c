@@ -16,17 +16,14 @@
 #include "core/doctor.h"
 #include "core/env.h"
 #include "core/server.h"
+#include "instances/instances_service.h"
 #include "registry/registry_service.h"
 
-static const struct service *const services[] = {&core_service,
-                                                 &auth_service,
-                                                 &entra_service,
-                                                 &graph_service,
-                                                 &registry_service,
-                                                 &api_service,
-                                                 &container_registry_service,
-                                                 &api_rest_service,
-                                                 NULL};
+static const struct service *const services[] = {&core_service,     &auth_service,
+                                                 &entra_service,    &graph_service,
+                                                 &registry_service, &instances_service,
+                                                 &api_service,      &container_registry_service,
+                                                 &api_rest_service, NULL};
 
 static int serve(struct settings *settings)
 {

@@ -71,6 +71,8 @@ struct service {
     /* Headers every answer of this service carries (challenge, API version). After handler or
      * fault. */
     void (*decorate)(struct call *c);
+    /* Before the helper is forked and root given up: helper_register. */
+    void (*prepare)(void);
     /* After migrations: first-start rows, caches, background jobs. op->db is set. */
     enum fault (*start)(struct op *op, const struct settings *settings);
     void (*stop)(void);

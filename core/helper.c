@@ -1,5 +1,6 @@
 #include "core/helper.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -20,7 +21,8 @@
 
 /* ---- what is said over the socketpair ---- */
 
-enum request_kind { POSTGRES_START, HAND_OVER, STOP };
+/* RUN comes with the socket that the call's own messages go over. */
+enum request_kind { POSTGRES_START, HAND_OVER, STOP, RUN };
 struct request {
     enum request_kind kind;
 };
@@ -33,6 +35,25 @@ static int helper_fd = -1; /* the parent's end */
 static pid_t helper_pid;
 static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
 static char *data_folder;
+static bool is_root;
+
+#define CALL_TABLES_MAX 8
+static const struct helper_call *call_tables[CALL_TABLES_MAX];
+static size_t n_call_tables;
+
+void helper_register(const struct helper_call *calls)
+{
+    for (size_t i = 0; i < n_call_tables; i++)
+        if (call_tables[i] == calls)
+            return;
+    assert(n_call_tables < CALL_TABLES_MAX);
+    call_tables[n_call_tables++] = calls;
+}
+
+bool helper_is_root(void)
+{
+    return is_root;
+}
 
 /* ---- folders, made before root is given up ---- */
 
@@ -160,23 +181,126 @@ static void answer_request(int fd, struct op *op, enum fault fault)
         ;
 }
 
+/* ---- calls of services, each in a fork ---- */
+
+struct ids {
+    uid_t uid;
+    gid_t gid;
+};
+
+static const struct helper_call *find_call(const char *name)
+{
+    for (size_t i = 0; i < n_call_tables; i++)
+        for (const struct helper_call *call = call_tables[i]; call->name; call++)
+            if (strcmp(call->name, name) == 0)
+                return call;
+    return NULL;
+}
+
+static enum fault run_call(struct op *op, int fd, struct helper_job *job, struct message *in)
+{
+    const struct helper_call *call;
+    const char *name;
+
+    TRY(message_receive(op, fd, in));
+    TRY(message_text(op, in->body, "call", 64, true, &name));
+    call = find_call(name);
+    if (!call)
+        return fail(op, INTERNAL, "the helper knows no call \"%s\"", name);
+    in->body = json_object_get(in->body, "with");
+    return call->run(op, job);
+}
+
+static void call_main(int fd, const struct settings *settings, const struct ids *ids)
+{
+    struct message in = {0};
+    struct helper_job job = {.settings = settings, .uid = ids->uid, .gid = ids->gid, .in = &in};
+    struct op op;
+    enum fault fault;
+
+    setsid(); /* what goes on is nobody's child, and gets no signal meant for the helper */
+    op_init(&op);
+    fault = run_call(&op, fd, &job, &in);
+    (void)message_answer(&op, fd, fault, job.out, job.fds, job.n_fds); /* or nobody waits for it */
+    message_close_fds(&in);
+    for (size_t i = 0; i < job.n_fds; i++)
+        close(job.fds[i]);
+    close(fd);
+    op_free(&op);
+    if (fault == OK && job.stay)
+        job.stay(job.stay_arg);
+}
+
+static void fork_call(int helper, int fd, const struct settings *settings, const struct ids *ids,
+                      const struct postgres *pg)
+{
+    pid_t pid = fd < 0 ? -1 : fork();
+
+    if (pid != 0) /* a failure to fork shows to the caller: its socket is closed */
+        return;
+    close(helper);
+    if (pg->pid_fd >= 0)
+        close(pg->pid_fd);
+    call_main(fd, settings, ids);
+    _exit(0);
+}
+
+/* A request, and the descriptor that came with it. */
+static ssize_t receive_request(int fd, struct request *ret, int *ret_fd)
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {ret, sizeof(*ret)};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = sizeof(control.room)};
+    ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+        memcpy(ret_fd, CMSG_DATA(c), sizeof(int));
+    return n;
+}
+
+/* Forks that have ended; PostgreSQL, a child too, is reaped by postgres_died. */
+static void reap(const struct postgres *pg)
+{
+    siginfo_t info;
+
+    for (;;) {
+        info.si_pid = 0;
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0 ||
+            info.si_pid == pg->pid)
+            return;
+        waitpid(info.si_pid, NULL, 0);
+    }
+}
+
 /* False when the helper is to end. */
-static bool serve_request(int fd, const struct settings *settings, gid_t sundog_gid,
+static bool serve_request(int fd, const struct settings *settings, const struct ids *ids,
                           struct postgres *pg)
 {
     struct request request;
     enum fault fault = OK;
     struct op op;
-    ssize_t n = recv(fd, &request, sizeof(request), 0);
+    AUTO_CLOSE int passed = -1;
+    ssize_t n = receive_request(fd, &request, &passed);
 
     if (n < 0 && errno == EINTR)
         return true;
     if (n != sizeof(request)) /* the parent is gone: PostgreSQL stays, for its successor */
         return false;
+    if (request.kind == RUN) {
+        fork_call(fd, passed, settings, ids, pg);
+        return true;
+    }
     op_init(&op);
     switch (request.kind) {
     case POSTGRES_START:
-        fault = prepare_postgres(&op, settings, sundog_gid, pg);
+        fault = prepare_postgres(&op, settings, ids->gid, pg);
         if (fault == OK)
             fault = postgres_start(&op, pg);
         break;
@@ -186,13 +310,20 @@ static bool serve_request(int fd, const struct settings *settings, gid_t sundog_
     case STOP:
         postgres_stop(pg);
         break;
+    case RUN:
+        break;
     }
     answer_request(fd, &op, fault);
     op_free(&op);
     return request.kind != STOP;
 }
 
-static void helper_main(int fd, const struct settings *settings, gid_t sundog_gid)
+static void on_child(int signal)
+{
+    (void)signal; /* only so that poll returns */
+}
+
+static void helper_main(int fd, const struct settings *settings, const struct ids *ids)
 {
     struct postgres pg = {.pid_fd = -1, .pid = -1};
 
@@ -204,11 +335,14 @@ static void helper_main(int fd, const struct settings *settings, gid_t sundog_gi
         int timeout_ms = postgres_tick(&pg);
 
         fds[1].fd = pg.pid_fd;
-        if (poll(fds, 2, timeout_ms) < 0)
+        if (poll(fds, 2, timeout_ms) < 0) {
+            reap(&pg);
             continue;
+        }
         if (fds[1].revents)
             postgres_died(&pg);
-        if (fds[0].revents && !serve_request(fd, settings, sundog_gid, &pg))
+        reap(&pg);
+        if (fds[0].revents && !serve_request(fd, settings, ids, &pg))
             _exit(0);
     }
 }
@@ -227,7 +361,7 @@ static void enter_helper(int fd)
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGCHLD, SIG_DFL);
+    sigaction(SIGCHLD, &(struct sigaction){.sa_handler = on_child}, NULL);
     umask(022);
     dup2(null, 0);
     dup2(null, 1);
@@ -238,18 +372,18 @@ static void enter_helper(int fd)
 
 enum fault helper_start(struct op *op, const struct settings *settings)
 {
-    uid_t uid;
-    gid_t gid;
+    struct ids ids;
     int fds[2];
 
-    TRY(find_sundog(op, settings, &uid, &gid));
-    TRY(make_folders(op, settings, uid, gid));
+    is_root = geteuid() == 0;
+    TRY(find_sundog(op, settings, &ids.uid, &ids.gid));
+    TRY(make_folders(op, settings, ids.uid, ids.gid));
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
         return fail(op, UNAVAILABLE, "cannot make a socket pair: %s", strerror(errno));
     helper_pid = fork();
     if (helper_pid == 0) {
         enter_helper(fds[1]);
-        helper_main(fds[1], settings, gid);
+        helper_main(fds[1], settings, &ids);
     }
     close(fds[1]);
     if (helper_pid < 0) {
@@ -298,6 +432,56 @@ static enum fault ask(struct op *op, enum request_kind kind)
         return fail(op, UNAVAILABLE, "the helper process is gone");
     answer.message[sizeof(answer.message) - 1] = '\0';
     return answer.fault == OK ? OK : fail(op, answer.fault, "%s", answer.message);
+}
+
+/* The helper's socket is only held to hand over a socket of the call's own. */
+static enum fault hand_socket(struct op *op, int fd)
+{
+    struct request request = {.kind = RUN};
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec part = {&request, sizeof(request)};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = sizeof(control.room)};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    ssize_t n = -1;
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+    pthread_mutex_lock(&asking);
+    while (helper_fd >= 0 && (n = sendmsg(helper_fd, &message, MSG_NOSIGNAL)) < 0 && errno == EINTR)
+        ;
+    pthread_mutex_unlock(&asking);
+    return n == sizeof(request) ? OK : fail(op, UNAVAILABLE, "the helper process is gone");
+}
+
+enum fault helper_call(struct op *op, const char *name, json_t *body, const int *fds, size_t n_fds,
+                       struct message *ret)
+{
+    json_t *ask = json_pack("{s:s,s:O*}", "call", name, "with", body);
+    struct message answer = {0};
+    int pair[2];
+    enum fault fault;
+
+    arena_defer(&op->arena, (void (*)(void *))json_decref, ask);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return fail(op, UNAVAILABLE, "cannot make a socket pair: %s", strerror(errno));
+    fault = hand_socket(op, pair[1]);
+    close(pair[1]);
+    if (fault == OK)
+        fault = message_call(op, pair[0], ask, fds, n_fds, &answer);
+    close(pair[0]);
+    if (fault == OK && ret)
+        *ret = answer;
+    else if (fault == OK)
+        message_close_fds(&answer);
+    return fault;
 }
 
 enum fault helper_postgres_start(struct op *op, const char **ret_conninfo)

@@ -1,13 +1,45 @@
 /*
  * The helper: a small process forked before any thread. It alone may hold root; it starts and
- * watches programs for us by typed requests over a socketpair, never by a shell. Today that is the
- * embedded PostgreSQL (as user postgres when we are root); mounts, namespaces and crun come with
- * container instances.
+ * watches programs for us by typed requests over a socketpair, never by a shell: the embedded
+ * PostgreSQL (as user postgres when we are root), and what services ask for by their helper_calls,
+ * each in a fork of its own.
  */
 #ifndef SUNDOG_CORE_HELPER_H
 #define SUNDOG_CORE_HELPER_H
 
+#include "core/message.h"
 #include "core/settings.h"
+
+/* ---- calls of services ---- */
+
+/* One call, in a process of its own: whatever it leaks or breaks ends with it. */
+struct helper_job {
+    const struct settings *settings;
+    uid_t uid; /* whom the server became */
+    gid_t gid;
+    const struct message *in; /* what it was asked; its descriptors are closed after the call */
+    json_t *out;              /* the answer; NULL: an empty object */
+    int fds[MESSAGE_FDS_MAX]; /* sent with it, then closed */
+    size_t n_fds;
+    /* After the answer this process goes on as something else (a supervisor), in a session of its
+       own, and ends when stay returns. NULL: it ends now. */
+    void (*stay)(void *arg);
+    void *stay_arg;
+};
+struct helper_call {
+    const char *name; /* "sandbox.create" */
+    enum fault (*run)(struct op *op, struct helper_job *job);
+};
+/* Before helper_start; calls is constant and ends with name NULL. */
+void helper_register(const struct helper_call *calls);
+/*
+ * Run a call. body may be NULL. ret (may be NULL) gets the answer's body and descriptors, the
+ * caller's to close. From any thread; many at once. UNAVAILABLE: the helper, or that process, died.
+ */
+enum fault helper_call(struct op *op, const char *name, json_t *body, const int *fds, size_t n_fds,
+                       struct message *ret);
+/* Is there root behind it? Without, containers cannot run (DESIGN §2). */
+bool helper_is_root(void);
 
 /* Make the folders of DIR, fork the helper (before threads). When we are root the caller then calls
  * helper_drop_privileges. */

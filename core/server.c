@@ -291,6 +291,9 @@ static enum fault start(struct op *op, const struct settings *s)
     TRY(make_folders(op, s));
     TRY(lock_folder(op, s));
     TRY(bind_sockets(op, s));
+    for (const struct service *const *p = all_services; *p; p++)
+        if ((*p)->prepare)
+            (*p)->prepare();
     TRY(helper_start(op, s));
     TRY(helper_drop_privileges(op, s));
     log_open(s->log_file, s->log_level);

@@ -15,13 +15,14 @@
 #ifdef UNIT_ALL
 #include "api/api_service.h"
 #include "auth/auth_api.h"
+#include "instances/instances_service.h"
 #include "registry/registry_service.h"
 #endif
 
 const struct service *const unit_services[] = {
     &core_service,
 #ifdef UNIT_ALL
-    &auth_service, &registry_service, &api_service,
+    &auth_service, &registry_service, &instances_service, &api_service,
 #endif
     NULL,
 };
@@ -53,6 +54,7 @@ void unit_start(void)
     argv[1] = arena_printf(&start_op.arena, "%s/data", folder);
     argv[4] = getpwnam("sundog") ? "sundog" : "nobody";
     check(settings_load(&start_op, &settings, 5, argv), "settings");
+    helper_register(unit_helper_calls);
     check(helper_start(&start_op, &settings), "helper");
 }
 

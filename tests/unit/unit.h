@@ -9,6 +9,7 @@
 
 #include "core/call.h"
 #include "core/db.h"
+#include "core/helper.h"
 #include "core/settings.h"
 
 /* Before any thread: forks the helper. */
@@ -24,5 +25,6 @@ void unit_op(struct op *op);
 void unit_op_end(struct op *op);
 
 extern const struct service *const unit_services[];
+extern const struct helper_call unit_helper_calls[]; /* core/helper_test.c's */
 
 #endif
