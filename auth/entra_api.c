@@ -43,9 +43,9 @@ static const struct route routes[] = {
     {GET,                                                     "/metadata/endpoints", 0, CALL, metadata_endpoints, "the clouds there are: this one",
      .query = "api-version"},
     {GET,                                                      "/metadata/identity/oauth2/token", 0, CALL, managed_identity_token,
-     "a token for a workload's managed identity (X-IDENTITY-HEADER)", .query = "resource, client_id, object_id, api-version"},
+     "a token for a workload's managed identity (X-IDENTITY-HEADER)", .query = "resource, client_id, object_id, api-version", .metadata = true},
     {GET,                                     "/msi/token", 0, CALL, managed_identity_token, "the same, as App Service has it",
-     .query = "resource, client_id, principal_id, api-version"},
+     .query = "resource, client_id, principal_id, api-version", .metadata = true},
     CONFIGURATION("/adfs"),
     CONFIGURATION("/adfs/{tenant}/v2.0"),
     CONFIGURATION("/adfs/{tenant}"),
@@ -83,9 +83,9 @@ static const struct route routes[] = {
      "whether an account signs in here: always"},
     {GET, "/adfs/discovery/keys", 0, CALL, authority_keys,
      "the keys tokens are signed with (JWKS)"},
-    {GET,                                                     "/{tenant}/discovery/v2.0/keys", 0, CALL, authority_keys, "the same"},
-    {GET,                                                      "/{tenant}/discovery/keys", 0, CALL, authority_keys, "the same"},
-    {0                                },
+    {GET,                                                       "/{tenant}/discovery/v2.0/keys", 0, CALL, authority_keys, "the same"},
+    {GET,       "/{tenant}/discovery/keys", 0, CALL, authority_keys, "the same"},
+    {0                                                  },
 };
 
 static enum fault start(struct op *op, const struct settings *settings)

@@ -34,6 +34,7 @@ struct route {
     /* Optional: answer on the loop from memory only; OK = answered, WOULD_BLOCK = ask a worker. */
     enum fault (*from_memory)(struct call *c);
     const char *query;  /* the query parameters it reads, for docs/api: "n, last" */
+    bool metadata;      /* also answered to containers, at 169.254.169.254 */
     const char *action; /* the named right it needs: "Microsoft.Resources/tags/read"; or NULL */
 };
 
@@ -155,6 +156,7 @@ struct call {
     const char *query;  /* raw, "" when none */
     const char *host;   /* as sent, port included; "" when absent */
     bool tls;
+    bool metadata;      /* it came from a container, to the metadata service */
     int http_major;     /* 1 or 2 */
     const char *client; /* numeric address */
     struct header *headers;

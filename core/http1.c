@@ -140,7 +140,7 @@ static void read_client_address(struct http1 *h)
     h->client[n] = '\0';
 }
 
-void http1_accept(struct loop *loop, h2o_socket_t *sock, bool tls)
+void http1_accept(struct loop *loop, h2o_socket_t *sock, bool tls, bool metadata)
 {
     struct http1 *h;
     int on = 1, rcvbuf = TLS_RCVBUF;
@@ -157,6 +157,7 @@ void http1_accept(struct loop *loop, h2o_socket_t *sock, bool tls)
     h->loop = loop;
     h->sock = sock;
     h->tls = tls;
+    h->metadata = metadata;
     h->progress_ms = now_ms();
     sock->data = h;
     setsockopt(h2o_socket_get_fd(sock), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -294,6 +295,7 @@ static void begin(struct http1 *h, const struct head *head, size_t head_len)
 
     h->call = c;
     c->tls = h->tls;
+    c->metadata = h->metadata;
     c->http_major = 1;
     c->client = arena_strdup(&c->op.arena, h->client); /* outlives the connection */
     c->method = method_parse(head->method, head->method_len);

@@ -38,7 +38,7 @@ struct http1 {
     h2o_linklist_t link; /* in loop->connections */
     struct loop *loop;
     h2o_socket_t *sock;
-    bool tls, keep_alive, expects_continue, chunked, paused, own_reads;
+    bool tls, metadata, keep_alive, expects_continue, chunked, paused, own_reads;
     bool reply_waits; /* for "100 Continue" to be out */
     enum http1_state state;
     struct call *call;

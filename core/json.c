@@ -278,6 +278,27 @@ void json_quote(struct text *out, const char *s)
     text_add(out, "\"", 1);
 }
 
+void utf8_clean(struct text *out, struct bytes in)
+{
+    const unsigned char *at = in.data, *end = at + in.len, *run = at;
+
+    while (at < end) {
+        unsigned char some[5] = {0}; /* ends with NUL, which continues nothing */
+        size_t n;
+
+        memcpy(some, at, (size_t)(end - at) < 4 ? (size_t)(end - at) : 4);
+        n = *at ? utf8_length(some) : 0;
+        if (n > 0) {
+            at += n;
+            continue;
+        }
+        text_add(out, run, (size_t)(at - run));
+        text_str(out, "\xef\xbf\xbd"); /* U+FFFD */
+        run = ++at;
+    }
+    text_add(out, run, (size_t)(at - run));
+}
+
 static bool left_out(const struct json_field *field, const char *base)
 {
     if (!(field->flags & OMIT_NULL))

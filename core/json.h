@@ -77,6 +77,8 @@ enum fault json_read(struct op *op, const struct json_field *table, json_t *obje
 void json_write(struct text *out, const struct json_field *table, const void *object);
 /* A string as JSON, with its quotes. Invalid UTF-8 becomes U+FFFD. */
 void json_quote(struct text *out, const char *s);
+/* What programs printed, as a database and JSON take it: NUL and invalid UTF-8 become U+FFFD. */
+void utf8_clean(struct text *out, struct bytes in);
 
 struct call;
 /* The request's body by a table; and a reply by a table. */

@@ -86,7 +86,7 @@ void io_buffer_give(struct chunk *chunk)
 
 /* ---- accepting ---- */
 
-static void accept_some(h2o_socket_t *listener, bool tls)
+static void accept_some(h2o_socket_t *listener, bool tls, bool metadata)
 {
     struct loop *loop = listener->data;
 
@@ -95,20 +95,26 @@ static void accept_some(h2o_socket_t *listener, bool tls)
 
         if (!sock)
             return;
-        http1_accept(loop, sock, tls);
+        http1_accept(loop, sock, tls, metadata);
     }
 }
 
 static void on_accept_tls(h2o_socket_t *listener, const char *err)
 {
     if (!err)
-        accept_some(listener, true);
+        accept_some(listener, true, false);
 }
 
 static void on_accept_plain(h2o_socket_t *listener, const char *err)
 {
     if (!err)
-        accept_some(listener, false);
+        accept_some(listener, false, false);
+}
+
+static void on_accept_metadata(h2o_socket_t *listener, const char *err)
+{
+    if (!err)
+        accept_some(listener, false, true);
 }
 
 /* ---- the loop ---- */
@@ -141,6 +147,13 @@ struct start {
     pthread_barrier_t *started;
 };
 
+static h2o_socket_cb on_accept(const struct listener *listener)
+{
+    if (listener->metadata)
+        return on_accept_metadata;
+    return listener->tls ? on_accept_tls : on_accept_plain;
+}
+
 static void loop_listen(struct loop *loop, const struct listener *listeners, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -148,7 +161,7 @@ static void loop_listen(struct loop *loop, const struct listener *listeners, siz
             h2o_evloop_socket_create(loop->evloop, dup(listeners[i].fd), H2O_SOCKET_FLAG_DONT_READ);
 
         sock->data = loop;
-        h2o_socket_read_start(sock, listeners[i].tls ? on_accept_tls : on_accept_plain);
+        h2o_socket_read_start(sock, on_accept(&listeners[i]));
         loop->listeners[loop->n_listeners++] = sock;
     }
 }
@@ -202,6 +215,72 @@ static void *loop_main(void *arg)
     return NULL;
 }
 
+/* ---- later listeners ---- */
+
+struct listen_task {
+    struct loop_task task;
+    struct loop *loop;
+    struct listener listener; /* a duplicate of its own */
+};
+
+static void on_listen(struct loop_task *task)
+{
+    struct listen_task *t = H2O_STRUCT_FROM_MEMBER(struct listen_task, task, task);
+
+    if (!t->loop->draining && t->loop->n_listeners < ARRAY_LEN(t->loop->listeners))
+        loop_listen(t->loop, &t->listener, 1);
+    close(t->listener.fd);
+    free(t);
+}
+
+static struct {
+    pthread_mutex_t lock;
+    bool started;
+    struct listener waiting[LISTEN_MAX];
+    size_t n;
+} later = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void post_listen(struct loop *loop, const struct listener *listener)
+{
+    struct listen_task *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        abort();
+    t->task.run = on_listen;
+    t->loop = loop;
+    t->listener = *listener;
+    t->listener.fd = dup(listener->fd);
+    loop_post(loop, &t->task);
+}
+
+static void listen_now(const struct listener *listener)
+{
+    for (size_t i = 0; i < n_loops; i++)
+        post_listen(&loops[i], listener);
+    close(listener->fd);
+}
+
+void loops_listen(struct listener listener)
+{
+    pthread_mutex_lock(&later.lock);
+    if (later.started)
+        listen_now(&listener);
+    else if (later.n < LISTEN_MAX)
+        later.waiting[later.n++] = listener;
+    pthread_mutex_unlock(&later.lock);
+}
+
+static void listen_to_those_waiting(void)
+{
+    pthread_mutex_lock(&later.lock);
+    later.started = true;
+    while (later.n > 0)
+        listen_now(&later.waiting[--later.n]);
+    pthread_mutex_unlock(&later.lock);
+}
+
+/* ---- the start ---- */
+
 void loops_start(size_t n, const struct listener *listeners, size_t n_listeners)
 {
     static struct start starts[LOOPS_MAX];
@@ -216,6 +295,7 @@ void loops_start(size_t n, const struct listener *listeners, size_t n_listeners)
             abort();
     }
     pthread_barrier_wait(&started);
+    listen_to_those_waiting();
 }
 
 /* ---- the end ---- */

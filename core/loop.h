@@ -57,9 +57,12 @@ void io_buffer_give(struct chunk *chunk);            /* on the loop; fits chunk.
 /* Make n loops and their threads; listeners (bound, listening fds) are shared by all of them. */
 struct listener {
     int fd;
+    bool metadata; /* containers reach it: only routes with .metadata are answered */
     bool tls;
 };
 void loops_start(size_t n, const struct listener *listeners, size_t n_listeners);
+/* One more listener for all loops, now or once they start. Takes fd. */
+void loops_listen(struct listener listener);
 /* No new connections; running calls go on for at most timeout_s. Returns when the threads ended. */
 void loops_drain(int64_t timeout_s);
 
@@ -67,7 +70,7 @@ void loops_drain(int64_t timeout_s);
 
 /* HTTP/1.1 front (core/http1.c): takes the socket. */
 void http1_setup(void); /* metrics; before loops_start */
-void http1_accept(struct loop *loop, h2o_socket_t *sock, bool tls);
+void http1_accept(struct loop *loop, h2o_socket_t *sock, bool tls, bool metadata);
 void http1_tick(struct loop *loop);  /* once a second: time limits */
 void http1_drain(struct loop *loop); /* close what is idle, let the rest end */
 /* HTTP/2 by libh2o (core/http2.c). */

@@ -101,7 +101,7 @@ static bool find_in(struct call *c, const struct service *service, unsigned *ret
     for (const struct route *r = service->routes; r && r->method; r++) {
         struct match m = {.any_case = service->any_case};
 
-        if (!match_rest(&m, r->pattern, path))
+        if ((c->metadata && !r->metadata) || !match_rest(&m, r->pattern, path))
             continue;
         *ret_methods |= 1u << r->method | (r->method == GET ? 1u << HEAD : 0);
         if (method_fits(r->method, c->method)) {

@@ -129,7 +129,7 @@ static enum fault bind_all(struct op *op, const char *const *addresses, bool tls
             return fail(op, CONFLICT, "%s; choose another with %s ADDRESS:PORT", op->message,
                         setting);
         TRY(fault);
-        listeners[n_listeners++] = (struct listener){fd, tls};
+        listeners[n_listeners++] = (struct listener){.fd = fd, .tls = tls};
     }
     return OK;
 }

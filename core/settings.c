@@ -85,6 +85,18 @@ static const struct setting table[] = {
      "how long running requests may go on after SIGTERM"                                                                                                                        },
     {"registry-h2",        S_BOOL,    AT(registry_h2),        "false",                     0, 0,         NULL,
      "offer HTTP/2 on the registries' own names too"                                                                                                                            },
+    {"public-range",       S_TEXT,    AT(public_range),       "auto",                      0, 0,         "ADDR/BITS",
+     "addresses of container groups that the host reaches; auto: a /17 of 10.0.0.0/8 that is free"                                                                              },
+    {"private-range",      S_TEXT,    AT(private_range),      "auto",                      0, 0,         "ADDR/BITS",
+     "addresses that containers send from; auto: the /17 after the public one"                                                                                                  },
+    {"pull-default",       S_CHOICE,  AT(pull_default),       "subscription",              0, 0,         "subscription|none",
+     "which of our registries containers pull from without credentials: those of their "
+     "subscription"                                                                                                                                                             },
+    {"layer-keep",         S_SECONDS, AT(layer_keep_s),       "7d",                        0, 31536000,  "SECONDS",
+     "unpacked layers, and images of other registries, that nothing has used for so long are "
+     "removed"                                                                                                                                                                  },
+    {"host-names",         S_BOOL,    AT(host_names),         "false",                     0, 0,         NULL,
+     "write LABEL.REGION.azurecontainer.localhost of container groups into /etc/hosts"                                                                                          },
     {"user",               S_TEXT,    AT(user),               "sundog",                    0, 0,         "NAME",                  "whom to become when started as root"         },
     {"format",             S_CHOICE,  AT(format),             "sh",                        0, 0,         "sh|json|github",
      "env: how the lines are written"                                                                                                                                           },

@@ -37,8 +37,12 @@ struct settings {
     int64_t drain_timeout_s;    /* SIGTERM: how long running requests may go on */
     bool registry_h2;           /* offer HTTP/2 on registries' own TLS names */
     bool pg_fast_init;          /* reserved for tests: small WAL segments for the embedded server */
-    const char *format;         /* `sundog env`: "sh", "json", "github" */
-    const char *user;           /* whom to become when started as root: "sundog" */
+    const char *public_range, *private_range; /* of containers: "10.213.0.0/17", or "auto" */
+    const char *pull_default; /* "subscription", "none": what containers pull without credentials */
+    int64_t layer_keep_s;     /* unpacked layers that nothing uses */
+    bool host_names;          /* the host's /etc/hosts names the groups, too */
+    const char *format;       /* `sundog env`: "sh", "json", "github" */
+    const char *user;         /* whom to become when started as root: "sundog" */
 };
 
 /* Fill from defaults, file, environment, argv (after the subcommand). INVALID names the setting. */

@@ -15,12 +15,16 @@
 enum range { RANGE_PUBLIC, RANGE_PRIVATE, RANGES };
 
 void network_register(void); /* before helper_start: its calls */
-/* Bridge, rules, sockets, DNS. CONFLICT names the route that a range overlaps and the setting to
-   change; UNSUPPORTED without root. */
+/* Reads the ranges: INVALID names the setting. Nothing on the machine changes yet. */
 enum fault network_start(struct op *op, const struct settings *settings);
+/*
+ * Before anything below: bridge, rules, sockets, DNS, made at the first call and cheap after that.
+ * CONFLICT names the route that a range overlaps and the setting to change; UNSUPPORTED without
+ * root.
+ */
+enum fault network_up(struct op *op);
+/* DNS and metadata end; bridge and rules too, unless sandboxes go on without us. */
 void network_stop(void);
-/* With no sandbox left and the server ending: bridge and rules are taken down. */
-enum fault network_remove(struct op *op);
 
 const char *network_bridge(void); /* "sd1a2b3c" */
 /* Addresses that groups may have: 0 … network_size - 1. */
@@ -28,7 +32,7 @@ int64_t network_size(enum range range);
 const char *network_address(struct op *op, enum range range, int64_t index);
 /* Which index is this? -1: not of the range. */
 int64_t network_index(enum range range, const char *address);
-const char *network_gateway(enum range range);
+const char *network_gateway(struct op *op, enum range range);
 int network_prefix(enum range range);
 
 /* Names that containers' DNS (and, with --host-names, the host's /etc/hosts) resolve: key says
