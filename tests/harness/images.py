@@ -10,15 +10,27 @@ import tarfile
 from harness import web
 
 
-def tar_of(files):
-    """An uncompressed layer: {path: bytes}."""
+def tar_of(files, links=None, folders=()):
+    """An uncompressed layer: {path: bytes}, symbolic links {path: target}, folders anybody may write to."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
+        for path in folders:
+            entry = tarfile.TarInfo(path)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
+            tar.addfile(entry)
         for path, data in files.items():
             entry = tarfile.TarInfo(path)
             entry.size, entry.mode = len(data), 0o755
             tar.addfile(entry, io.BytesIO(data))
+        for path, target in (links or {}).items():
+            entry = tarfile.TarInfo(path)
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            tar.addfile(entry)
     return out.getvalue()
+
+
+def packed(tar):
+    return gzip.compress(tar, 1, mtime=0)
 
 
 def zstd(data):
@@ -59,6 +71,16 @@ class Layout:
                     "config": self.add(config, web.OCI_CONFIG), "layers": described}
         return self.add(json.dumps(manifest).encode(), web.OCI_MANIFEST,
                         platform={"architecture": architecture, "os": "linux"})
+
+    def add_image(self, tars, config):
+        """An image of ready layers and members of its config."""
+        layers = [self.add(packed(tar), web.OCI_LAYER + "+gzip") for tar in tars]
+        text = json.dumps({"architecture": "amd64", "os": "linux", "config": config,
+                           "rootfs": {"type": "layers", "diff_ids": [web.digest_of(tar) for tar in tars]}}).encode()
+        manifest = {"schemaVersion": 2, "mediaType": web.OCI_MANIFEST, "config": self.add(text, web.OCI_CONFIG),
+                    "layers": layers}
+        return self.add(json.dumps(manifest).encode(), web.OCI_MANIFEST,
+                        platform={"architecture": "amd64", "os": "linux"})
 
     def index(self, manifests):
         return self.add(json.dumps(web.image_index(manifests)).encode(), web.OCI_INDEX)

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import sweep
+from harness import leftovers, sweep
 from harness.machine import TOP
 
 HANG_S = 120  # only against hangs: no test asserts that something is faster than this
@@ -122,6 +122,7 @@ class Sundog:
         sweep.end_all(self.data)
         if self.process:
             self.process.wait(HANG_S)
+        leftovers.sweep(self.data)
         sweep.unmount_below(self.folder or self.data)
         if self.folder and not os.environ.get("SUNDOG_TEST_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
