@@ -228,6 +228,7 @@ enum fault unpack_layer(struct op *op, int blob, const char *diff_id,
 
     u->op = op;
     u->limits = limits;
+    u->looked_bytes = -LOOK_BYTES; /* at once */
     u->tree.root = root;
     u->tree.parent_fd = -1;
     u->tree.owners = geteuid() == 0;
