@@ -59,6 +59,31 @@ enum fault import_get(struct op *op, const char *id, struct import_job *ret);
 /* In the caller's transaction; stops at the next piece. Nothing when it has ended. */
 enum fault import_cancel(struct op *op, const char *id);
 
+/* ---- for containers: images of other registries, kept where no API can name them ---- */
+
+struct hidden_image {
+    int64_t registry_id;    /* for manifest_get … */
+    const char *repository; /* … with the image's own reference */
+};
+/*
+ * Ask the source for an image and fetch what is missing of it, for this machine's platform only.
+ * The answer is the source's own to whoever has these credentials (username NULL: nobody); what was
+ * fetched with credentials is kept apart. Blocks on the network. NOT_FOUND, FORBIDDEN, TOO_MANY,
+ * UNSUPPORTED (no such platform), INVALID, UNAVAILABLE: it cannot be reached.
+ */
+enum fault import_hidden(struct op *op, const char *host, const char *repository,
+                         const char *reference, const char *username, const char *password,
+                         struct hidden_image *ret);
+/* Where it is kept, whether or not it is there. NOT_FOUND: nothing is kept at all. */
+enum fault import_hidden_find(struct op *op, const char *host, const char *repository,
+                              bool with_credentials, struct hidden_image *ret);
+/* "docker.io/library/nginx:1" of all that was fetched by nobody in particular, after last. */
+enum fault import_hidden_list(struct op *op, const char *last, int64_t max, const char ***ret,
+                              size_t *ret_n);
+/* Forget those that nobody has pulled for so long. */
+enum fault import_hidden_collect(struct op *op, int64_t older_than_s);
+void import_hidden_start(void);
+
 void import_store_start(void);
 void import_run(void); /* starts the reconciler; takes up what was running */
 void import_stop(void);

@@ -14,6 +14,7 @@
 #include "registry/hot.h"
 #include "registry/import_job.h"
 #include "registry/names.h"
+#include "registry/platform.h"
 #include "registry/repository.h"
 #include "registry/upload.h"
 #include "registry/webhook.h"
@@ -57,6 +58,8 @@ static enum fault tell(struct op *op, struct copy *c, bool now)
     if (!now && now_ms() - c->told_ms < PROGRESS_EVERY_MS)
         return OK;
     c->told_ms = now_ms();
+    if (!c->work->id)
+        return OK;
     TRY(import_progress(op, c->work->id, c->done < c->total ? c->done : c->total, c->total,
                         &cancelled));
     return cancelled ? fail_on(op, "Canceled", GONE, "the import was canceled") : OK;
@@ -70,6 +73,17 @@ static enum fault get_manifest(struct op *op, struct copy *c, const char *refere
     struct manifest_content content;
     enum fault fault;
 
+    /* a digest that the source has just named: what we have of it is the same */
+    if (c->work->one_platform && c->n_manifests > 0 && reference_is_digest(reference)) {
+        fault =
+            manifest_get(op, c->target->id, c->work->targets[0].repository, reference, &content);
+        if (fault == OK) {
+            *ret_media_type = content.media_type;
+            *ret_content = content.content;
+            return OK;
+        }
+        op_clear_fault(op);
+    }
     if (!c->origin)
         return source_manifest(op, &c->source, reference, ret_media_type, ret_content);
     fault = manifest_get(op, c->origin->id, c->work->repository, reference, &content);
@@ -164,12 +178,28 @@ static enum fault add_manifest(struct op *op, struct copy *c, const char *refere
     return tell(op, c, false);
 }
 
+static enum fault find_one_platform(struct op *op, struct copy *c)
+{
+    for (size_t i = 0; i < c->n_manifests && c->manifests[i].n_children > 0; i++) {
+        const char *what = arena_printf(&op->arena, "%s/%s:%s", c->source.host, c->work->repository,
+                                        c->work->reference),
+                   *digest;
+
+        TRY(platform_choose(op, what, c->manifests[i].content, &digest));
+        if (!has_manifest(c, digest))
+            TRY(add_manifest(op, c, digest));
+    }
+    return OK;
+}
+
 /* All platforms and nested indexes. What the source itself lacks of an index is left out. */
 static enum fault find_all(struct op *op, struct copy *c)
 {
     c->manifests = arena_alloc(&op->arena, MANIFESTS_MAX * sizeof(*c->manifests));
     c->blobs = arena_alloc(&op->arena, BLOBS_MAX * sizeof(*c->blobs));
     TRY(add_manifest(op, c, c->work->reference));
+    if (c->work->one_platform)
+        return find_one_platform(op, c);
     for (size_t i = 0; i < c->n_manifests; i++) {
         for (size_t k = 0; k < c->manifests[i].n_children; k++) {
             const char *digest = c->manifests[i].children[k].digest;
@@ -359,7 +389,8 @@ static enum fault finish(struct op *op, struct copy *c)
     TRY(make_targets(op, c)); /* again: this transaction holds them */
     for (size_t i = 0; i < c->work->n_targets; i++)
         TRY(put_all(op, c, i));
-    TRY(import_finish(op, c->work->id, IMPORT_SUCCEEDED, NULL, NULL));
+    if (c->work->id)
+        TRY(import_finish(op, c->work->id, IMPORT_SUCCEEDED, NULL, NULL));
     return db_commit(op);
 }
 
@@ -402,4 +433,15 @@ enum fault import_copy(struct op *op, const struct import_work *work)
     if (!c.target || (work->source_registry && !c.origin))
         return fail_on(op, "RegistryNotFound", NOT_FOUND, "the registry has been deleted");
     return copy(op, &c);
+}
+
+enum fault import_copy_into(struct op *op, const struct import_work *work,
+                            const struct registry *target, const char **ret_digest)
+{
+    struct copy c = {.work = work, .target = target};
+
+    source_init(op, work, &c.source);
+    TRY(copy(op, &c));
+    *ret_digest = c.manifests[0].digest;
+    return OK;
 }

@@ -14,14 +14,15 @@ struct import_target {
 
 /* A job as its row has it. */
 struct import_work {
-    const char *id;
+    const char *id;                       /* NULL: no job, only the copy (import_hidden.c) */
     int64_t registry_id, source_registry; /* the latter 0: source_host */
     const char *source_host, *repository, *reference;
     const char *username, *password; /* NULL: none */
     struct import_target *targets;
     size_t n_targets;
     bool force, cancelled;
-    int64_t tries; /* how often the source could not be reached */
+    bool one_platform; /* of an index only what is for this machine */
+    int64_t tries;     /* how often the source could not be reached */
 };
 
 /* ---- rows ---- */
@@ -71,6 +72,9 @@ enum fault source_blob(struct op *op, struct source *source, const char *digest,
 
 /* Do the job as far as it goes: OK: it has succeeded, and its row says so. */
 enum fault import_copy(struct op *op, const struct import_work *work);
+/* From another registry, without a job, into target. *ret_digest: of the source's reference. */
+enum fault import_copy_into(struct op *op, const struct import_work *work,
+                            const struct registry *target, const char **ret_digest);
 /* A stop is wanted: what is under way ends at its next piece. */
 extern atomic_bool import_ending;
 

@@ -26,6 +26,7 @@ static enum fault start(struct op *op, const struct settings *settings)
     registry_token_store_start();
     webhook_store_start();
     import_store_start();
+    import_hidden_start();
     repository_store_start();
     blob_store_start();
     upload_store_start();

@@ -27,6 +27,8 @@
     " registry.us(created) AS created, registry.us(updated) AS updated,"                           \
     " registry.us(retention_updated) AS retention_updated FROM registry.registry r"                \
     " LEFT JOIN " WEBHOOKS " ON w.registry_id = r.id"
+/* No name of ours: what containers pull from elsewhere (import_hidden.c). Nobody can name these. */
+#define HIDDEN  "starts_with(name, '_')"
 #define TOUCHED " version = version + 1, updated = now() WHERE id = $1 RETURNING version"
 
 enum {
@@ -45,7 +47,7 @@ enum {
     USAGE,
 };
 static const struct db_stmt stmts[] = {
-    [SELECT_ALL] = {COLUMNS},
+    [SELECT_ALL] = {COLUMNS " WHERE NOT " HIDDEN},
     [SELECT_ONE] = {"SELECT r.id, name, r.scope, " FLAGS
                     ", retention_days, admin_password1, admin_password2, version,"
                     " array_to_string(ip_rules, E'\\n') AS ip_rules,"
@@ -53,7 +55,7 @@ static const struct db_stmt stmts[] = {
                     " FROM registry.webhook w WHERE w.registry_id = r.id AND w.enabled) AS"
                     " webhooks, registry.us(created) AS created, registry.us(updated) AS updated,"
                     " registry.us(retention_updated) AS retention_updated"
-                    " FROM registry.registry r WHERE r.id = $1"},
+                    " FROM registry.registry r WHERE r.id = $1 AND NOT " HIDDEN},
     [INSERT] = {"INSERT INTO registry.registry (name, scope) VALUES (lower($1), $2)"
                 " ON CONFLICT (name) DO NOTHING RETURNING id"},
     [TOUCH] = {"UPDATE registry.registry SET" TOUCHED},
@@ -70,7 +72,8 @@ static const struct db_stmt stmts[] = {
     [SET_PASSWORD2] = {"UPDATE registry.registry SET admin_password2 = $2," TOUCHED},
     [DELETE_ROW] = {"DELETE FROM registry.registry WHERE id = $1"},
     [EXISTS] = {"SELECT id FROM registry.registry WHERE name = lower($1)"},
-    [WITHOUT_SCOPE] = {"SELECT name FROM registry.registry WHERE scope IS NULL ORDER BY name"},
+    [WITHOUT_SCOPE] = {"SELECT name FROM registry.registry WHERE scope IS NULL AND NOT " HIDDEN
+                       " ORDER BY name"},
     [USAGE] = {"WITH r AS (SELECT id FROM registry.repository WHERE registry_id = $1),"
                " m AS (SELECT count(*) AS n, coalesce(sum(size), 0) AS bytes"
                "       FROM registry.manifest WHERE repository_id IN (SELECT id FROM r)),"
