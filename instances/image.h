@@ -15,16 +15,23 @@
 
 struct image_name {
     const char *registry;   /* one of ours, by name ("sundog"); NULL: host says */
-    const char *host;       /* of another: "docker.io", "ghcr.io", "localhost:5000" */
+    const char *host;       /* in lower case: "docker.io", "ghcr.io", "localhost:5000", … */
     const char *repository; /* "library/nginx" */
     const char *reference;  /* tag or digest; a name without one: "latest" */
     const char *text;       /* as written */
+    bool by_path;           /* registry is the first part of the path: a host and port of ours */
 };
 /*
  * "nginx", "sundog.azurecr.io/app:1", "sundog.azurecr.localhost:8443/app@sha256:…",
- * "localhost:8480/sundog/app:1" (a host and port of ours), "ghcr.io/a/b". INVALID on "image".
+ * "localhost:8480/sundog/app:1" (a host and port of ours), "ghcr.io/a/b". Of a tag and a digest the
+ * digest counts. INVALID on "image". Needs no database.
  */
 enum fault image_name_parse(struct op *op, const char *text, struct image_name *ret);
+/* Does a credential's server ("https://index.docker.io/v1/", "sundog.azurecr.io") mean the registry
+   that a name is at? */
+bool image_server_is(struct op *op, const char *server, const struct image_name *name);
+/* For image_name_parse: which hosts and ports are ours. image_start does it. */
+void image_name_start(const struct settings *settings);
 
 /* ---- from name to container ---- */
 
@@ -64,6 +71,10 @@ enum fault image_ready(struct op *op, const struct image_request *request, const
 /* Drop what was remembered of a finished attempt for wake, so that the next image_ready asks the
    source anew (restart pulls a newer image). */
 void image_forget(const char *wake);
+/* Which layers must stay: diff ids, NULL-terminated, of all containers that there are or will be.
+   Asked from a thread with op->db, when unused ones are collected (hourly); NULL on a failure
+   keeps all. */
+void image_set_in_use(const char *const *(*in_use)(struct op *op));
 void image_on_event(void (*event)(const char *wake)); /* one listener; from a thread of ours */
 
 /* References of other registries' images kept here, for cachedImages: "docker.io/library/nginx:1"
@@ -71,6 +82,7 @@ void image_on_event(void (*event)(const char *wake)); /* one listener; from a th
 enum fault image_cached(struct op *op, const char *last, int64_t max, const char ***ret,
                         size_t *ret_n);
 
+/* After layer_register and helper_start; also starts layers. */
 enum fault image_start(struct op *op, const struct settings *settings);
 void image_stop(void);
 

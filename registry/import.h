@@ -83,6 +83,7 @@ enum fault import_hidden_list(struct op *op, const char *last, int64_t max, cons
 /* Forget those that nobody has pulled for so long. */
 enum fault import_hidden_collect(struct op *op, int64_t older_than_s);
 void import_hidden_start(void);
+void import_hidden_stop(void); /* what is under way ends at its next piece */
 
 void import_store_start(void);
 void import_run(void); /* starts the reconciler; takes up what was running */

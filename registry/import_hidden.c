@@ -51,6 +51,11 @@ void import_hidden_start(void)
     db_register(stmts);
 }
 
+void import_hidden_stop(void)
+{
+    atomic_store(&import_ending, true);
+}
+
 /* ---- names ---- */
 
 /* "localhost:5000" → "localhost__5000"; what even so is no repository's name: its bytes. */
