@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/api_service.h"
+#include "api/container_instance.h"
 #include "api/registry_api.h"
 #include "auth/auth_api.h"
 #include "core/backup.h"
@@ -23,11 +24,17 @@ static const struct service *const services[] = {&core_service,     &auth_servic
                                                  &entra_service,    &graph_service,
                                                  &registry_service, &instances_service,
                                                  &api_service,      &container_registry_service,
+                                                 &container_instance_service,
                                                  &api_rest_service, NULL};
 
 static int serve(struct settings *settings)
 {
     return server_run(settings, services);
+}
+
+static int doctor(struct settings *settings)
+{
+    return doctor_run(settings, services);
 }
 
 static int routes(struct settings *settings)
@@ -47,7 +54,7 @@ static const struct command {
 } commands[] = {
     {"serve",   serve,       "run the service until SIGTERM"                                   },
     {"env",     env_run,     "print the lines that point clients here (--format sh|json|…)"  },
-    {"doctor",  doctor_run,  "say what this machine lacks, and how to mend it"                 },
+    {"doctor",  doctor,      "say what this machine lacks, and how to mend it"                 },
     {"routes",  routes,      "print the whole API from its route tables"                       },
     {"backup",  backup_run,  "backup OUTDIR: copy metadata, blobs and keys, also while running"},
     {"restore", restore_run, "restore OUTDIR --data NEWDIR: make a data folder from a backup"  },

@@ -262,7 +262,17 @@ static bool print(struct finding finding)
     return finding.verdict == LACK;
 }
 
-int doctor_run(struct settings *settings)
+/* A service of which serve can do without: the rest works. */
+static struct finding check_service(struct op *op, const struct service *service)
+{
+    const char *mend = NULL, *why = service->lacks(op, &mend);
+
+    if (!why)
+        return found(FINE, arena_printf(&op->arena, "%s: ready", service->name), NULL);
+    return found(HINT, arena_printf(&op->arena, "%s: %s", service->name, why), mend);
+}
+
+int doctor_run(struct settings *settings, const struct service *const *services)
 {
     struct op op;
     bool lacks = false, runs;
@@ -282,6 +292,9 @@ int doctor_run(struct settings *settings)
     lacks |= print(check_trust(&op, settings));
     lacks |= print(check_docker(&op, settings));
     lacks |= print(check_podman(&op));
+    for (; *services; services++)
+        if ((*services)->lacks)
+            lacks |= print(check_service(&op, *services));
     op_free(&op);
     return lacks ? 1 : 0;
 }

@@ -5,8 +5,10 @@
 #ifndef SUNDOG_CORE_DOCTOR_H
 #define SUNDOG_CORE_DOCTOR_H
 
+#include "core/call.h"
 #include "core/settings.h"
 
-int doctor_run(struct settings *settings);
+/* services ends with NULL. */
+int doctor_run(struct settings *settings, const struct service *const *services);
 
 #endif
