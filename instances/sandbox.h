@@ -120,6 +120,9 @@ enum fault sandbox_start(struct op *op, const struct settings *settings);
 void sandbox_stop(void); /* forgets connections; sandboxes live on */
 /* OK, or the fault of sandbox_start again. */
 enum fault sandbox_supported(struct op *op);
+/* What this machine lacks to run containers and how to mend it, without a server (`sundog doctor`);
+   NULL: nothing. */
+const char *sandbox_lacks(struct op *op);
 
 /* Make it: supervisor, namespace, network, cgroup, volumes. CONFLICT: the id is in use. */
 enum fault sandbox_create(struct op *op, const struct sandbox_spec *spec);

@@ -1,0 +1,451 @@
+#include "instances/sandbox_calls.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "instances/network.h"
+#include "instances/paths.h"
+#include "instances/sandbox_folder.h"
+#include "instances/sandbox_json.h"
+#include "instances/shim.h"
+#include "instances/volume.h"
+
+#define STOP_TIMEOUT_MS 5000
+#define KILL_TIMEOUT_MS 10000
+
+const char *sandbox_runtime(void)
+{
+    static const char *const paths[] = {
+        "/usr/local/bin/crun", "/usr/bin/crun",        "/usr/local/sbin/crun", "/usr/sbin/crun",
+        "/usr/local/bin/runc", "/usr/local/sbin/runc", "/usr/bin/runc",        "/usr/sbin/runc",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        if (access(paths[i], X_OK) == 0)
+            return paths[i];
+    return NULL;
+}
+
+/* ---- folders ---- */
+
+/* DIR, DIR/sandboxes, RUN, RUN/s; closed with close_base. */
+struct base {
+    const char *run;
+    int data, sandboxes, run_fd, s;
+};
+
+static void close_base(struct base *base)
+{
+    const int fds[] = {base->data, base->sandboxes, base->run_fd, base->s};
+
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+#define AUTO_BASE __attribute__((cleanup(close_base)))
+
+static enum fault open_base(struct op *op, const struct helper_job *job, struct base *ret)
+{
+    AUTO_CLOSE int run = -1, crun = -1;
+
+    *ret = (struct base){.data = -1, .sandboxes = -1, .run_fd = -1, .s = -1};
+    ret->run = run_folder(op, job->settings->data);
+    TRY(folder_open(op, job->settings->data, &ret->data));
+    TRY(folder_enter(op, ret->data, "sandboxes", 0750, job->gid, &ret->sandboxes));
+    TRY(folder_open(op, "/run", &run));
+    TRY(folder_enter(op, run, strrchr(ret->run, '/') + 1, 0755, 0, &ret->run_fd));
+    TRY(folder_enter(op, ret->run_fd, "crun", 0700, 0, &crun));
+    return folder_enter(op, ret->run_fd, "s", 0750, job->gid, &ret->s);
+}
+
+static const char *cgroup_of(struct op *op, const struct helper_job *job, const char *id)
+{
+    return arena_printf(&op->arena, "/sundog-%s/%s", data_id(op, job->settings->data), id);
+}
+
+static enum fault call_start(struct op *op, struct helper_job *job)
+{
+    AUTO_BASE struct base base;
+    struct cgroups cgroups;
+
+    TRY(cgroups_find(op, &cgroups));
+    return open_base(op, job, &base);
+}
+
+/* ---- supervisors, by their pid files ---- */
+
+/* When a process began, in clock ticks since boot: pid and this are never the same again. */
+static long long start_time(struct op *op, pid_t pid)
+{
+    AUTO_CLOSE int fd =
+        open(arena_printf(&op->arena, "/proc/%d/stat", (int)pid), O_RDONLY | O_CLOEXEC);
+    char text[1024], *at;
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+    if (n <= 0)
+        return -1;
+    text[n] = '\0';
+    at = strrchr(text, ')'); /* the 2nd field may hold anything; this is the 22nd */
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    return at ? strtoll(at, NULL, 10) : -1;
+}
+
+static enum fault write_pid(struct op *op, int folder)
+{
+    return folder_write(
+        op, folder, "pid",
+        BYTES(arena_printf(&op->arena, "%d %lld\n", (int)getpid(), start_time(op, getpid()))),
+        0640);
+}
+
+/* A descriptor of the supervisor; -1: it does not live. */
+static int find_shim(struct op *op, int folder)
+{
+    AUTO_CLOSE int file = openat(folder, "pid", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    char text[64], *rest;
+    ssize_t n = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
+    int pidfd;
+    pid_t pid;
+
+    if (n <= 0)
+        return -1;
+    text[n] = '\0';
+    pid = (pid_t)strtol(text, &rest, 10);
+    pidfd = pid > 1 ? pidfd_open(pid, 0) : -1;
+    if (pidfd >= 0 && start_time(op, pid) != strtoll(rest, NULL, 10)) {
+        close(pidfd);
+        pidfd = -1;
+    }
+    return pidfd;
+}
+
+static bool ended_within(int pidfd, int timeout_ms)
+{
+    struct pollfd look = {.fd = pidfd, .events = POLLIN};
+    int n;
+
+    while ((n = poll(&look, 1, timeout_ms)) < 0 && errno == EINTR)
+        ;
+    return n == 1;
+}
+
+static enum fault end_shim(struct op *op, int folder)
+{
+    AUTO_CLOSE int pidfd = find_shim(op, folder);
+
+    if (pidfd < 0)
+        return OK;
+    (void)pidfd_send_signal(pidfd, SIGTERM, NULL, 0);
+    if (ended_within(pidfd, STOP_TIMEOUT_MS))
+        return OK;
+    (void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+    return ended_within(pidfd, KILL_TIMEOUT_MS)
+               ? OK
+               : fail(op, UNAVAILABLE, "the supervisor does not end");
+}
+
+/* ---- delete ---- */
+
+/* crun's own folders are named <id>.<container>; neither half holds a dot. */
+static enum fault remove_states(struct op *op, int run_fd, const char *id)
+{
+    int fd = openat(run_fd, "crun", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    size_t len = strlen(id);
+    enum fault fault = OK;
+    struct dirent *entry;
+
+    while (dir && fault == OK && (entry = readdir(dir)))
+        if (strncmp(entry->d_name, id, len) == 0 && entry->d_name[len] == '.')
+            fault = folder_remove(op, fd, entry->d_name);
+    if (dir)
+        closedir(dir);
+    return fault;
+}
+
+static bool is_empty(int folder)
+{
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    bool empty = dir != NULL;
+
+    while (dir && (entry = readdir(dir)))
+        empty &= strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    if (dir)
+        closedir(dir);
+    return empty;
+}
+
+/* With the last sandbox the cgroup above all of them goes; cgroup_make copes with that. */
+static void remove_top(const struct cgroups *cgroups, const char *path, int sandboxes)
+{
+    char name[4096];
+
+    if (!is_empty(sandboxes))
+        return;
+    for (size_t i = 0; i < cgroups->n_trees; i++) {
+        snprintf(name, sizeof(name), "%s%.*s", cgroups->trees[i], (int)(strrchr(path, '/') - path),
+                 path);
+        (void)rmdir(name);
+    }
+}
+
+/* Folders and cgroups alone say what there is: the supervisor may be gone, or never have been. */
+static enum fault remove_all(struct op *op, const struct helper_job *job, const struct base *base,
+                             const char *id)
+{
+    const char *cgroup = cgroup_of(op, job, id);
+    struct cgroups cgroups;
+
+    TRY(cgroups_find(op, &cgroups));
+    TRY(cgroup_kill(op, &cgroups, cgroup));
+    TRY(cgroup_remove(op, &cgroups, cgroup));
+    TRY(remove_states(op, base->run_fd, id));
+    TRY(folder_remove(op, base->sandboxes, id));
+    TRY(folder_remove(op, base->s, id)); /* last: it names the sandbox as long as any is left */
+    remove_top(&cgroups, cgroup, base->sandboxes);
+    return OK;
+}
+
+static enum fault call_delete(struct op *op, struct helper_job *job)
+{
+    AUTO_BASE struct base base = {.data = -1, .sandboxes = -1, .run_fd = -1, .s = -1};
+    AUTO_CLOSE int folder = -1;
+    const char *id;
+
+    TRY(sandbox_id_read(op, job->in->body, "id", &id));
+    TRY(open_base(op, job, &base));
+    if (folder_enter(op, base.s, id, 0, 0, &folder) == OK)
+        TRY(end_shim(op, folder));
+    op_clear_fault(op);
+    return remove_all(op, job, &base, id);
+}
+
+/* ---- create ---- */
+
+static enum fault write_hosts(struct op *op, const struct sandbox_spec *spec, int folder)
+{
+    const char *own = spec->n_addresses ? spec->addresses[0].address : "127.0.1.1";
+    struct text text;
+
+    text_init(&text, &op->arena, 65536);
+    text_str(&text, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+    text_printf(&text, "%s\t%s\n", own, spec->hostname);
+    for (size_t i = 0; i < spec->n_hosts; i++)
+        text_printf(&text, "%s\t%s\n", spec->hosts[i].address, spec->hosts[i].names);
+    return folder_write(op, folder, "hosts", text_bytes(&text), 0644);
+}
+
+static void add_list(struct text *text, const char *word, const char *const *list)
+{
+    if (list && *list)
+        text_str(text, word);
+    for (; list && *list; list++)
+        text_printf(text, " %s", *list);
+    if (text->len > 0 && text->data[text->len - 1] != '\n')
+        text_str(text, "\n");
+}
+
+static enum fault write_resolv(struct op *op, const struct sandbox_spec *spec, int folder)
+{
+    struct text text;
+
+    text_init(&text, &op->arena, 65536);
+    for (const char *const *each = spec->nameservers; *each; each++)
+        text_printf(&text, "nameserver %s\n", *each);
+    add_list(&text, "search", spec->searches);
+    add_list(&text, "options", spec->resolv_options);
+    return folder_write(op, folder, "resolv.conf", text_bytes(&text), 0644);
+}
+
+/* In memory of a size: containers may write to them, and RUN is not theirs to fill. */
+static enum fault make_etc(struct op *op, const struct sandbox_spec *spec, struct shim *shim)
+{
+    const char *path = arena_printf(&op->arena, "%s/etc", shim->run);
+    AUTO_CLOSE int folder = -1;
+
+    if (mkdir(path, 0755) < 0 ||
+        mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=256k") < 0)
+        return fail(op, UNAVAILABLE, "cannot make %s: %s", path, strerror(errno));
+    TRY(folder_open(op, path, &folder));
+    TRY(write_hosts(op, spec, folder));
+    TRY(write_resolv(op, spec, folder));
+    return folder_write(op, folder, "hostname",
+                        BYTES(arena_printf(&op->arena, "%s\n", spec->hostname)), 0644);
+}
+
+/* Mounts of our own, which end with us; the host's come and go as before. */
+static enum fault enter_mounts(struct op *op, const struct cgroups *cgroups)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+        return fail(op, UNAVAILABLE, "cannot make a mount namespace: %s", strerror(errno));
+    if (cgroups->hidden && umount2(cgroups->hidden, MNT_DETACH) < 0) /* crun refuses hybrid trees */
+        return fail(op, UNAVAILABLE, "cannot hide %s: %s", cgroups->hidden, strerror(errno));
+    return OK;
+}
+
+/* Any user may ping, without raw sockets. */
+static void allow_ping(void)
+{
+    AUTO_CLOSE int fd = open("/proc/sys/net/ipv4/ping_group_range", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0 && write(fd, "0 2147483647", 12) < 0)
+        return; /* without it, ping only works as root with NET_RAW */
+}
+
+static enum fault make_socket(struct op *op, struct shim *shim, gid_t gid)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/sock", shim->run);
+    shim->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (shim->listener < 0 ||
+        bind(shim->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        chown(address.sun_path, 0, gid) < 0 || chmod(address.sun_path, 0660) < 0 ||
+        listen(shim->listener, 64) < 0)
+        return fail(op, UNAVAILABLE, "cannot listen on %s: %s", address.sun_path, strerror(errno));
+    return OK;
+}
+
+static void keep_text(struct shim *shim, const char **text)
+{
+    if (*text)
+        *text = arena_strdup(&shim->arena, *text);
+}
+
+/* What outlives the op. */
+static void keep(struct shim *shim)
+{
+    struct cgroups *cg = &shim->cgroups;
+    const char **texts[] = {&shim->id,        &shim->hostname, &shim->run,   &shim->crun,
+                            &shim->crun_root, &shim->cgroup,   &cg->memory,  &cg->cpu,
+                            &cg->cpuacct,     &cg->pids,       &cg->freezer, &cg->hidden};
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        keep_text(shim, texts[i]);
+    for (size_t i = 0; i < cg->n_trees; i++)
+        keep_text(shim, &cg->trees[i]);
+}
+
+static enum fault make_folders(struct op *op, const struct base *base, const char *id, gid_t gid,
+                               struct shim *shim)
+{
+    TRY(folder_enter(op, base->s, id, 0750, gid, &shim->run_fd));
+    TRY(folder_enter(op, base->sandboxes, id, 0750, gid, &shim->folder));
+    TRY(folder_enter(op, shim->folder, "logs", 0750, gid, &shim->logs));
+    shim->data = dup(base->data);
+    return OK;
+}
+
+static enum fault make_all(struct op *op, const struct helper_job *job, const struct base *base,
+                           const struct sandbox_spec *spec, struct shim *shim)
+{
+    const struct cgroup_limits limits = {spec->memory_bytes, spec->cpu_millis, spec->pids};
+    struct volume_place place;
+
+    TRY(make_folders(op, base, spec->id, job->gid, shim));
+    TRY(write_pid(op, shim->run_fd));
+    TRY(cgroup_make(op, &shim->cgroups, shim->cgroup, &limits));
+    place = (struct volume_place){base->data, shim->folder, shim->run, shim->run_fd, job->gid};
+    TRY(volumes_make(op, &place, spec));
+    TRY(make_etc(op, spec, shim));
+    TRY(network_join(op, spec));
+    allow_ping();
+    return make_socket(op, shim, job->gid);
+}
+
+static bool exists(int at, const char *name)
+{
+    return faccessat(at, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void favour(void)
+{
+    AUTO_CLOSE int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0 && write(fd, "-900", 4) < 0)
+        return; /* without CAP_SYS_RESOURCE it stays as it is */
+}
+
+static enum fault prepare_shim(struct op *op, struct helper_job *job, const struct base *base,
+                               const struct sandbox_spec *spec, struct shim *shim)
+{
+    shim->id = spec->id;
+    shim->hostname = spec->hostname;
+    shim->run = arena_printf(&op->arena, "%s/s/%s", base->run, spec->id);
+    shim->crun = sandbox_runtime();
+    shim->crun_root = arena_printf(&op->arena, "%s/crun", base->run);
+    shim->cgroup = cgroup_of(op, job, spec->id);
+    shim->gid = job->gid;
+    if (!shim->crun)
+        return fail(op, UNSUPPORTED, "there is neither crun nor runc: apt-get install crun");
+    if (mkdirat(base->s, spec->id, 0750) < 0) {
+        if (errno == EEXIST)
+            return fail_on(op, "sandbox", CONFLICT, "the sandbox \"%s\" is there already",
+                           spec->id);
+        return fail(op, UNAVAILABLE, "cannot make %s: %s", shim->run, strerror(errno));
+    }
+    if (fchownat(base->s, spec->id, 0, job->gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return fail(op, UNAVAILABLE, "cannot give %s away: %s", shim->run, strerror(errno));
+    return OK;
+}
+
+static void undo(const struct helper_job *job, const struct base *base, const char *id)
+{
+    struct op op;
+
+    op_init(&op);
+    (void)remove_all(&op, job, base, id); /* what is left is found by sandbox_list */
+    op_free(&op);
+}
+
+static enum fault call_create(struct op *op, struct helper_job *job)
+{
+    AUTO_BASE struct base base = {.data = -1, .sandboxes = -1, .run_fd = -1, .s = -1};
+    struct shim *shim = calloc(1, sizeof(*shim));
+    struct sandbox_spec spec;
+    enum fault fault;
+
+    if (!shim)
+        abort();
+    TRY(sandbox_spec_read(op, job->in->body, &spec));
+    TRY(cgroups_find(op, &shim->cgroups));
+    TRY(enter_mounts(op, &shim->cgroups)); /* what is opened before cannot be mounted in it */
+    TRY(open_base(op, job, &base));
+    if (exists(base.sandboxes, spec.id))
+        return fail_on(op, "sandbox", CONFLICT, "the sandbox \"%s\" is there already", spec.id);
+    TRY(prepare_shim(op, job, &base, &spec, shim));
+    fault = make_all(op, job, &base, &spec, shim);
+    if (fault != OK) {
+        undo(job, &base, spec.id);
+        return fault;
+    }
+    keep(shim);
+    favour();
+    job->stay = shim_main;
+    job->stay_arg = shim;
+    return OK;
+}
+
+const struct helper_call sandbox_calls[] = {
+    {"sandbox.start",  call_start},
+    {"sandbox.create",                call_create},
+    {"sandbox.delete",call_delete},
+    {"sandbox.clone", sandbox_clone_call},
+    {0               },
+};

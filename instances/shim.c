@@ -1,0 +1,597 @@
+#include "instances/shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/json.h"
+#include "instances/sandbox_folder.h"
+#include "instances/sandbox_json.h"
+
+#define CONNS_MAX 256
+
+/* ---- the loop ---- */
+
+void shim_listen(struct shim *shim, struct source *source, unsigned events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = source};
+
+    epoll_ctl(shim->epoll, EPOLL_CTL_ADD, source->fd, &event);
+}
+
+void shim_unlisten(struct shim *shim, struct source *source)
+{
+    if (source->fd < 0)
+        return;
+    epoll_ctl(shim->epoll, EPOLL_CTL_DEL, source->fd, NULL);
+    close(source->fd);
+    source->fd = -1;
+}
+
+/* ---- connections ---- */
+
+static void conn_close(struct shim *shim, struct conn *conn)
+{
+    for (struct job *job = shim->jobs; job; job = job->next)
+        if (job->conn == conn)
+            job->conn = NULL;
+    for (struct conn **at = &shim->conns; *at; at = &(*at)->next)
+        if (*at == conn) {
+            *at = conn->next;
+            break;
+        }
+    shim_unlisten(shim, &conn->source);
+    free(conn);
+}
+
+void shim_answer(struct shim *shim, struct conn *conn, struct op *op, enum fault fault,
+                 json_t *body, const int *fds, size_t n_fds)
+{
+    if (!conn)
+        return;
+    conn->busy = false;
+    if (message_answer(op, conn->source.fd, fault, body, fds, n_fds) != OK)
+        conn_close(shim, conn);
+}
+
+void shim_tell(struct shim *shim, const char *container)
+{
+    json_t *event = json_pack("{s:s}", "ended", container);
+    struct conn *next;
+    struct op op;
+
+    for (struct conn *conn = shim->conns; conn; conn = next) {
+        next = conn->next;
+        if (!conn->watches)
+            continue;
+        op_init(&op);
+        if (message_send(&op, conn->source.fd, event, NULL, 0) != OK)
+            conn_close(shim, conn);
+        op_free(&op);
+    }
+    json_decref(event);
+}
+
+/* ---- what is asked ---- */
+
+struct container *find_container(struct shim *shim, const char *name)
+{
+    for (struct container *each = shim->containers; each; each = each->next)
+        if (strcmp(each->name, name) == 0)
+            return each;
+    return NULL;
+}
+
+const char *container_path(struct op *op, const struct shim *shim, const char *name,
+                           const char *file)
+{
+    return arena_printf(&op->arena, "%s/c/%s/%s", shim->run, name, file);
+}
+
+static enum fault read_container(struct op *op, struct shim *shim, const json_t *with,
+                                 struct container **ret)
+{
+    const char *name;
+
+    TRY(container_name_read(op, with, "name", &name));
+    *ret = find_container(shim, name);
+    if (!*ret || (*ret)->phase != CONTAINER_RUNNING)
+        return fail_on(op, "container", NOT_FOUND, "container \"%s\" does not run", name);
+    return OK;
+}
+
+static json_t *states(const struct shim *shim)
+{
+    json_t *list = json_array();
+
+    for (const struct container *each = shim->containers; each; each = each->next)
+        json_array_append_new(list,
+                              json_pack("{s:s,s:I,s:i,s:i,s:i,s:b,s:I,s:I}", "name", each->name,
+                                        "attempt", (json_int_t)each->attempt, "phase", each->phase,
+                                        "pid", each->pid, "exitCode", each->exit_code, "oomKilled",
+                                        each->oom_killed, "startedUs", (json_int_t)each->started_us,
+                                        "finishedUs", (json_int_t)each->finished_us));
+    return json_pack("{s:o}", "containers", list);
+}
+
+static enum fault signal_it(struct op *op, struct shim *shim, const json_t *with)
+{
+    struct container *container;
+    int64_t number = 0;
+
+    TRY(read_container(op, shim, with, &container));
+    TRY(message_int(op, with, "signal", 1, 64, &number));
+    if (kill(container->pid, (int)number) < 0)
+        return fail(op, INVALID, "signal %d cannot be sent: %s", (int)number, strerror(errno));
+    return OK;
+}
+
+static enum fault stats(struct op *op, struct shim *shim, const json_t *with, json_t **ret)
+{
+    struct container *container;
+    struct container_stats now;
+
+    TRY(read_container(op, shim, with, &container));
+    TRY(cgroup_stats(op, &shim->cgroups,
+                     arena_printf(&op->arena, "%s/%s", shim->cgroup, container->name), &now));
+    *ret = json_pack("{s:I,s:I,s:I}", "memoryBytes", (json_int_t)now.memory_bytes, "cpuUs",
+                     (json_int_t)now.cpu_us, "pids", (json_int_t)now.pids);
+    return OK;
+}
+
+static enum fault stdin_of(struct op *op, struct shim *shim, const json_t *with, int *ret)
+{
+    struct container *container;
+
+    TRY(read_container(op, shim, with, &container));
+    *ret = container->terminal ? container->out.source.fd : container->in;
+    if (*ret < 0)
+        return fail_on(op, "container", INVALID, "container \"%s\" has no open standard input",
+                       container->name);
+    return OK;
+}
+
+static enum fault ask(struct op *op, struct shim *shim, struct conn *conn, const json_t *body,
+                      json_t **ret, int *ret_fd)
+{
+    const json_t *with = json_object_get(body, "with");
+    const char *call;
+
+    TRY(message_text(op, body, "call", 64, true, &call));
+    if (strcmp(call, "start") == 0)
+        return shim_start(op, shim, conn, with);
+    if (strcmp(call, "remove") == 0)
+        return shim_remove(op, shim, conn, with);
+    if (strcmp(call, "exec") == 0)
+        return shim_exec(op, shim, conn, with);
+    if (strcmp(call, "signal") == 0)
+        return signal_it(op, shim, with);
+    if (strcmp(call, "stats") == 0)
+        return stats(op, shim, with, ret);
+    if (strcmp(call, "stdin") == 0)
+        return stdin_of(op, shim, with, ret_fd);
+    if (strcmp(call, "states") == 0)
+        *ret = states(shim);
+    else if (strcmp(call, "watch") == 0)
+        conn->watches = true;
+    else
+        return fail(op, INTERNAL, "the supervisor knows no call \"%s\"", call);
+    return OK;
+}
+
+static void conn_ready(struct shim *shim, struct source *source, unsigned events)
+{
+    struct conn *conn = (struct conn *)source;
+    struct message message = {0};
+    json_t *answer = NULL;
+    enum fault fault;
+    struct op op;
+    int fd = -1;
+
+    (void)events;
+    op_init(&op);
+    if (message_receive(&op, conn->source.fd, &message) != OK || conn->busy) {
+        message_close_fds(&message);
+        conn_close(shim, conn); /* it has left, or speaks out of turn */
+    } else {
+        message_close_fds(&message);
+        fault = ask(&op, shim, conn, message.body, &answer, &fd);
+        conn->busy = fault == WOULD_BLOCK;
+        if (fault != WOULD_BLOCK)
+            shim_answer(shim, conn, &op, fault, answer, &fd, fd >= 0);
+        json_decref(answer);
+    }
+    op_free(&op);
+    malloc_trim(0); /* we are many, and idle from here */
+}
+
+static void accept_conn(struct shim *shim, struct source *source, unsigned events)
+{
+    int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct conn *conn;
+    size_t n = 0;
+
+    (void)events;
+    for (struct conn *each = shim->conns; each; each = each->next)
+        n++;
+    if (fd < 0 || n >= CONNS_MAX) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    conn = calloc(1, sizeof(*conn));
+    if (!conn)
+        abort();
+    conn->source = (struct source){fd, conn_ready};
+    conn->next = shim->conns;
+    shim->conns = conn;
+    shim_listen(shim, &conn->source, EPOLLIN);
+}
+
+/* ---- children ---- */
+
+static void child_stdio(const int *stdio)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC), high[3];
+
+    for (int i = 0; i < 3; i++) /* out of the way of 0, 1 and 2 */
+        high[i] = fcntl(stdio[i] >= 0 ? stdio[i] : null, F_DUPFD_CLOEXEC, 3);
+    for (int i = 0; i < 3; i++)
+        dup2(high[i], i);
+}
+
+/* Signals that we ignore would be ignored in containers. */
+static void child_signals(void)
+{
+    sigset_t none;
+
+    for (int number = 1; number < 32; number++)
+        if (number != SIGKILL && number != SIGSTOP)
+            signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static const char **crun_command(struct op *op, const struct shim *shim, const char *log,
+                                 const char *const *arguments)
+{
+    static const char *const after[] = {"--log-format", "json"};
+    const char **argv, *name = strrchr(shim->crun, '/') + 1;
+    size_t n = 0, len = 0;
+
+    while (arguments[len])
+        len++;
+    argv = arena_alloc(&op->arena, (len + 16) * sizeof(*argv));
+    argv[n++] = name;
+    argv[n++] = "--root";
+    argv[n++] = shim->crun_root;
+    if (strcmp(name, "crun") == 0) /* it would ask systemd; runc has no such flag and asks nobody */
+        argv[n++] = "--cgroup-manager=cgroupfs";
+    argv[n++] = "--log";
+    argv[n++] = log;
+    for (size_t i = 0; i < ARRAY_LEN(after); i++)
+        argv[n++] = after[i];
+    for (size_t i = 0; i < len; i++)
+        argv[n++] = arguments[i];
+    return argv;
+}
+
+/* "fault noun\ntext" */
+static void child_report(int report, const struct op *op, enum fault fault)
+{
+    char text[2048];
+    int n = snprintf(text, sizeof(text), "%d %s\n%s", (int)fault, op->noun ? op->noun : "",
+                     op->message ? op->message : "");
+
+    if (n >= (int)sizeof(text))
+        n = sizeof(text) - 1;
+    if (write(report, text, (size_t)n) < 0)
+        _exit(126);
+}
+
+static void child_main(struct op *op, struct shim *shim, const struct child *child, int report)
+{
+    char *const clean[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                           NULL};
+    enum fault fault = OK;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    child_signals();
+    child_stdio(child->stdio);
+    op_clear_fault(op);
+    if (child->run)
+        fault = child->run(op, shim, child->arg);
+    if (fault == OK && !child->arguments)
+        _exit(0);
+    if (fault == OK) {
+        execve(shim->crun, (char **)crun_command(op, shim, child->log, child->arguments), clean);
+        fault = fail(op, UNAVAILABLE, "cannot run %s: %s", shim->crun, strerror(errno));
+    }
+    child_report(report, op, fault);
+    _exit(125);
+}
+
+enum fault shim_fork(struct op *op, struct shim *shim, struct job *job, const struct child *child)
+{
+    int report[2];
+
+    if (pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0)
+        return fail(op, UNAVAILABLE, "cannot make a pipe: %s", strerror(errno));
+    job->pid = fork();
+    if (job->pid == 0)
+        child_main(op, shim, child, report[1]);
+    close(report[1]);
+    if (job->pid < 0) {
+        close(report[0]);
+        return fail(op, UNAVAILABLE, "cannot fork: %s", strerror(errno));
+    }
+    job->report = report[0];
+    job->next = shim->jobs;
+    shim->jobs = job;
+    return OK;
+}
+
+/* ---- why a child failed ---- */
+
+static bool read_log(const char *path, char *text, size_t size)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    return true;
+}
+
+/* The text of the runtime's last error. */
+static const char *crun_says(struct op *op, const char *log)
+{
+    char text[8192], *save = NULL;
+    const char *found = NULL;
+    struct op quiet;
+
+    if (!read_log(log, text, sizeof(text)))
+        return NULL;
+    op_init(&quiet);
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        json_t *json;
+        const char *said;
+
+        if (json_parse(&quiet, BYTES(line), &json) != OK ||
+            !(said = json_string_value(json_object_get(json, "msg"))))
+            continue;
+        found = arena_strdup(&op->arena, said);
+    }
+    op_free(&quiet);
+    return found;
+}
+
+/* crun: "executable file `x` not found in $PATH: No such file or directory"; as docker says it. */
+static enum fault translate(struct op *op, const char *said, const char *what)
+{
+    const char *begin = strstr(said, "executable file `"), *end, *name;
+
+    if (begin) {
+        begin += strlen("executable file `");
+        end = strchr(begin, '`');
+        name = arena_strndup(&op->arena, begin, end ? (size_t)(end - begin) : strlen(begin));
+        return fail_on(op, "args", INVALID,
+                       strchr(name, '/')
+                           ? "exec: \"%s\": stat %s: no such file or directory, or not executable"
+                           : "exec: \"%s\": executable file not found in $PATH%.0s",
+                       name, name);
+    }
+    if (strstr(said, "exec format error") || strstr(said, "Exec format error"))
+        return fail_on(op, "args", INVALID, "%s: exec format error", what);
+    if (strstr(said, "xecutable file not found in $PATH")) /* runc */
+        return fail_on(op, "args", INVALID, "%s",
+                       strstr(said, "exec: ") ? strstr(said, "exec: ") : said);
+    return fail(op, UNAVAILABLE, "%s: %s", what, said);
+}
+
+enum fault job_fault(struct op *op, struct job *job, int status, const char *log, const char *what)
+{
+    char text[2048];
+    ssize_t n = read(job->report, text, sizeof(text) - 1);
+    char *space, *line;
+    long fault;
+
+    if (n <= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return OK;
+    if (n <= 0) {
+        const char *said = log ? crun_says(op, log) : NULL;
+
+        return said ? translate(op, said, what)
+                    : fail(op, UNAVAILABLE, "%s: it ended with status %d", what, status);
+    }
+    text[n] = '\0';
+    fault = strtol(text, &space, 10);
+    line = strchr(space, '\n');
+    if (*space != ' ' || !line || fault <= OK || fault >= FAULT_COUNT)
+        return fail(op, INTERNAL, "%s: no reason is known", what);
+    *line = '\0';
+    return fail_on(op, line > space + 1 ? arena_strdup(&op->arena, space + 1) : NULL,
+                   (enum fault)fault, "%s", line + 1);
+}
+
+pid_t read_pid_file(const char *path)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char text[32] = "";
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+    return n > 0 ? (pid_t)strtol(text, NULL, 10) : -1;
+}
+
+/* ---- terminals: crun sends their master over a socket ---- */
+
+enum fault console_open(struct op *op, struct shim *shim, struct job *job)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    snprintf(job->console_path, sizeof(job->console_path), "%s/tty-%u", shim->run, shim->counter++);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", job->console_path);
+    job->console = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (job->console < 0 || bind(job->console, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(job->console, 1) < 0)
+        return fail(op, UNAVAILABLE, "cannot make a terminal's socket: %s", strerror(errno));
+    return OK;
+}
+
+int console_take(struct job *job)
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    char name[256];
+    struct iovec part = {name, sizeof(name)};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = sizeof(control.room)};
+    AUTO_CLOSE int fd = accept4(job->console, NULL, NULL, SOCK_CLOEXEC);
+    struct cmsghdr *c;
+    int master = -1;
+
+    if (fd < 0 || recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0)
+        return -1;
+    c = CMSG_FIRSTHDR(&message);
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+        memcpy(&master, CMSG_DATA(c), sizeof(int));
+    return master;
+}
+
+/* ---- ends of children ---- */
+
+static void job_end(struct shim *shim, struct job *job, int status)
+{
+    for (struct job **at = &shim->jobs; *at; at = &(*at)->next)
+        if (*at == job) {
+            *at = job->next;
+            break;
+        }
+    job->ended(shim, job, status);
+    close(job->report);
+    if (job->console >= 0) {
+        close(job->console);
+        unlink(job->console_path);
+    }
+    free(job);
+}
+
+static bool job_ended(struct shim *shim, pid_t pid, int status)
+{
+    for (struct job *job = shim->jobs; job; job = job->next)
+        if (job->pid == pid) {
+            job_end(shim, job, status);
+            return true;
+        }
+    return false;
+}
+
+/* What crun has started becomes ours when crun ends, in one moment of the kernel's: whose end we
+   see and do not know is therefore one whose crun has ended, too. */
+static void reap_jobs(struct shim *shim)
+{
+    struct job *next;
+    int status;
+
+    for (struct job *job = shim->jobs; job; job = next) {
+        next = job->next;
+        if (waitpid(job->pid, &status, WNOHANG) == job->pid) {
+            job_end(shim, job, status);
+            next = shim->jobs; /* the list may be another */
+        }
+    }
+}
+
+static void on_signal(struct shim *shim, struct source *source, unsigned events)
+{
+    struct signalfd_siginfo info;
+    int status;
+    pid_t pid;
+
+    (void)events;
+    while (read(source->fd, &info, sizeof(info)) == sizeof(info))
+        if (info.ssi_signo == SIGTERM)
+            shim->id = NULL; /* the loop ends */
+    reap_jobs(shim);
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (job_ended(shim, pid, status) || shim_container_ended(shim, pid, status) ||
+            shim_run_ended(shim, pid, status))
+            continue;
+        reap_jobs(shim);
+        if (!shim_container_ended(shim, pid, status))
+            (void)shim_run_ended(shim, pid, status);
+    }
+}
+
+/* ---- the whole ---- */
+
+static void enter(struct shim *shim)
+{
+    sigset_t ours;
+
+    prctl(PR_SET_NAME, "sundog-shim");
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    child_signals();
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGCHLD);
+    sigaddset(&ours, SIGTERM);
+    sigprocmask(SIG_SETMASK, &ours, NULL);
+    shim->signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
+    shim->epoll = epoll_create1(EPOLL_CLOEXEC);
+    shim->on_listener = (struct source){shim->listener, accept_conn};
+    shim->on_signals = (struct source){shim->signals, on_signal};
+    shim_listen(shim, &shim->on_listener, EPOLLIN);
+    shim_listen(shim, &shim->on_signals, EPOLLIN);
+}
+
+/* Kill what runs and see it end, so that nobody else has to. */
+static void leave(struct shim *shim)
+{
+    struct op op;
+
+    for (struct job *job = shim->jobs; job; job = job->next)
+        kill(job->pid, SIGKILL);
+    op_init(&op);
+    (void)cgroup_kill(&op, &shim->cgroups, shim->cgroup);
+    op_free(&op);
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+        ;
+}
+
+void shim_main(void *arg)
+{
+    struct shim *shim = arg;
+    struct epoll_event event;
+
+    enter(shim);
+    malloc_trim(0);
+    while (shim->id) {
+        /* one at a time: what it does may end what others were about */
+        int n = epoll_wait(shim->epoll, &event, 1, -1);
+        struct source *source = event.data.ptr;
+
+        if (n == 1)
+            source->ready(shim, source, event.events);
+    }
+    leave(shim);
+    _exit(0);
+}
