@@ -55,6 +55,9 @@ void unit_start(void)
     argv[4] = getpwnam("sundog") ? "sundog" : "nobody";
     check(settings_load(&start_op, &settings, 5, argv), "settings");
     helper_register(unit_helper_calls);
+    for (const struct service *const *p = unit_services; *p; p++)
+        if ((*p)->prepare)
+            (*p)->prepare();
     check(helper_start(&start_op, &settings), "helper");
 }
 
