@@ -1,4 +1,5 @@
 /* The table of providers: each api/x_api.c exports its own; these are the resource manager's. */
+#include "api/container_instance.h"
 #include "api/provider.h"
 #include "api/registry_api.h"
 
@@ -139,14 +140,11 @@ static const struct provider quota = {.name = "Microsoft.Quota",
                                       .operations = quota_operations};
 
 /* Known by name, so that clients can register them; they come with a later Sundog. */
-static const struct provider instances = {.name = "Microsoft.ContainerInstance",
-                                          .display = "Microsoft Container Instance",
-                                          .not_built = true};
 static const struct provider clusters = {.name = "Microsoft.ContainerService",
                                          .display = "Microsoft Container Service",
                                          .not_built = true};
 
 const struct provider *const providers[] = {
     &resources,         &authorization, &subscription, &insights, &quota,
-    &registry_provider, &instances,     &clusters,     NULL,
+    &registry_provider, &container_instance_provider,     &clusters,     NULL,
 };

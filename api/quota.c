@@ -8,6 +8,7 @@
 #include "core/hub.h"
 #include "core/seal.h"
 #include "core/snapshot.h"
+#include "instances/group.h"
 
 #define REQUEST "number, id, name, location, value, who, api.iso(at) AS at"
 
@@ -65,7 +66,31 @@ static const struct quota registries = {.provider = "Microsoft.ContainerRegistry
                                         .standard = 5000,
                                         .most = 100000,
                                         .counted = &stmts[COUNT_TYPE]};
-const struct quota *const quotas[] = {&quota_groups, &quota_of_type, &registries, NULL};
+static const struct quota container_groups = {.provider = "Microsoft.ContainerInstance",
+                                              .name = "ContainerGroups",
+                                              .display = "Container Groups",
+                                              .type = "Microsoft.ContainerInstance/containerGroups",
+                                              .standard = 100,
+                                              .most = 10000,
+                                              .counted = &stmts[COUNT_TYPE]};
+
+static enum fault cores_used(struct op *op, const char *subscription, int64_t *ret)
+{
+    int64_t groups, millis;
+
+    TRY(container_group_usage(op, subscription, &groups, &millis));
+    *ret = (millis + 999) / 1000;
+    return OK;
+}
+
+const struct quota quota_cores = {.provider = "Microsoft.ContainerInstance",
+                                  .name = "StandardCores",
+                                  .display = "Standard SKU Cores",
+                                  .standard = 100,
+                                  .most = 10000,
+                                  .used = cores_used};
+const struct quota *const quotas[] = {&quota_groups,     &quota_of_type, &registries,
+                                      &container_groups, &quota_cores,   NULL};
 
 const struct quota *quota_find(const char *provider, const char *name)
 {
@@ -165,6 +190,8 @@ enum fault quota_usage(struct op *op, const char *subscription, const struct quo
 {
     struct db_rows rows;
 
+    if (quota->used)
+        return quota->used(op, subscription, ret);
     TRY(db_query(op, quota->counted, &rows, DB_TEXT(subscription),
                  DB_TEXT(quota->type ? id_lower(op, quota->type) : NULL)));
     if (!db_next(&rows))

@@ -16,9 +16,12 @@ struct quota {
     const char *type;              /* full type that is counted; NULL: any */
     int64_t standard, most;        /* until changed; what it can be raised to */
     const struct db_stmt *counted; /* $1 subscription, $2 type in lower case: row n */
+    /* Instead of counted: the service knows. */
+    enum fault (*used)(struct op *op, const char *subscription, int64_t *ret);
 };
 
 extern const struct quota quota_groups;    /* resource groups of a subscription */
+extern const struct quota quota_cores;     /* of container groups, whole ones */
 extern const struct quota quota_of_type;   /* resources of any one type in one group */
 extern const struct quota *const quotas[]; /* all, NULL-terminated */
 

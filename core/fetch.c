@@ -187,6 +187,11 @@ static void set_options(struct transfer *t, struct curl_slist *headers)
     curl_easy_setopt(h, CURLOPT_XFERINFODATA, t);
     if (ca_file)
         curl_easy_setopt(h, CURLOPT_CAINFO, ca_file);
+    if (ask->direct) {
+        curl_easy_setopt(h, CURLOPT_PROXY, "");
+        curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
     set_method(h, ask);
 }
 

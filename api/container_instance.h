@@ -1,0 +1,98 @@
+/*
+ * The management face of container groups (Microsoft.ContainerInstance): what its files share. Rows
+ * and rules are instances/group.h's; here are JSON, ids and answers.
+ */
+#ifndef SUNDOG_API_CONTAINER_INSTANCE_H
+#define SUNDOG_API_CONTAINER_INSTANCE_H
+
+#include "api/provider.h"
+#include "instances/group.h"
+
+#define ACI_NAMESPACE "Microsoft.ContainerInstance"
+#define ACI_TYPE      ACI_NAMESPACE "/containerGroups"
+
+extern const struct provider container_instance_provider;
+extern const struct service container_instance_service;
+
+/* ---- shapes: which members a body may have (container_group_shape.c) ---- */
+
+enum shape_kind {
+    SHAPE_TEXT,
+    SHAPE_INT,
+    SHAPE_NUMBER,
+    SHAPE_BOOL,
+    SHAPE_OBJECT,
+    SHAPE_LIST,
+    SHAPE_TEXTS,
+    SHAPE_MAP,
+    SHAPE_ANY
+};
+enum shape_flag {
+    SHAPE_REQUIRED = 1,
+    SHAPE_READ_ONLY = 2, /* dropped: what is read can be put back */
+    SHAPE_SECRET = 4,    /* never shown again */
+    SHAPE_IGNORED = 8,   /* kept and shown, without effect: named in x-sundog-ignored */
+    SHAPE_DEFAULTED = 16 /* IGNORED, but not when it is the first of words */
+};
+struct shape {
+    const char *name;
+    enum shape_kind kind;
+    unsigned flags;
+    int64_t min, max;         /* TEXT: bytes; INT: value; LIST, TEXTS, MAP: items */
+    const char *const *words; /* TEXT: one of these, NULL ends */
+    const struct shape *of;   /* OBJECT, LIST: members */
+};
+extern const struct shape container_group_shape[]; /* {"properties", "zones", "identity", …} */
+
+/*
+ * The body in canonical spelling: names as the tables have them, null and read-only members
+ * dropped. INVALID with code and target for what no table knows or does not fit. ignored: a text
+ * that names what has no effect.
+ */
+enum fault shape_read(struct op *op, const struct shape *shape, json_t *value, const char *path,
+                      struct text *ignored, json_t **ret);
+/* A copy without secrets. */
+json_t *shape_public(struct op *op, const struct shape *shape, const json_t *value);
+
+/* ---- container_group_json.c ---- */
+
+struct container_group_body {
+    const char *location, *tags;
+    json_t *full; /* {"properties", "zones", "identity"} with secrets and defaults */
+    bool has_public;
+    const char *label; /* with its scope's suffix; or NULL */
+    bool system_identity;
+    int64_t cpu_millis;
+};
+/* All that can be checked without rows. previous: the document it replaces, with secrets, whose
+   secrets stay where the body has none; NULL: none. Sets x-sundog-ignored. */
+enum fault container_group_body_read(struct call *c, const json_t *previous,
+                                     struct container_group_body *ret);
+/* "properties" as shown. view: with instanceViews. */
+enum fault container_group_properties(struct op *op, const struct container_group *g, bool view,
+                                      json_t **ret);
+/* container_group_check.c: limits and what must fit together. */
+enum fault container_group_check(struct op *op, const char *name, const json_t *properties);
+
+/* An operation's row, within the open transaction, whose end is that of this generation. */
+struct operation;
+enum fault container_group_operation(struct call *c, const char *location,
+                                     const struct container_group_written *written,
+                                     struct operation *o);
+
+/* ---- handlers ---- */
+
+/* container_group_action.c */
+enum fault container_group_start_api(struct call *c);
+enum fault container_group_stop_api(struct call *c);
+enum fault container_group_restart_api(struct call *c);
+enum fault container_group_logs_api(struct call *c);
+enum fault container_group_exec_api(struct call *c);
+enum fault container_group_attach_api(struct call *c);
+enum fault container_group_outbound_api(struct call *c);
+/* container_instance_locations.c */
+enum fault container_usages_api(struct call *c);
+enum fault container_cached_images_api(struct call *c);
+enum fault container_capabilities_api(struct call *c);
+
+#endif
