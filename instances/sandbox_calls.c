@@ -59,7 +59,7 @@ static void close_base(struct base *base)
 
 static enum fault open_base(struct op *op, const struct helper_job *job, struct base *ret)
 {
-    AUTO_CLOSE int run = -1, crun = -1;
+    AUTO_CLOSE int run = -1, crun = -1, seccomp = -1;
 
     *ret = (struct base){.data = -1, .sandboxes = -1, .run_fd = -1, .s = -1};
     ret->run = run_folder(op, job->settings->data);
@@ -68,6 +68,7 @@ static enum fault open_base(struct op *op, const struct helper_job *job, struct 
     TRY(folder_open(op, "/run", &run));
     TRY(folder_enter(op, run, strrchr(ret->run, '/') + 1, 0755, 0, &ret->run_fd));
     TRY(folder_enter(op, ret->run_fd, "crun", 0700, 0, &crun));
+    TRY(folder_enter(op, ret->run_fd, "seccomp", 0700, 0, &seccomp));
     return folder_enter(op, ret->run_fd, "s", 0750, job->gid, &ret->s);
 }
 
@@ -289,12 +290,14 @@ static enum fault make_etc(struct op *op, const struct sandbox_spec *spec, struc
                         BYTES(arena_printf(&op->arena, "%s\n", spec->hostname)), 0644);
 }
 
-/* Mounts of our own, which end with us; the host's come and go as before. */
+/* Mounts of our own, which end with us; the host's come and go as before. crun refuses hybrid
+   trees, and makes folders where the v2 tree would be: in memory that is ours. */
 static enum fault enter_mounts(struct op *op, const struct cgroups *cgroups)
 {
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
         return fail(op, UNAVAILABLE, "cannot make a mount namespace: %s", strerror(errno));
-    if (cgroups->hidden && umount2(cgroups->hidden, MNT_DETACH) < 0) /* crun refuses hybrid trees */
+    if (cgroups->hidden && mount("tmpfs", cgroups->hidden, "tmpfs",
+                                 MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700,size=1m") < 0)
         return fail(op, UNAVAILABLE, "cannot hide %s: %s", cgroups->hidden, strerror(errno));
     return OK;
 }
@@ -349,7 +352,7 @@ static enum fault make_folders(struct op *op, const struct base *base, const cha
     TRY(folder_enter(op, base->sandboxes, id, 0750, gid, &shim->folder));
     TRY(folder_enter(op, shim->folder, "logs", 0750, gid, &shim->logs));
     shim->data = dup(base->data);
-    return OK;
+    return folder_enter(op, base->run_fd, "seccomp", 0700, 0, &shim->filters);
 }
 
 static enum fault make_all(struct op *op, const struct helper_job *job, const struct base *base,

@@ -15,4 +15,11 @@ json_t *seccomp_default(const char *const *capabilities);
    INVALID: it is none. */
 enum fault seccomp_given(struct op *op, const char *text, json_t **ret);
 
+/* Filters that a runtime has made of profiles, kept in a folder of root's by name: the profile's
+   hash. */
+const char *seccomp_filter_name(struct op *op, const char *profile);
+enum fault seccomp_filter_read(struct op *op, int folder, const char *name, struct bytes *ret);
+enum fault seccomp_filter_keep(struct op *op, int folder, const char *name, const char *made);
+const char *seccomp_filter_text(struct op *op, struct bytes filter); /* base64 */
+
 #endif

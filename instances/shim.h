@@ -84,6 +84,7 @@ struct shim {
     const char *crun_root; /* RUN/crun */
     const char *cgroup;    /* "/sundog-1a2b3c/<id>" */
     int data, folder, run_fd, logs;
+    int filters; /* RUN/seccomp */
     unsigned gid;
     struct cgroups cgroups;
     int epoll, listener, signals;
@@ -137,6 +138,7 @@ struct prepare {
 };
 enum fault prepare_container(struct op *op, struct shim *shim, void *prepare);
 enum fault clean_container(struct op *op, struct shim *shim, void *name);
+enum fault write_json(struct op *op, int at, const char *name, const json_t *json);
 
 /* ---- shim_exec.c ---- */
 enum fault shim_exec(struct op *op, struct shim *shim, struct conn *conn, const json_t *with);

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/sha.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "instances/sandbox_json.h"
+#include "instances/seccomp.h"
 #include "instances/shim.h"
 
 #define READ_MAX 32768
@@ -122,6 +124,21 @@ static void took_terminal(struct shim *shim, struct container *container, struct
         shim_listen(shim, &container->out.source, EPOLLIN);
 }
 
+/* The first container of a profile leaves the filter for all others. */
+static void keep_filter(struct op *op, const struct shim *shim, const struct container *container)
+{
+    char name[2 * SHA256_DIGEST_LENGTH + 1] = "";
+    AUTO_CLOSE int fd =
+        open(container_path(op, shim, container->name, "profile"), O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || read(fd, name, sizeof(name) - 1) != (ssize_t)sizeof(name) - 1)
+        return;
+    if (seccomp_filter_keep(op, shim->filters, name,
+                            arena_printf(&op->arena, "%s/%s.%s/seccomp.bpf", shim->crun_root,
+                                         shim->id, container->name)) != OK)
+        op_clear_fault(op); /* it is made again next time */
+}
+
 static void started(struct shim *shim, struct job *job, int status)
 {
     struct container *container = job->container;
@@ -137,6 +154,7 @@ static void started(struct shim *shim, struct job *job, int status)
         container->pid = read_pid_file(container_path(&op, shim, container->name, "pid"));
         container->phase = CONTAINER_RUNNING;
         container->started_us = wall_us();
+        keep_filter(&op, shim, container);
         if (container->terminal)
             took_terminal(shim, container, job);
     } else {

@@ -62,7 +62,7 @@ bool shim_run_ended(struct shim *shim, pid_t pid, int status)
 
 struct exec_prepare {
     const struct exec_spec *spec;
-    const char *container, *path;
+    const char *container, *name; /* of the file, in RUN/s/<id> */
 };
 
 static enum fault read_config(struct op *op, const char *path, json_t **ret)
@@ -79,16 +79,13 @@ static enum fault read_config(struct op *op, const char *path, json_t **ret)
 static enum fault prepare_exec(struct op *op, struct shim *shim, void *arg)
 {
     const struct exec_prepare *prepare = arg;
-    AUTO_CLOSE int root = -1, fd = -1;
+    AUTO_CLOSE int root = -1;
     json_t *config = NULL, *process = NULL;
 
     TRY(read_config(op, container_path(op, shim, prepare->container, "config.json"), &config));
     TRY(folder_open(op, container_path(op, shim, prepare->container, "root"), &root));
     TRY(oci_exec_process(op, config, prepare->spec, root, &process));
-    fd = open(prepare->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 || json_dumpfd(process, fd, JSON_COMPACT) < 0)
-        return fail(op, UNAVAILABLE, "cannot write %s: %s", prepare->path, strerror(errno));
-    return OK;
+    return write_json(op, shim->run_fd, prepare->name, process);
 }
 
 /* ---- asked, and done ---- */
@@ -172,7 +169,7 @@ static enum fault fork_exec(struct op *op, struct shim *shim, struct job *job,
 {
     struct run *run = job->run;
     const char *arguments[16], *path = run_path(op, shim, run->number, "json");
-    struct exec_prepare prepare = {spec, name, path};
+    struct exec_prepare prepare = {spec, name, strrchr(path, '/') + 1};
     struct child child = {
         .run = prepare_exec,
         .arg = &prepare,

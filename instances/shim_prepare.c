@@ -1,6 +1,7 @@
 /* What the supervisor's children do before they become crun: clean up, mount, write config.json. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include "instances/layer.h"
 #include "instances/oci_spec.h"
 #include "instances/sandbox_folder.h"
+#include "instances/seccomp.h"
 #include "instances/shim.h"
 #include "instances/volume.h"
 
@@ -86,7 +88,6 @@ static const char *overlay_options(struct op *op, const char *const *layers, int
 static enum fault mount_root(struct op *op, struct shim *shim, const struct container_spec *spec,
                              int folder, const char *target)
 {
-    unsigned long flags = spec->privileged ? 0 : MS_NODEV;
     const char *options = overlay_options(op, spec->layers, folder);
     AUTO_CLOSE int layers = -1;
 
@@ -95,9 +96,9 @@ static enum fault mount_root(struct op *op, struct shim *shim, const struct cont
         return fail_on(op, "image", UNSUPPORTED, "the image has too many layers");
     if (fchdir(layers) < 0)
         return fail(op, UNAVAILABLE, "cannot enter the folder of layers: %s", strerror(errno));
-    if (mount("overlay", target, "overlay", flags,
-              arena_printf(&op->arena, "volatile,%s", options)) < 0 &&
-        mount("overlay", target, "overlay", flags, options) < 0)
+    if (mount("overlay", target, "overlay", 0, arena_printf(&op->arena, "volatile,%s", options)) <
+            0 &&
+        mount("overlay", target, "overlay", 0, options) < 0)
         return fail(op, UNAVAILABLE, "the layers cannot be mounted: %s", strerror(errno));
     return OK;
 }
@@ -167,17 +168,52 @@ static enum fault make_mounts(struct op *op, struct shim *shim, const struct con
 
 /* ---- config.json ---- */
 
-static enum fault write_config(struct op *op, struct shim *shim, const struct container_spec *spec,
-                               struct oci_context *context)
+enum fault write_json(struct op *op, int at, const char *name, const json_t *json)
 {
-    const char *path = container_path(op, shim, spec->name, "config.json");
-    AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    json_t *config;
+    char *text = json_dumps(json, JSON_COMPACT);
+    enum fault fault = fail(op, INTERNAL, "%s cannot be written as JSON", name);
+
+    if (!text)
+        return fault;
+    op_clear_fault(op);
+    fault = folder_write(op, at, name, BYTES(text), 0600);
+    free(text);
+    return fault;
+}
+
+/* crun takes 5 ms to make a filter of a profile, and would again for each container. It leaves the
+   filter beside its state: shim_container.c keeps it in RUN/seccomp by the profile's hash, and
+   from then on crun is handed that. */
+static enum fault reuse_filter(struct op *op, const struct shim *shim, int bundle, json_t *config)
+{
+    const json_t *profile = json_object_get(json_object_get(config, "linux"), "seccomp");
+    char *text = profile ? json_dumps(profile, JSON_COMPACT) : NULL;
+    struct bytes filter;
+    const char *name;
+
+    if (!text)
+        return OK;
+    name = seccomp_filter_name(op, text);
+    free(text);
+    if (seccomp_filter_read(op, shim->filters, name, &filter) != OK) {
+        op_clear_fault(op);
+        return folder_write(op, bundle, "profile", BYTES(name), 0600);
+    }
+    json_object_set_new(
+        config, "annotations",
+        json_pack("{s:s}", "run.oci.seccomp_bpf_data", seccomp_filter_text(op, filter)));
+    return OK;
+}
+
+static enum fault write_config(struct op *op, struct shim *shim, const struct container_spec *spec,
+                               const struct oci_context *context, int bundle)
+{
+    json_t *config = NULL;
 
     TRY(oci_config(op, spec, context, &config));
-    if (fd < 0 || json_dumpfd(config, fd, JSON_COMPACT) < 0)
-        return fail(op, UNAVAILABLE, "cannot write %s: %s", path, strerror(errno));
-    return OK;
+    if (strcmp(strrchr(shim->crun, '/'), "/crun") == 0)
+        TRY(reuse_filter(op, shim, bundle, config));
+    return write_json(op, bundle, "config.json", config);
 }
 
 enum fault prepare_container(struct op *op, struct shim *shim, void *arg)
@@ -201,5 +237,5 @@ enum fault prepare_container(struct op *op, struct shim *shim, void *arg)
     TRY(folder_open(op, context.rootfs, &root));
     context.root = root;
     TRY(make_mounts(op, shim, spec, &context));
-    return write_config(op, shim, spec, &context);
+    return write_config(op, shim, spec, &context, bundle);
 }

@@ -1,12 +1,14 @@
 """Sandboxes without a server: tests/runtime/driver.c, and what they leave on a machine."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import subprocess
 
 from harness import server
+from harness.leftovers import data_id, leftovers
 
 BUSYBOX = "/bin/busybox"
 
@@ -128,26 +130,13 @@ def busybox_root(root):
 # ---- what is left behind ----
 
 
-def run_folder(folder):
-    digest = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()
-    return f"/run/sundog-{digest[:6]}"
-
-
-def leftovers(folder):
-    """Everything of this DIR's containers that the kernel or the disk still has."""
-    mark = os.path.basename(run_folder(folder))
-    found = []
-    for root, folders, _ in os.walk("/sys/fs/cgroup"):
-        found += [f"cgroup {root}/{name}" for name in folders if mark in name]
+def left(data):
+    """Everything of this DIR's containers that the kernel or the disk still has; empty: nothing."""
+    mark = f"sundog-{data_id(data)}"
+    found = [f"{kind}: {what}" for kind, things in leftovers(data).items() for what in things]
     for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/mountinfo") as mounts:
-                found += [f"mount of {pid}" for line in mounts if mark in line or folder in line]
-            with open(f"/proc/{pid}/cgroup") as groups:
-                found += [f"process {pid}" for line in groups if mark in line]
-        except (FileNotFoundError, ProcessLookupError, OSError):
-            continue
-    for parent in (f"{run_folder(folder)}/s", f"{run_folder(folder)}/crun", f"{folder}/sandboxes"):
-        if os.path.isdir(parent):
-            found += [f"{parent}/{name}" for name in os.listdir(parent)]
+        with contextlib.suppress(OSError):
+            for file in ("mountinfo", "cgroup"):
+                with open(f"/proc/{pid}/{file}") as lines:
+                    found += [f"{file} of {pid}: {line}" for line in lines if mark in line]
     return found
