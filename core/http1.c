@@ -628,7 +628,9 @@ static int64_t time_limit_ms(const struct http1 *h)
     case H1_LINGER:
         return LINGER_MS;
     case H1_STREAM:
-        return h->stream_writing ? s->body_timeout_s * 1000 : INT64_MAX;
+        /* a terminal may stand still for as long as somebody looks at it */
+        return h->stream_writing && h->call->reply.status != 101 ? s->body_timeout_s * 1000
+                                                                 : INT64_MAX;
     case H1_BUSY:
         break;
     }

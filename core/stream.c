@@ -106,7 +106,19 @@ struct stream_part *stream_take(struct stream *s, bool *ret_end)
     s->queued = 0;
     *ret_end = s->ended;
     pthread_mutex_unlock(&s->lock);
+    if (parts && s->on_room)
+        s->on_room(s);
     return parts;
+}
+
+size_t stream_queued(struct stream *s)
+{
+    size_t queued;
+
+    pthread_mutex_lock(&s->lock);
+    queued = s->queued;
+    pthread_mutex_unlock(&s->lock);
+    return queued;
 }
 
 void stream_parts_free(struct stream_part *parts)

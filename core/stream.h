@@ -22,6 +22,8 @@ struct stream {
     void (*on_data)(struct stream *stream, struct bytes data);
     /* Once, on the loop: the client left, or the end was sent. Nothing follows. May be NULL. */
     void (*on_close)(struct stream *stream);
+    /* On the loop, with no lock held: what waited was taken, there is room again. May be NULL. */
+    void (*on_room)(struct stream *stream);
     void *user;
 
     /* owned by core/stream.c and the transports */
@@ -42,6 +44,8 @@ struct stream *stream_open(struct call *c, int status);
 /* Copy data to the client's queue. False: it has left, was ended, or is too slow (and is cut off).
  */
 bool stream_send(struct stream *stream, struct bytes data);
+/* Bytes that wait for the client: who watches them never makes it too slow. */
+size_t stream_queued(struct stream *stream);
 void stream_end(struct stream *stream); /* after what is queued */
 void stream_release(struct stream *stream);
 
