@@ -151,6 +151,15 @@ static void set_registry_suffix(struct op *op)
     snprintf(registry_suffix, sizeof(registry_suffix), ".azurecr.localhost%.10s", port);
 }
 
+const char *const *server_addresses(struct op *op)
+{
+    const char **addresses = arena_alloc(&op->arena, (n_listeners + 1) * sizeof(*addresses));
+
+    for (size_t i = 0; i < n_listeners; i++)
+        addresses[i] = listen_address(op, listeners[i].fd);
+    return addresses;
+}
+
 static enum fault bind_sockets(struct op *op, const struct settings *s)
 {
     TRY(bind_all(op, s->listen, true, "--listen", false));

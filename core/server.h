@@ -19,6 +19,10 @@ int server_run(struct settings *settings, const struct service *const *services)
  */
 const char *server_registry_suffix(void);
 
+/* "127.0.0.1:8443", "[::1]:41233", …: where it really listens; NULL-terminated, in op's arena.
+   Constant from before services start. */
+const char *const *server_addresses(struct op *op);
+
 /* true once requests may come and the database answers (GET /readyz). */
 bool server_ready(void);
 

@@ -1,5 +1,6 @@
 #include "instances/image.h"
 
+#include "core/server.h"
 #include "instances/image_parts.h"
 #include "instances/layer.h"
 #include "registry/registry.h"
@@ -73,7 +74,7 @@ enum fault image_cached(struct op *op, const char *last, int64_t max, const char
 
 enum fault image_start(struct op *op, const struct settings *settings)
 {
-    image_name_start(settings);
+    image_name_start(settings, server_addresses(op));
     TRY(layer_start(op, settings));
     return image_job_start(op, settings);
 }

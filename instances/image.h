@@ -30,8 +30,9 @@ enum fault image_name_parse(struct op *op, const char *text, struct image_name *
 /* Does a credential's server ("https://index.docker.io/v1/", "sundog.azurecr.io") mean the registry
    that a name is at? */
 bool image_server_is(struct op *op, const char *server, const struct image_name *name);
-/* For image_name_parse: which hosts and ports are ours. image_start does it. */
-void image_name_start(const struct settings *settings);
+/* For image_name_parse: which hosts and ports are ours. addresses: where we listen, NULL ends.
+   image_start does it. */
+void image_name_start(const struct settings *settings, const char *const *addresses);
 
 /* ---- from name to container ---- */
 

@@ -2,6 +2,7 @@
  * Names of images as users write them, and which registry each means.
  */
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,10 +14,18 @@
 #define HOST_MAX       255
 #define DOCKER_HUB     "docker.io"
 
-static const struct settings *settings;
+#define ADDRESSES (2 * LISTEN_MAX)
 
-void image_name_start(const struct settings *s)
+static const struct settings *settings;
+static char addresses[ADDRESSES + 1][64]; /* where we listen; "" ends */
+
+void image_name_start(const struct settings *s, const char *const *listening)
 {
+    size_t n = 0;
+
+    for (; *listening && n < ADDRESSES; listening++)
+        snprintf(addresses[n++], sizeof(addresses[0]), "%s", *listening);
+    addresses[n][0] = '\0';
     settings = s;
 }
 
@@ -92,13 +101,14 @@ static bool is_any(const char *address, size_t len)
            (len == 4 && strncmp(address, "[::]", 4) == 0);
 }
 
-/* Does host, with this port or its scheme's own, reach what listens at address? */
-static bool reaches(const char *host, const char *address, const char *own_port)
+/* Does host, with its port or a scheme's own, reach what listens at address? */
+static bool reaches(const char *host, const char *address)
 {
     const char *host_port, *port;
     size_t host_len = split_port(host, &host_port), len = split_port(address, &port);
 
-    if (strcmp(*host_port ? host_port : own_port, port) != 0)
+    if (*host_port ? strcmp(host_port, port) != 0
+                   : strcmp(port, "443") != 0 && strcmp(port, "80") != 0)
         return false;
     if (host_len == len && strncasecmp(host, address, len) == 0)
         return true;
@@ -123,11 +133,8 @@ static bool is_ours(const char *host)
 {
     if (!settings)
         return false;
-    for (size_t i = 0; settings->listen[i]; i++)
-        if (reaches(host, settings->listen[i], "443"))
-            return true;
-    for (size_t i = 0; settings->plain_listen[i]; i++)
-        if (reaches(host, settings->plain_listen[i], "80"))
+    for (size_t i = 0; addresses[i][0]; i++)
+        if (reaches(host, addresses[i]))
             return true;
     return is_public_url(host);
 }

@@ -11,12 +11,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .tls_names = {"sundog.test"},
         .public_url = "https://cloud.example"
     };
+    static const char *const addresses[] = {"127.0.0.1:8443", "[::1]:8443", "0.0.0.0:8480", NULL};
     struct image_name name;
     struct op op;
     char *text;
 
     op_init(&op);
-    image_name_start(&settings);
+    image_name_start(&settings, addresses);
     text = arena_strndup(&op.arena, data, size);
     if (image_name_parse(&op, text, &name) == OK) {
         MUST(repository_name_is_valid(name.repository));

@@ -24,6 +24,8 @@ static const struct settings listens = {
     .public_url = "https://cloud.example:9000",
 };
 
+static const char *const addresses[] = {"127.0.0.1:8443", "[::1]:8443", "127.0.0.1:8480", NULL};
+
 static void test_names(void)
 {
     static const struct {
@@ -68,7 +70,7 @@ static void test_names(void)
         {"_public.azurecr.io/x",                      NULL,     NULL,                            NULL,            NULL    },
     };
 
-    image_name_start(&listens);
+    image_name_start(&listens, addresses);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct image_name name;
         enum fault fault;
@@ -92,7 +94,6 @@ static void test_names(void)
         }
         op_free(&op);
     }
-    image_name_start(unit_settings());
 }
 
 static void test_servers(void)
@@ -113,7 +114,7 @@ static void test_servers(void)
         {"localhost:5000",              "localhost:5001/a",                  false},
     };
 
-    image_name_start(&listens);
+    image_name_start(&listens, addresses);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct image_name name;
         struct op op;
@@ -123,7 +124,6 @@ static void test_servers(void)
         CU_ASSERT_EQUAL(image_server_is(&op, cases[i].server, &name), cases[i].same);
         op_free(&op);
     }
-    image_name_start(unit_settings());
 }
 
 /* ---- documents ---- */
