@@ -76,6 +76,23 @@ static const struct object *by_header(struct call *c)
     return NULL;
 }
 
+static const char *(*workload_at)(struct op *op, const char *client_address);
+
+void managed_identity_set_workload(const char *(*principal_of)(struct op *op,
+                                                               const char *client_address))
+{
+    workload_at = principal_of;
+}
+
+/* The kernel says who asks: containers' packets come with their own address. */
+static const struct object *by_address(struct call *c)
+{
+    const char *principal = workload_at ? workload_at(&c->op, c->client) : NULL;
+    const struct object *o = principal ? directory_object(directory_hold(&c->op), principal) : NULL;
+
+    return o && o->enabled ? o : NULL;
+}
+
 static enum fault identify(struct call *c, const struct object **ret)
 {
     const char *metadata = call_header(c, "metadata");
@@ -84,10 +101,13 @@ static enum fault identify(struct call *c, const struct object **ret)
     if (imds && (!metadata || strcasecmp(metadata, "true") != 0))
         return fail_on(&c->op, "90010", INVALID, "Required metadata header not specified");
     *ret = by_header(c); /* too long to be guessed, and many workloads share an address */
+    if (!*ret && imds && !call_header(c, "x-identity-header"))
+        *ret = by_address(c);
     if (*ret)
         return OK;
     return fail_on(&c->op, "70000", INVALID,
-                   "Identity not found: no X-IDENTITY-HEADER of a managed identity was shown");
+                   "Identity not found: no X-IDENTITY-HEADER of a managed identity was shown, and "
+                   "none belongs to this address");
 }
 
 /* Somebody else's identity is never given, whatever it is named by. */

@@ -34,7 +34,7 @@ struct container_row {
     const char *image; /* JSON (group_image.c), or NULL: not known yet */
     int64_t starts, restarts, failures;
     enum container_show state;
-    const char *detail; /* "Completed", "CrashLoopBackOff: …"; "" */
+    const char *detail; /* "Completed", "CrashLoopBackOff"; "" */
     int64_t exit_code;  /* TERMINATED */
     int64_t started_us, finished_us, next_start_us;
     const char *previous; /* JSON: the state before; or NULL */

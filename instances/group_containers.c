@@ -41,7 +41,7 @@ static void ended(struct op *op, struct group_pass *p, struct container_row *row
     row->detail = "";
     if (delay_s == 0)
         return;
-    row->detail = "CrashLoopBackOff: Back-off restarting failed container";
+    row->detail = "CrashLoopBackOff";
     pass_event(op, p, row->name, true, "BackOff", "Back-off restarting failed container");
 }
 

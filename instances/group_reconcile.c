@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/managed_identity.h"
 #include "core/db.h"
 #include "core/hub.h"
 #include "core/json.h"
@@ -428,6 +429,17 @@ static enum fault adopt(struct op *op)
     return OK;
 }
 
+/* Of the group that has this address. */
+static const char *identity_at(struct op *op, const char *client_address)
+{
+    int64_t index = network_index(RANGE_PRIVATE, client_address);
+    const char *principal = NULL;
+
+    if (index >= 0 && group_by_private_index(op, index, &principal) != OK)
+        op_clear_fault(op);
+    return principal;
+}
+
 enum fault container_groups_start(struct op *op, const struct settings *settings)
 {
     group_store_open(data_id(op, settings->data));
@@ -439,6 +451,7 @@ enum fault container_groups_start(struct op *op, const struct settings *settings
     probes_start();
     sandbox_on_event(on_event);
     image_on_event(on_event);
+    managed_identity_set_workload(identity_at);
     reconciler_add_after(reconciler, HOST_KEY, HOST_SEEN_MS);
     return adopt(op);
 }
