@@ -476,6 +476,31 @@ int console_take(struct job *job)
 
 /* ---- ends of children ---- */
 
+static bool known_ended(struct shim *shim, pid_t pid, int status)
+{
+    return shim_container_ended(shim, pid, status) || shim_run_ended(shim, pid, status);
+}
+
+/* crun leaves a process between itself and what it starts. When that ends, what was started is
+   ours, and may end, before crun has ended and told us its pid. */
+static void keep_stray(struct shim *shim, pid_t pid, int status)
+{
+    if (!shim->jobs)
+        return;
+    if (shim->n_strays == ARRAY_LEN(shim->strays))
+        memmove(shim->strays, shim->strays + 1, --shim->n_strays * sizeof(*shim->strays));
+    shim->strays[shim->n_strays++] = (struct stray){pid, status};
+}
+
+static void look_at_strays(struct shim *shim)
+{
+    for (size_t i = 0; i < shim->n_strays; i++)
+        if (shim->strays[i].pid && known_ended(shim, shim->strays[i].pid, shim->strays[i].status))
+            shim->strays[i].pid = 0;
+    if (!shim->jobs)
+        shim->n_strays = 0;
+}
+
 static void job_end(struct shim *shim, struct job *job, int status)
 {
     for (struct job **at = &shim->jobs; *at; at = &(*at)->next)
@@ -490,6 +515,7 @@ static void job_end(struct shim *shim, struct job *job, int status)
         unlink(job->console_path);
     }
     free(job);
+    look_at_strays(shim);
 }
 
 static bool job_ended(struct shim *shim, pid_t pid, int status)
@@ -502,22 +528,6 @@ static bool job_ended(struct shim *shim, pid_t pid, int status)
     return false;
 }
 
-/* What crun has started becomes ours when crun ends, in one moment of the kernel's: whose end we
-   see and do not know is therefore one whose crun has ended, too. */
-static void reap_jobs(struct shim *shim)
-{
-    struct job *next;
-    int status;
-
-    for (struct job *job = shim->jobs; job; job = next) {
-        next = job->next;
-        if (waitpid(job->pid, &status, WNOHANG) == job->pid) {
-            job_end(shim, job, status);
-            next = shim->jobs; /* the list may be another */
-        }
-    }
-}
-
 static void on_signal(struct shim *shim, struct source *source, unsigned events)
 {
     struct signalfd_siginfo info;
@@ -528,15 +538,9 @@ static void on_signal(struct shim *shim, struct source *source, unsigned events)
     while (read(source->fd, &info, sizeof(info)) == sizeof(info))
         if (info.ssi_signo == SIGTERM)
             shim->id = NULL; /* the loop ends */
-    reap_jobs(shim);
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (job_ended(shim, pid, status) || shim_container_ended(shim, pid, status) ||
-            shim_run_ended(shim, pid, status))
-            continue;
-        reap_jobs(shim);
-        if (!shim_container_ended(shim, pid, status))
-            (void)shim_run_ended(shim, pid, status);
-    }
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (!job_ended(shim, pid, status) && !known_ended(shim, pid, status))
+            keep_stray(shim, pid, status);
 }
 
 /* ---- the whole ---- */

@@ -94,6 +94,12 @@ struct shim {
     struct job *jobs;
     struct run *runs;
     unsigned counter;
+    /* Processes that ended while crun, which knows them, had not: whose is told when it has. */
+    struct stray {
+        pid_t pid;
+        int status;
+    } strays[32];
+    size_t n_strays;
 };
 
 /* Goes on until SIGTERM; then kills what runs and returns. */

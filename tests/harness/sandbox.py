@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
+import select
 import subprocess
 
 from harness import server
@@ -30,6 +31,8 @@ class Driver:
         return self
 
     def __exit__(self, *_):
+        if not self.process:
+            return
         self.process.stdin.close()
         status = self.process.wait()
         self.process.stdout.close()
@@ -41,12 +44,15 @@ class Driver:
         self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()
+        self.process = None
 
     def send(self, verb, **more):
         self.process.stdin.write(json.dumps({"do": verb, **more}) + "\n")
         self.process.stdin.flush()
 
     def receive(self):
+        ready, _, _ = select.select([self.process.stdout], [], [], server.HANG_S)
+        assert ready, "the driver hangs"
         line = self.process.stdout.readline()
         assert line, f"the driver is gone: {self.process.poll()}"
         return json.loads(line)
