@@ -15,6 +15,13 @@
     " observed, provisioning, state, fault_code, fault_text, begun_us, stopping_us, cloned,"       \
     " coalesce(public_index, -1) AS public_index, private_index, label, principal, version"
 
+/* $1 host, $2 … $3: the first index that nobody has is the first, or next to one that somebody has.
+ */
+#define FIRST_FREE(column)                                                                         \
+    "SELECT min(i) AS i FROM (SELECT $2::bigint AS i UNION ALL SELECT " column " + 1"              \
+    " FROM instances.container_group WHERE host = $1 AND " column " >= $2) AS c WHERE i <= $3"     \
+    " AND NOT EXISTS (SELECT FROM instances.container_group WHERE host = $1 AND " column " = i)"
+
 const char *const group_provisioning_words[] = {"Pending", "Creating", "Succeeded", "Failed"};
 const char *const group_state_words[] = {"Pending", "Running", "Succeeded", "Failed", "Stopped"};
 const char *const container_show_words[] = {"Waiting", "Running", "Terminated"};
@@ -30,7 +37,8 @@ enum {
     RETOUCH,
     NO_CONTAINERS,
     ADD_CONTAINER,
-    FREE_INDEX,
+    FREE_PUBLIC,
+    FREE_PRIVATE,
     WANT,
     WANT_BELOW,
     REKEY,
@@ -73,9 +81,8 @@ static const struct db_stmt stmts[] = {
     [NO_CONTAINERS] = {"DELETE FROM instances.container WHERE group_id = $1"},
     [ADD_CONTAINER] = {"INSERT INTO instances.container (group_id, position, name, init)"
                        " VALUES ($1, $2, $3, $4)"},
-    [FREE_INDEX] = {"SELECT i FROM generate_series($3::bigint, $4::bigint) AS i WHERE NOT EXISTS"
-                    " (SELECT FROM instances.container_group WHERE host = $1"
-                    " AND i = CASE WHEN $2 THEN public_index ELSE private_index END) LIMIT 1"},
+    [FREE_PUBLIC] = {FIRST_FREE("public_index")},
+    [FREE_PRIVATE] = {FIRST_FREE("private_index")},
     [WANT] = {"UPDATE instances.container_group SET wanted = $2, generation = generation + 1,"
               " version = version + 1 WHERE id = $1 AND wanted <> 2 RETURNING generation"},
     [WANT_BELOW] = {"UPDATE instances.container_group SET wanted = 2, generation = generation + 1,"
@@ -316,9 +323,9 @@ static enum fault find_free(struct op *op, enum range range, int64_t from, int64
 {
     struct db_rows rows;
 
-    TRY(db_query(op, &stmts[FREE_INDEX], &rows, DB_TEXT(this_host), DB_BOOL(range == RANGE_PUBLIC),
-                 DB_INT(from), DB_INT(to)));
-    *ret_index = db_next(&rows) ? db_int(&rows, "i") : -1;
+    TRY(db_query(op, &stmts[range == RANGE_PUBLIC ? FREE_PUBLIC : FREE_PRIVATE], &rows,
+                 DB_TEXT(this_host), DB_INT(from), DB_INT(to)));
+    *ret_index = db_next(&rows) && !db_is_null(&rows, "i") ? db_int(&rows, "i") : -1;
     return OK;
 }
 
