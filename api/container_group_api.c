@@ -250,10 +250,10 @@ static enum fault put(struct call *c)
     struct put put = {0};
     bool identity;
 
-    TRY(container_groups_supported(op));
     TRY(db_begin(op));
     TRY(read_old(c, &put));
     TRY(container_group_body_read(c, put.before, &put.body));
+    TRY(container_groups_supported(op));
     TRY(check_images(c, &put.body, put.there ? put.old.principal : NULL));
     TRY(put_rows(c, &put, &written, &parked->created));
     TRY(container_group_operation(c, put.wish.location, &written, &parked->operation));
@@ -547,11 +547,11 @@ static const struct provider_operation operations[] = {
 #define NOT_BUILT_KIND(kind) \
     NOT_BUILT(GET, S P "/" kind, kind, kind "/read"), \
     NOT_BUILT(GET, RG P "/" kind, kind, kind "/read"), \
-    NOT_BUILT(GET, RG P "/" kind "/{path+}", kind, kind "/read"), \
-    NOT_BUILT(PUT, RG P "/" kind "/{path+}", kind, kind "/write"), \
-    NOT_BUILT(PATCH, RG P "/" kind "/{path+}", kind, kind "/write"), \
-    NOT_BUILT(POST, RG P "/" kind "/{path+}", kind, kind "/write"), \
-    NOT_BUILT(DELETE, RG P "/" kind "/{path+}", kind, kind "/delete")
+    NOT_BUILT(GET, RG P "/" kind "/{item+}", kind, kind "/read"), \
+    NOT_BUILT(PUT, RG P "/" kind "/{item+}", kind, kind "/write"), \
+    NOT_BUILT(PATCH, RG P "/" kind "/{item+}", kind, kind "/write"), \
+    NOT_BUILT(POST, RG P "/" kind "/{item+}", kind, kind "/write"), \
+    NOT_BUILT(DELETE, RG P "/" kind "/{item+}", kind, kind "/delete")
 
 static const struct route routes[] = {
     {GET, S P "/containerGroups", ARM_SIGNED_IN, CALL, list, "container groups of a subscription",
