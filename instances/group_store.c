@@ -119,6 +119,13 @@ static const struct db_stmt stmts[] = {
                   " RETURNING key_hash"},
     [SEEN] = {"INSERT INTO instances.host (id) VALUES ($1)"
               " ON CONFLICT (id) DO UPDATE SET seen = now()"},
+    [COUNT_STATES] = {"SELECT state, count(*) AS n FROM instances.container_group WHERE host = $1"
+                      " GROUP BY state"},
+    [COUNT_RUNNING] = {"SELECT count(*) AS n FROM instances.container"
+                       " JOIN instances.container_group g ON g.id = group_id"
+                       " WHERE host = $1 AND container.state = 1"},
+    [SET_READY] = {"UPDATE instances.container SET ready = $3"
+                   " WHERE group_id = $1 AND name = $2 AND starts = $4 AND ready <> $3"},
     {0},
 };
 
