@@ -47,7 +47,8 @@ def test_what_there_is(arm, place):
         "id": at("Microsoft.ContainerRegistry", "quotas/registries"), "name": "registries", "type": "Microsoft.Quota/quotas",
         "properties": {"limit": {"limitObjectType": "LimitValue", "limitType": "Independent", "value": 5000}, "unit": "Count",
                        "name": {"value": "registries", "localizedValue": "Registries"}, "isQuotaApplicable": True, "properties": {}}}
-    assert arm.get(at("Microsoft.ContainerInstance", "quotas"))["value"] == []
+    listed = arm.get(at("Microsoft.ContainerInstance", "quotas"))["value"]
+    assert {q["name"]: q["properties"]["limit"]["value"] for q in listed} == {"ContainerGroups": 100, "StandardCores": 100}
     names = {o["name"] for o in arm.get("/providers/Microsoft.Quota/operations")["value"]}
     assert {"Microsoft.Quota/quotas/read", "Microsoft.Quota/quotas/write", "Microsoft.Quota/usages/read"} <= names
     assert arm.get(f"{sub}/providers/Microsoft.Quota")["registrationState"] == "Registered"
