@@ -125,6 +125,8 @@ static enum fault process(struct op *op, const struct container_spec *spec,
                      spec->no_new_privileges, "oomScoreAdj", OOM_SCORE_ADJ);
     if (!json)
         return fail(op, INVALID, "a text is not UTF-8");
+    if (spec->terminal)
+        json_object_set_new(json, "consoleSize", json_pack("{s:i,s:i}", "height", 24, "width", 80));
     *ret = json;
     return OK;
 }
@@ -308,6 +310,12 @@ enum fault oci_exec_process(struct op *op, json_t *config, const struct exec_spe
         json_object_set_new(process_json, "cwd", json_string(spec->cwd));
     json_object_set_new(process_json, "args", texts(spec->args));
     json_object_set_new(process_json, "terminal", json_boolean(spec->terminal));
+    if (spec->terminal) /* set before the program can ask */
+        json_object_set_new(process_json, "consoleSize",
+                            json_pack("{s:i,s:i}", "height", spec->rows ? spec->rows : 24, "width",
+                                      spec->cols ? spec->cols : 80));
+    else
+        json_object_del(process_json, "consoleSize");
     *ret = process_json;
     return OK;
 }

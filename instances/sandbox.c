@@ -149,11 +149,19 @@ enum fault sandbox_ask(struct op *op, const char *id, const char *call, json_t *
 {
     json_t *body = json_pack("{s:s,s:o*}", "call", call, "with", with);
     struct message answer = {0};
-    AUTO_CLOSE int fd = -1;
+    AUTO_CLOSE int fd = -1, again = -1;
+    enum fault fault;
 
     arena_defer(&op->arena, (void (*)(void *))json_decref, body);
     TRY(sandbox_connect(op, id, &fd));
-    TRY(message_call(op, fd, body, NULL, 0, &answer));
+    fault = message_call(op, fd, body, NULL, 0, &answer);
+    if (fault == UNAVAILABLE) { /* it may have died just now; if so, that is the reason */
+        const char *message = op->message;
+
+        TRY(sandbox_connect(op, id, &again));
+        return fail(op, fault, "%s", message);
+    }
+    TRY(fault);
     if (ret)
         *ret = answer;
     else

@@ -408,11 +408,16 @@ static enum fault prepare_shim(struct op *op, struct helper_job *job, const stru
     return OK;
 }
 
-static void undo(const struct helper_job *job, const struct base *base, const char *id)
+static void undo(const struct helper_job *job, const struct base *base,
+                 const struct sandbox_spec *spec, const char *run)
 {
+    const char *id = spec->id;
     struct op op;
 
     op_init(&op);
+    (void)umount2(arena_printf(&op.arena, "%s/etc", run), MNT_DETACH);
+    for (size_t i = 0; i < spec->n_volumes; i++)
+        (void)umount2(arena_printf(&op.arena, "%s/v/%s", run, spec->volumes[i].name), MNT_DETACH);
     (void)remove_all(&op, job, base, id); /* what is left is found by sandbox_list */
     op_free(&op);
 }
@@ -435,7 +440,7 @@ static enum fault call_create(struct op *op, struct helper_job *job)
     TRY(prepare_shim(op, job, &base, &spec, shim));
     fault = make_all(op, job, &base, &spec, shim);
     if (fault != OK) {
-        undo(job, &base, spec.id);
+        undo(job, &base, &spec, shim->run);
         return fault;
     }
     keep(shim);

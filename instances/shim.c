@@ -378,26 +378,27 @@ static const char *crun_says(struct op *op, const char *log)
     return found;
 }
 
-/* crun: "executable file `x` not found in $PATH: No such file or directory"; as docker says it. */
-static enum fault translate(struct op *op, const char *said, const char *what)
+/* What crun and runc say of programs that cannot be run, as docker's users know it. */
+static enum fault translate(struct op *op, const char *said, const char *program, const char *what)
 {
-    const char *begin = strstr(said, "executable file `"), *end, *name;
+    static const struct {
+        const char *said, *means;
+    } reasons[] = {
+        {"open executable: Permission denied",       "permission denied"                 },
+        {"open executable: Operation not permitted", "permission denied"                 },
+        {"xec format error",                         "exec format error"                 },
+        {"ermission denied: unknown",                "permission denied"                 },
+        {"xecutable file not found in $PATH",        "executable file not found in $PATH"},
+        {"no such file or directory: unknown",       "no such file or directory"         },
+    };
 
-    if (begin) {
-        begin += strlen("executable file `");
-        end = strchr(begin, '`');
-        name = arena_strndup(&op->arena, begin, end ? (size_t)(end - begin) : strlen(begin));
-        return fail_on(op, "args", INVALID,
-                       strchr(name, '/')
-                           ? "exec: \"%s\": stat %s: no such file or directory, or not executable"
-                           : "exec: \"%s\": executable file not found in $PATH%.0s",
-                       name, name);
-    }
-    if (strstr(said, "exec format error") || strstr(said, "Exec format error"))
-        return fail_on(op, "args", INVALID, "%s: exec format error", what);
-    if (strstr(said, "xecutable file not found in $PATH")) /* runc */
-        return fail_on(op, "args", INVALID, "%s",
-                       strstr(said, "exec: ") ? strstr(said, "exec: ") : said);
+    if (strstr(said, "executable file `"))
+        return fail_on(op, "args", INVALID, "exec: \"%s\": %s", program,
+                       strchr(program, '/') ? "no such file or directory"
+                                            : "executable file not found in $PATH");
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+        if (strstr(said, reasons[i].said))
+            return fail_on(op, "args", INVALID, "exec: \"%s\": %s", program, reasons[i].means);
     return fail(op, UNAVAILABLE, "%s: %s", what, said);
 }
 
@@ -413,7 +414,7 @@ enum fault job_fault(struct op *op, struct job *job, int status, const char *log
     if (n <= 0) {
         const char *said = log ? crun_says(op, log) : NULL;
 
-        return said ? translate(op, said, what)
+        return said ? translate(op, said, job->program, what)
                     : fail(op, UNAVAILABLE, "%s: it ended with status %d", what, status);
     }
     text[n] = '\0';

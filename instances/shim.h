@@ -59,7 +59,6 @@ struct run {
     pid_t pid;       /* 0: not yet */
     unsigned number; /* of its files */
     bool terminal;
-    int rows, cols;
     int fds[4]; /* the caller's ends: in, out, err, done */
 };
 
@@ -71,6 +70,7 @@ struct job {
     int report;  /* what went wrong before crun was run */
     int console; /* where crun sends the terminal; -1 */
     char console_path[108];
+    char program[128];           /* what is to be run, for messages */
     struct container *container; /* NULL for a run */
     struct run *run;
     void (*ended)(struct shim *shim, struct job *job, int status);

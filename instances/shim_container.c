@@ -3,6 +3,7 @@
 #include <openssl/sha.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -273,6 +274,7 @@ enum fault shim_start(struct op *op, struct shim *shim, struct conn *conn, const
     container->terminal = spec.terminal;
     container->busy = true;
     job = new_job(conn, container, started);
+    snprintf(job->program, sizeof(job->program), "%s", spec.args[0]);
     fault = start(op, shim, container, job, &spec);
     if (fault == OK)
         return WOULD_BLOCK;

@@ -1,10 +1,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,15 +98,11 @@ static const char *run_path(struct op *op, const struct shim *shim, unsigned num
 
 static enum fault take_terminal(struct op *op, struct job *job, struct run *run)
 {
-    struct winsize size = {.ws_row = (unsigned short)(run->rows ? run->rows : 24),
-                           .ws_col = (unsigned short)(run->cols ? run->cols : 80)};
-
     if (!run->terminal)
         return OK;
     run->fds[IN] = console_take(job);
     if (run->fds[IN] < 0)
         return fail(op, UNAVAILABLE, "no terminal could be had");
-    ioctl(run->fds[IN], TIOCSWINSZ, &size);
     return OK;
 }
 
@@ -204,8 +200,6 @@ static struct run *new_run(struct shim *shim, const struct exec_spec *spec)
     run->done = (struct source){-1, abandoned};
     run->number = shim->counter++;
     run->terminal = spec->terminal;
-    run->rows = spec->rows;
-    run->cols = spec->cols;
     for (int i = 0; i < ENDS; i++)
         run->fds[i] = -1;
     run->next = shim->runs;
@@ -232,6 +226,7 @@ enum fault shim_exec(struct op *op, struct shim *shim, struct conn *conn, const 
         abort();
     *job = (struct job){.conn = conn, .report = -1, .console = -1, .ended = running};
     job->run = new_run(shim, &spec);
+    snprintf(job->program, sizeof(job->program), "%s", spec.args[0]);
     fault = make_pipes(op, job->run, stdio);
     if (fault == OK)
         fault = fork_exec(op, shim, job, &spec, name, stdio);

@@ -12,7 +12,7 @@ import pytest
 from harness import leftovers
 from harness.machine import need
 from harness.sandbox import Driver, busybox_root, container, files_volume, left, make_layer
-from harness.server import fresh_folder
+from harness.server import fresh_folder, wait_until
 
 EMPTY, MEMORY, SHARE, GIT = 0, 1, 3, 4
 
@@ -142,7 +142,9 @@ def test_names_that_are_none(driver, image):
     "change, text",
     [
         ({"args": ["nosuch"]}, 'exec: "nosuch": executable file not found in $PATH'),
-        ({"args": ["/etc/passwd"]}, "/etc/passwd"),
+        ({"args": ["/etc/passwd"]}, 'exec: "/etc/passwd": permission denied'),
+        ({"args": ["/etc"]}, 'exec: "/etc": permission denied'),
+        ({"args": ["/bin/nosuch"]}, 'exec: "/bin/nosuch": no such file or directory'),
         ({"user": "nobody-here"}, "unable to find user nobody-here: no matching entries in passwd file"),
         ({"user": "app:nogroup"}, "unable to find group nogroup: no matching entries in group file"),
         ({"capAdd": ["NO_SUCH"]}, 'there is no capability "NO_SUCH"'),
@@ -209,10 +211,10 @@ def test_containers_share_the_network_and_nothing_else(driver, box, image):
     said = driver.run(
         box,
         "two",
-        "until wget -q -O - http://127.0.0.1:8000/; do :; done; ps | grep -c httpd; ls /www; ip -o link | wc -l",
+        "until wget -q -O - http://127.0.0.1:8000/; do :; done; ps > /ps; grep -c 'httpd -[f]' /ps; ls /www; ip -o link | wc -l",
         image,
     )[1]
-    assert said.startswith("hello\n1\n"), "the only httpd it sees is its own grep"
+    assert said.startswith("hello\n0\n"), "the other's process"
     assert "/www: No such file" in said
     assert said.endswith("\n1\n"), "loopback alone"
 
@@ -221,8 +223,8 @@ def test_rights(driver, box, image):
     said = driver.run(
         box,
         "app",
-        "grep -E 'CapEff|Seccomp:|NoNewPrivs' /proc/self/status; mount -t tmpfs x /mnt 2>&1; unshare -n true 2>&1;"
-        "echo 1 > /proc/sysrq-trigger; cat /proc/kcore | head -c 1 | wc -c; cat /sys/fs/cgroup/* 2>/dev/null | wc -c;"
+        "grep -E 'CapEff|Seccomp:|NoNewPrivs' /proc/self/status; mount -t tmpfs x /tmp 2>&1; unshare -n true 2>&1;"
+        "echo 1 > /proc/sys/kernel/hostname; cat /proc/kcore | head -c 1 | wc -c; cat /sys/fs/cgroup/* 2>/dev/null | wc -c;"
         "mknod /tmp/disk b 254 0 && cat /tmp/disk",
         image,
     )[1]
@@ -231,7 +233,7 @@ def test_rights(driver, box, image):
     assert "NoNewPrivs:\t0" in said
     assert "mount: permission denied" in said
     assert "unshare(0x40000000): Operation not permitted" in said
-    assert "/proc/sysrq-trigger: Read-only file system" in said
+    assert "/proc/sys/kernel/hostname: Read-only file system" in said
     assert "can't open '/tmp/disk'" in said or "disk: Operation not permitted" in said
 
 
@@ -244,9 +246,9 @@ def test_rights_changed(driver, box, image):
     assert "Seccomp:\t0" in driver.run(box, "app", read, image, seccomp="unconfined")[1]
     profile = '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ERRNO"}],"listenerPath":"/x"}'
     for _ in range(2):  # the second time with the filter that was kept
-        said = driver.run(box, "app", "mkdir /d; touch /f && ls /f", image, seccomp=profile)[1]
+        said = driver.run(box, "app", "mkdir /d 2>&1; touch /f && ls /f", image, seccomp=profile)[1]
         assert "mkdir: can't create directory '/d': Operation not permitted" in said and said.endswith("/f\n")
-    assert "ok" in driver.run(box, "app", "mount -t tmpfs x /mnt && echo ok", image, privileged=True)[1]
+    assert "ok" in driver.run(box, "app", "mount -t tmpfs x /tmp && echo ok", image, privileged=True)[1]
 
 
 def test_read_only(driver, box, image):
@@ -258,7 +260,7 @@ def test_read_only(driver, box, image):
 
 def test_what_is_shared_has_a_size(driver, box, image):
     code, said = driver.run(box, "app", "head -c 1000000 /dev/zero >> /etc/hosts", image)
-    assert code != 0 and "No space left" in said
+    assert code != 0 and "I/O error" in said, "busybox has no better word"
 
 
 # ---- limits ----
@@ -289,8 +291,8 @@ def test_pids(driver, box, image):
 
 
 def test_a_fork_bomb_is_removed(driver, box, image):
-    driver.start(box, "app", "sh", "-c", "f() { f | f & }; while :; do f; done", image=image, pids=200)
-    while driver.do("stats", id=box, name="app")["pids"] < 150:
+    driver.start(box, "app", "sh", "-c", "sh -c 'f() { f | f & }; while :; do f; done' & exec sleep 1000", image=image, pids=200)
+    while driver.do("stats", id=box, name="app")["pids"] < 50:
         pass
     driver.do("remove", id=box, name="app")
 
@@ -352,7 +354,7 @@ def test_volumes(driver, box, image):
     assert said.startswith("firstsecondsecond\nhello\n")
     assert "/files/c: Read-only file system" in said
     assert "/fixed/z: Read-only file system" in said
-    assert "No space left" in said
+    assert "head: standard output: I/O error" in said, "the volume is full"
     assert driver.run(box, "two", "cat /disk/x/y/f", image, mounts=mounts, user="app")[1] == "hello\n"
     assert driver.ask("start", id=box, spec=container("three", image, ["true"], mounts=[{"volume": "no", "path": "/x"}]))[
         "message"
@@ -563,13 +565,15 @@ def test_many_execs(driver, running, place):
     """None leaves a descriptor or a file behind."""
     with open(f"/run/sundog-{leftovers.data_id(place[0])}/s/{running}/pid") as file:
         pid = file.read().split()[0]
-    driver.exec(running, "app", "true")
-    before = len(os.listdir(f"/proc/{pid}/fd"))
+
+    def links():
+        return [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+
+    before = links()
     for i in range(20):
         driver.exec(running, "app", "true", terminal=i % 2 == 0)
         driver.ask("exec", id=running, name="app", spec={"args": ["nosuch"], "terminal": i % 2 == 1})
-    driver.do("states", id=running)
-    assert len(os.listdir(f"/proc/{pid}/fd")) == before
+    wait_until(lambda: links() == before, f"{links()} are {before} again", 20)
     assert sorted(os.listdir(f"/run/sundog-{leftovers.data_id(place[0])}/s/{running}")) == ["c", "etc", "pid", "sock", "v"]
 
 
