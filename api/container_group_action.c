@@ -191,9 +191,9 @@ static enum fault reply_session(struct call *c, const struct exec_session *sessi
 enum fault container_group_exec_api(struct call *c)
 {
     struct op *op = &c->op;
-    const char *command = NULL, *name = arm_id(c)->name, **args;
+    const char *command = NULL, *name = arm_id(c)->name, **args = NULL;
     int64_t rows = 0, cols = 0;
-    struct exec_session session;
+    struct exec_session session = {0};
     struct container_group g;
     json_t *body;
 
@@ -211,7 +211,7 @@ enum fault container_group_exec_api(struct call *c)
 
 enum fault container_group_attach_api(struct call *c)
 {
-    struct exec_session session;
+    struct exec_session session = {0};
     struct container_group g;
 
     TRY(group_of_call(c, &g));

@@ -145,6 +145,13 @@ static const struct provider clusters = {.name = "Microsoft.ContainerService",
                                          .not_built = true};
 
 const struct provider *const providers[] = {
-    &resources,         &authorization, &subscription, &insights, &quota,
-    &registry_provider, &container_instance_provider,     &clusters,     NULL,
+    &resources,
+    &authorization,
+    &subscription,
+    &insights,
+    &quota,
+    &registry_provider,
+    &container_instance_provider,
+    &clusters,
+    NULL,
 };

@@ -16,7 +16,7 @@ struct fetch {
     struct bytes body;  /* data NULL: none */
     int64_t timeout_ms; /* of it all; 0: 30 s. Silence of 30 s ends it in any case */
     int redirects_max;  /* credentials never follow to another host */
-    bool direct;          /* a neighbour, not the world: no proxy, whatever certificate it has */
+    bool direct;        /* a neighbour, not the world: no proxy, whatever certificate it has */
     size_t answer_max;  /* bytes of the body kept; 0: 1 MiB. More is TOO_LARGE */
     /* Instead of keeping the body of a 2xx: called for each piece; a fault ends the transfer. */
     enum fault (*write)(void *arg, struct op *op, struct bytes piece);

@@ -20,12 +20,10 @@ static enum fault read(struct op *op, const char *text, json_t **ret, struct tex
 }
 
 /* What a body without defaults filled in is refused with. */
-static void test_refusals(void)
-{
-    /* clang-format off */
+/* clang-format off */
     static const struct {
         const char *body, *code, *target;
-    } cases[] = {
+    } refusals[] = {
         {WITH("", ",\"nope\":1"), "InvalidRequestContent", "properties.nope"},
         {WITH(",\"imagePull\":1", ""), "InvalidRequestContent",
          "properties.containers[0].properties.imagePull"},
@@ -90,23 +88,25 @@ static void test_refusals(void)
         {WITH("", ",\"dnsConfig\":{\"nameServers\":[\"here\"]}"), "InvalidDnsConfig",
          "properties.dnsConfig.nameServers"},
     };
-    /* clang-format on */
+/* clang-format on */
 
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+static void test_refusals(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
         struct text ignored;
         enum fault fault;
         json_t *full;
         struct op op;
 
         op_init(&op);
-        fault = read(&op, cases[i].body, &full, &ignored);
+        fault = read(&op, refusals[i].body, &full, &ignored);
         if (fault == OK)
             fault = container_group_check(&op, "name", json_object_get(full, "properties"));
         CU_ASSERT_NOT_EQUAL_FATAL(fault, OK);
-        CU_ASSERT_STRING_EQUAL(op.noun, cases[i].code);
+        CU_ASSERT_STRING_EQUAL(op.noun, refusals[i].code);
         CU_ASSERT_PTR_NOT_NULL_FATAL(op.detail);
         CU_ASSERT_PTR_NOT_NULL(
-            strstr(op.detail, arena_printf(&op.arena, "\"%s\"", cases[i].target)));
+            strstr(op.detail, arena_printf(&op.arena, "\"%s\"", refusals[i].target)));
         op_free(&op);
     }
 }
