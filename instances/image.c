@@ -17,10 +17,13 @@ enum fault image_check(struct op *op, const struct image_request *request)
     const struct registry *registry;
     struct image_parts parts;
     struct image_name name;
+    enum fault fault;
 
     TRY(image_name_parse(op, request->name, &name));
     TRY(image_rights(op, request, &name, &registry));
-    return registry ? find_own(op, &name, registry, &parts) : OK;
+    fault = registry ? find_own(op, &name, registry, &parts) : OK;
+    /* for whoever asks, another platform's image is a wrong name, not a thing that is not built */
+    return fault == UNSUPPORTED ? fail_on(op, "image", INVALID, "%s", op->message) : fault;
 }
 
 static bool all_there(const struct image_parts *parts)

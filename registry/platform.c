@@ -65,7 +65,7 @@ static bool is_unknown(const json_t *platform)
 
 enum fault platform_missing(struct op *op, const char *what, const char *have)
 {
-    return fail_on(op, "platform", UNSUPPORTED, "there is no image for %s/%s in %s; it has %s",
+    return fail_on(op, "image", UNSUPPORTED, "there is no image for %s/%s in %s; it has %s",
                    PLATFORM_OS, platform_architecture(), what, have);
 }
 

@@ -11,7 +11,7 @@ const char *platform_architecture(void);
 /*
  * OCI image index v1.1: "platform": the entry for linux and this architecture, the plainest variant
  * first; attestations ("unknown/unknown") are none. An only entry that names no platform is taken.
- * UNSUPPORTED on "platform": there is none; the message says which there are. INVALID: no index.
+ * UNSUPPORTED on "image": there is none; the message says which there are. INVALID: no index.
  */
 enum fault platform_choose(struct op *op, const char *what, struct bytes index,
                            const char **ret_digest);
