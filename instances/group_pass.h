@@ -36,6 +36,8 @@ const char *pass_wake(struct op *op, const struct group_pass *p, const char *con
 
 /* The whole life of a group: the first step that fits is done (group_steps.c). */
 enum fault group_step(struct op *op, struct group_pass *p);
+/* The row goes, and what others keep about it. */
+enum fault group_remove(struct op *op, const struct container_group *g);
 /* Its containers are started, watched, started again (group_containers.c). */
 enum fault group_drive(struct op *op, struct group_pass *p);
 /* From rows to what ended: also for a group that is being ended. */

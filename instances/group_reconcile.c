@@ -209,6 +209,24 @@ static enum fault run_pass(struct op *op, struct group_pass *p)
     return fault;
 }
 
+/* Another `serve` has it. What its machine had is gone with that; only the row can be deleted. */
+static enum fault step_foreign(struct op *op, const struct container_group *g,
+                               int64_t *ret_again_ms)
+{
+    bool gone = false;
+
+    if (group_listener && group_listener->changed)
+        group_listener->changed(g->key);
+    group_waiters_look(g);
+    if (g->wanted != GROUP_WANT_DELETED)
+        return OK;
+    TRY(group_host_is_gone(op, g, &gone));
+    if (gone)
+        return group_remove(op, g);
+    *ret_again_ms = HOST_SEEN_MS;
+    return OK;
+}
+
 static enum fault step_group(struct op *op, int64_t id, int64_t *ret_again_ms)
 {
     struct group_pass p = {0};
@@ -221,13 +239,9 @@ static enum fault step_group(struct op *op, int64_t id, int64_t *ret_again_ms)
         return OK;
     }
     TRY(fault);
+    if (!container_group_is_ours(&p.g))
+        return step_foreign(op, &p.g, ret_again_ms);
     remember(op, &p);
-    if (!container_group_is_ours(&p.g)) {
-        if (group_listener && group_listener->changed)
-            group_listener->changed(p.g.key);
-        group_waiters_look(&p.g);
-        return OK;
-    }
     TRY(look(op, &p));
     fault = run_pass(op, &p);
     *ret_again_ms = p.again_ms;

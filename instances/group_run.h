@@ -67,6 +67,8 @@ enum fault group_spec_read(struct op *op, json_t *document, struct group_spec *r
 #define GROUP_CHANNEL "instances-group"
 void group_store_open(const char *host);
 enum fault group_host_seen(struct op *op);
+/* Has its owner not been there for a minute? */
+enum fault group_host_is_gone(struct op *op, const struct container_group *g, bool *ret_gone);
 /* state, provisioning, observed, fault, times, cloned. */
 /* set_ready false: ready stays what a probe may have made it meanwhile. */
 enum fault group_row_save(struct op *op, const struct container_group *g);

@@ -166,17 +166,16 @@ static enum fault end_it(struct op *op, struct group_pass *p)
 
 /* ---- what comes after ---- */
 
-static enum fault remove_row(struct op *op, struct group_pass *p)
+enum fault group_remove(struct op *op, const struct container_group *g)
 {
     TRY(db_begin(op));
     if (group_listener && group_listener->removed)
-        TRY(group_listener->removed(op, &p->g));
-    TRY(group_row_delete(op, &p->g));
+        TRY(group_listener->removed(op, g));
+    TRY(group_row_delete(op, g));
     TRY(db_commit(op));
-    p->over = true;
     if (group_listener && group_listener->after_removal)
-        group_listener->after_removal(op, &p->g);
-    group_waiters_gone(p->g.id);
+        group_listener->after_removal(op, g);
+    group_waiters_gone(g->id);
     return OK;
 }
 
@@ -200,8 +199,10 @@ static enum fault settle(struct op *op, struct group_pass *p)
     probes_forget(p->g.id);
     network_names(arena_printf(&op->arena, "g%lld", (long long)p->g.id), NULL, NULL);
     p->g.stopping_us = 0;
-    if (p->g.wanted == GROUP_WANT_DELETED)
-        return remove_row(op, p);
+    if (p->g.wanted == GROUP_WANT_DELETED) {
+        p->over = true;
+        return group_remove(op, &p->g);
+    }
     p->g.observed = p->g.generation;
     p->sandbox = container_group_sandbox(op, &p->g);
     if (p->g.wanted == GROUP_WANT_RUNNING) {
@@ -310,6 +311,18 @@ static enum fault begin_again(struct op *op, struct group_pass *p)
     return OK;
 }
 
+/* What may run once only has been cut off, and stays so. */
+static enum fault end_for_good(struct op *op, struct group_pass *p)
+{
+    for (size_t i = 0; i < p->g.n_containers; i++)
+        if (p->g.containers[i].state == SHOW_RUNNING)
+            pass_event(op, p, p->g.containers[i].name, true, "Failed",
+                       "The container was lost with its machine or supervisor");
+    end_rows(p);
+    p->g.state = group_state_of(&p->g, p->spec.restart);
+    return OK;
+}
+
 static enum fault drive(struct op *op, struct group_pass *p)
 {
     bool all;
@@ -359,6 +372,11 @@ static bool is_lost(const struct group_pass *p)
            (p->g.state == GROUP_PENDING || p->g.state == GROUP_RUNNING);
 }
 
+static bool is_lost_for_good(const struct group_pass *p)
+{
+    return is_lost(p) && p->spec.restart == RESTART_NEVER && p->g.state == GROUP_RUNNING;
+}
+
 static bool has_ended(const struct group_pass *p)
 {
     return !p->alive && was_started(p);
@@ -392,6 +410,7 @@ static const struct transition {
     {has_come_to_rest, nothing,      "stopped, or failed for good"                             },
     {takes_too_long,   give_up,      "30 minutes are enough"                                   },
     {lacks_images,     get_images,   "fetch the images before anything is made"                },
+    {is_lost_for_good, end_for_good, "its sandbox is gone, and nothing of it may run twice"    },
     {is_lost,          begin_again,  "its sandbox is gone, with all that ran: once more"       },
     {has_ended,        nothing,      "all had run to their end before the sandbox was lost"    },
     {lacks_sandbox,    make_sandbox, "namespace, network, volumes"                             },

@@ -54,6 +54,7 @@ enum {
     LABEL_TAKEN,
     BIND_KEY,
     SEEN,
+    IS_GONE,
     COUNT_STATES,
     COUNT_RUNNING,
     SET_READY,
@@ -119,6 +120,8 @@ static const struct db_stmt stmts[] = {
                   " RETURNING key_hash"},
     [SEEN] = {"INSERT INTO instances.host (id) VALUES ($1)"
               " ON CONFLICT (id) DO UPDATE SET seen = now()"},
+    [IS_GONE] = {"SELECT FROM instances.host WHERE id = $1"
+                 " AND seen > now() - interval '1 minute'"},
     [COUNT_STATES] = {"SELECT state, count(*) AS n FROM instances.container_group WHERE host = $1"
                       " GROUP BY state"},
     [COUNT_RUNNING] = {"SELECT count(*) AS n FROM instances.container"
@@ -141,6 +144,15 @@ void group_store_open(const char *host)
 enum fault group_host_seen(struct op *op)
 {
     return db_query(op, &stmts[SEEN], NULL, DB_TEXT(this_host));
+}
+
+enum fault group_host_is_gone(struct op *op, const struct container_group *g, bool *ret_gone)
+{
+    struct db_rows rows;
+
+    TRY(db_query(op, &stmts[IS_GONE], &rows, DB_TEXT(g->host)));
+    *ret_gone = !db_next(&rows);
+    return OK;
 }
 
 bool container_group_is_ours(const struct container_group *g)
@@ -325,28 +337,29 @@ enum fault container_group_usage(struct op *op, const char *subscription, int64_
 
 /* ---- addresses ---- */
 
-static enum fault find_free(struct op *op, enum range range, int64_t from, int64_t to,
-                            int64_t *ret_index)
+static enum fault find_free(struct op *op, const char *host, enum range range, int64_t from,
+                            int64_t to, int64_t *ret_index)
 {
     struct db_rows rows;
 
     TRY(db_query(op, &stmts[range == RANGE_PUBLIC ? FREE_PUBLIC : FREE_PRIVATE], &rows,
-                 DB_TEXT(this_host), DB_INT(from), DB_INT(to)));
+                 DB_TEXT(host), DB_INT(from), DB_INT(to)));
     *ret_index = db_next(&rows) && !db_is_null(&rows, "i") ? db_int(&rows, "i") : -1;
     return OK;
 }
 
 /* Round and round, so that an address just given back is not another's at once, and two requests
    at the same moment look from different places. */
-static enum fault take_address(struct op *op, enum range range, int64_t *ret_index)
+static enum fault take_address(struct op *op, const char *host, enum range range,
+                               int64_t *ret_index)
 {
     int64_t size = network_size(range), index = -1;
     int64_t from = size > 0 ? atomic_fetch_add(&cursors[range], 1) % size : 0;
 
     if (size > 0)
-        TRY(find_free(op, range, from, size - 1, &index));
+        TRY(find_free(op, host, range, from, size - 1, &index));
     if (size > 0 && index < 0)
-        TRY(find_free(op, range, 0, from, &index));
+        TRY(find_free(op, host, range, 0, from, &index));
     if (index < 0)
         return fail(op, UNAVAILABLE, "all %lld addresses of the %s range are in use",
                     (long long)size, range == RANGE_PUBLIC ? "public" : "private");
@@ -406,8 +419,8 @@ static enum fault insert(struct op *op, const struct container_group_wish *w, st
     struct db_rows rows;
 
     if (w->has_public)
-        TRY(take_address(op, RANGE_PUBLIC, &public_index));
-    TRY(take_address(op, RANGE_PRIVATE, &private_index));
+        TRY(take_address(op, this_host, RANGE_PUBLIC, &public_index));
+    TRY(take_address(op, this_host, RANGE_PRIVATE, &private_index));
     TRY(db_query(op, &stmts[INSERT], &rows, DB_TEXT(w->key), DB_TEXT(w->scope),
                  DB_TEXT(w->subscription), DB_TEXT(w->location), DB_TEXT(w->name),
                  DB_TEXT(w->document), DB_BYTES(sealed), DB_TEXT(this_host), DB_INT(public_index),
@@ -441,7 +454,7 @@ static enum fault replace(struct op *op, const struct container_group *g,
         return db_query(op, &stmts[RETOUCH], NULL, DB_INT(g->id), DB_TEXT(w->document),
                         DB_BYTES(sealed), DB_TEXT(w->principal));
     if (w->has_public && public_index < 0)
-        TRY(take_address(op, RANGE_PUBLIC, &public_index));
+        TRY(take_address(op, g->host, RANGE_PUBLIC, &public_index));
     return db_query(op, &stmts[REPLACE], NULL, DB_INT(g->id), DB_TEXT(w->document),
                     DB_BYTES(sealed), DB_TEXT(w->label), DB_TEXT(w->principal),
                     DB_INT(public_index));
