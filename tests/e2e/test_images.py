@@ -377,6 +377,7 @@ def test_unused_layers_go(forgetful):
     wait_until(lambda: web.digest_of(gone)[7:31] not in layers_there(sundog), "an unused layer goes")
     assert mine in layers_there(sundog)
     sundog.restart()
+    groups = Groups(sundog)  # its ports are others now
     push_image(web.by_path(sundog), "gone", "2", [tars[0], gone], {"Env": ["PATH=/bin"]})
     assert groups.run("true", container={"image": "sundog.azurecr.io/gone:2"})[0] == 0
     wait_until(lambda: web.digest_of(gone)[7:31] not in layers_there(sundog), "an unused layer goes again")
