@@ -27,7 +27,9 @@ static bool ending;
 static bool is_reached(const struct waiter *w, const struct container_group *g)
 {
     if (!g || g->generation > w->generation)
-        return true; /* gone, or another request's now */
+        return true;                   /* gone, or another request's now */
+    if (g->generation < w->generation) /* read before the request's commit */
+        return false;
     if (g->observed != g->generation || w->goal == GROUP_GOAL_GONE)
         return false;
     return w->goal == GROUP_GOAL_BEGUN || g->provisioning >= PROVISIONING_SUCCEEDED ||
