@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@
 #include "instances/sandbox_calls.h"
 #include "instances/sandbox_json.h"
 #include "instances/sandbox_socket.h"
+
+#define ANSWER_TIMEOUT_S 120 /* a supervisor that says nothing for so long is stuck */
 
 /* Set by sandbox_start, before other threads ask. */
 static struct {
@@ -119,6 +122,7 @@ const char *sandbox_data(void)
 
 enum fault sandbox_connect(struct op *op, const char *id, int *ret_fd)
 {
+    const struct timeval patience = {.tv_sec = ANSWER_TIMEOUT_S};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd;
 
@@ -127,7 +131,7 @@ enum fault sandbox_connect(struct op *op, const char *id, int *ret_fd)
         return fail_on(op, "sandbox", INVALID, "\"%s\" is no sandbox's name", id);
     snprintf(address.sun_path, sizeof(address.sun_path), "%s/s/%s/sock", here.run, id);
     fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (fd < 0)
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
         return fail(op, UNAVAILABLE, "cannot make a socket: %s", strerror(errno));
     while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
         int error = errno;

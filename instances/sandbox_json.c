@@ -486,7 +486,7 @@ static enum fault read_mounts(struct op *op, const json_t *json, struct containe
         TRY(message_bool(op, each, "readOnly", &all[i].read_only));
         if (all[i].path[0] != '/')
             return wrong(op, "path", "is not absolute");
-        if (all[i].sub_path && !path_within(all[i].sub_path))
+        if (all[i].sub_path && all[i].sub_path[0] && !path_within(all[i].sub_path))
             return wrong(op, "subPath", "leaves its volume");
     }
     return OK;
