@@ -302,17 +302,24 @@ static enum fault make_sandbox(struct op *op, struct group_pass *p)
     return OK;
 }
 
-/* The machine was started anew, or the supervisor killed: what ran is taken for killed, and what
-   the restart policy starts again begins with a sandbox of its own. */
+/* The machine was started anew, or the supervisor killed: what should run runs again. */
 static enum fault begin_again(struct op *op, struct group_pass *p)
 {
-    group_lost(op, p);
-    p->g.state = group_state_of(&p->g, p->spec.restart);
-    if (p->g.state != GROUP_PENDING && p->g.state != GROUP_RUNNING)
-        return OK;
     TRY(group_row_again(op, &p->g));
     p->over = true; /* as read it is no more */
     pass_again(p, 0);
+    return OK;
+}
+
+/* What may run once only has been cut off, and stays so. */
+static enum fault end_for_good(struct op *op, struct group_pass *p)
+{
+    for (size_t i = 0; i < p->g.n_containers; i++)
+        if (p->g.containers[i].state == SHOW_RUNNING)
+            pass_event(op, p, p->g.containers[i].name, true, "Failed",
+                       "The container was lost with its machine or supervisor");
+    end_rows(p);
+    p->g.state = group_state_of(&p->g, p->spec.restart);
     return OK;
 }
 
