@@ -3,7 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/assignment_store.h"
+#include "auth/directory.h"
+#include "auth/object.h"
+#include "auth/role.h"
+#include "auth/role_store.h"
 #include "auth/throttle.h"
+#include "core/seal.h"
 #include "instances/image_parts.h"
 #include "registry/hash.h"
 #include "registry/platform.h"
@@ -368,12 +374,78 @@ static void test_rights(void)
     unit_op_end(&op);
 }
 
+static const char *new_principal(struct op *op)
+{
+    struct object_row row = {.kind = OBJECT_SERVICE_PRINCIPAL, .name = "mi", .enabled = true};
+    char app_id[37];
+
+    random_uuid(app_id);
+    row.app_id = app_id;
+    CU_ASSERT_EQUAL_FATAL(object_insert(op, &row), OK);
+    return row.id;
+}
+
+static enum fault ask_as(struct op *op, const char *const *principals)
+{
+    struct image_request request = {.name = "unittests.azurecr.io/team/app",
+                                    .principals = principals};
+    const struct registry *registry;
+    struct image_name name;
+    enum fault fault;
+
+    CU_ASSERT_EQUAL(image_name_parse(op, request.name, &name), OK);
+    fault = image_rights(op, &request, &name, &registry);
+    op_clear_fault(op);
+    return fault;
+}
+
+/* One of a group's managed identities that may pull is enough. */
+static void test_identities(void)
+{
+    struct role_assignment a = {.scope = SCOPE_OF_IT, .role_id = ROLE_ACR_PULL};
+    const char *principals[3] = {NULL, NULL, NULL};
+    struct repository repository;
+    char assignment[37];
+    int64_t id;
+    struct op op;
+    bool created;
+
+    store_begin(&op, &id, &repository);
+    scope_map_store_start();
+    registry_token_store_start();
+    webhook_store_start();
+    object_store_start();
+    role_store_start();
+    assignment_store_start();
+    directory_store_start();
+    CU_ASSERT_EQUAL_FATAL(registry_set_scope(&op, id, SCOPE_OF_IT), OK);
+    CU_ASSERT_EQUAL_FATAL(registry_reload(&op), OK);
+    principals[0] = new_principal(&op);
+    principals[1] = new_principal(&op);
+    CU_ASSERT_EQUAL_FATAL(directory_reload(&op), OK);
+    CU_ASSERT_EQUAL(ask_as(&op, principals), FORBIDDEN);
+    random_uuid(assignment);
+    a.id = assignment;
+    a.principal_id = principals[1];
+    CU_ASSERT_EQUAL_FATAL(role_assignment_put(&op, &a, "tests", &created), OK);
+    CU_ASSERT_EQUAL_FATAL(directory_reload(&op), OK);
+    CU_ASSERT_EQUAL(ask_as(&op, principals), OK);
+    principals[1] = "33333333-3333-3333-3333-333333333333"; /* there is no such principal */
+    CU_ASSERT_EQUAL(ask_as(&op, principals), FORBIDDEN);
+    unit_op_end(&op);
+    unit_op(&op);
+    CU_ASSERT_EQUAL(registry_reload(&op), OK);
+    CU_ASSERT_EQUAL(directory_reload(&op), OK);
+    unit_op_end(&op);
+}
+
 CU_TestInfo instances_image_tests[] = {
-    {"names",                  test_names    },
-    {"servers of credentials", test_servers  },
-    {"documents",              test_documents},
-    {"what a config says",     test_config   },
-    {"platforms",              test_platforms},
-    {"who may pull",           test_rights   },
+    {"names",                  test_names     },
+    {"servers of credentials", test_servers   },
+    {"documents",              test_documents },
+    {"what a config says",     test_config    },
+    {"platforms",              test_platforms },
+    {"who may pull",           test_rights    },
+    {"managed identities",     test_identities},
     CU_TEST_INFO_NULL,
 };
