@@ -303,7 +303,9 @@ static void child_report(int report, const struct op *op, enum fault fault)
 static void child_main(struct op *op, struct shim *shim, const struct child *child, int report)
 {
     char *const clean[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                           "_LIBCONTAINER_CLONED_BINARY=1", /* true: protect_crun has seen to it */
                            NULL};
+    bool protected = strncmp(shim->crun, shim->run, strlen(shim->run)) == 0;
     enum fault fault = OK;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -315,7 +317,8 @@ static void child_main(struct op *op, struct shim *shim, const struct child *chi
     if (fault == OK && !child->arguments)
         _exit(0);
     if (fault == OK) {
-        execve(shim->crun, (char **)crun_command(op, shim, child->log, child->arguments), clean);
+        execve(shim->crun, (char **)crun_command(op, shim, child->log, child->arguments),
+               protected ? clean : (char *const[]){clean[0], NULL});
         fault = fail(op, UNAVAILABLE, "cannot run %s: %s", shim->crun, strerror(errno));
     }
     child_report(report, op, fault);
@@ -442,7 +445,8 @@ enum fault console_open(struct op *op, struct shim *shim, struct job *job)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    snprintf(job->console_path, sizeof(job->console_path), "%s/tty-%u", shim->run, shim->counter++);
+    snprintf(job->console_path, sizeof(job->console_path), "%s/c/.tty-%u", shim->run,
+             shim->counter++);
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", job->console_path);
     job->console = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (job->console < 0 || bind(job->console, (struct sockaddr *)&address, sizeof(address)) < 0 ||

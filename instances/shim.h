@@ -81,7 +81,7 @@ struct shim {
     const char *id, *hostname;
     const char *run;       /* RUN/s/<id> */
     const char *crun;      /* the program */
-    const char *crun_root; /* RUN/crun */
+    const char *crun_root; /* its state */
     const char *cgroup;    /* "/sundog-1a2b3c/<id>" */
     int data, folder, run_fd, logs;
     int filters; /* RUN/seccomp */

@@ -93,7 +93,7 @@ static enum fault prepare_exec(struct op *op, struct shim *shim, void *arg)
 static const char *run_path(struct op *op, const struct shim *shim, unsigned number,
                             const char *what)
 {
-    return arena_printf(&op->arena, "%s/exec-%u.%s", shim->run, number, what);
+    return arena_printf(&op->arena, "%s/c/.exec-%u.%s", shim->run, number, what);
 }
 
 static enum fault take_terminal(struct op *op, struct job *job, struct run *run)
@@ -165,7 +165,7 @@ static enum fault fork_exec(struct op *op, struct shim *shim, struct job *job,
 {
     struct run *run = job->run;
     const char *arguments[16], *path = run_path(op, shim, run->number, "json");
-    struct exec_prepare prepare = {spec, name, strrchr(path, '/') + 1};
+    struct exec_prepare prepare = {spec, name, path + strlen(shim->run) + 1};
     struct child child = {
         .run = prepare_exec,
         .arg = &prepare,
