@@ -679,7 +679,9 @@ void http1_drain(struct loop *loop)
 
         link = link->next;
         h->keep_alive = false;
-        if (h->state == H1_HANDSHAKE || (h->state == H1_HEAD && !h->sock->input->size))
+        /* a terminal has no end of its own to wait for */
+        if (h->state == H1_HANDSHAKE || (h->state == H1_HEAD && !h->sock->input->size) ||
+            (h->state == H1_STREAM && h->call->reply.status == 101))
             http1_close(h);
     }
 }

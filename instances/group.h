@@ -119,7 +119,8 @@ const char *container_group_fqdn(struct op *op, const struct container_group *g)
 /* Its address as shown: of the public range, or else the private one. */
 const char *container_group_address(struct op *op, const struct container_group *g);
 
-/* Whoever keeps more about a group than its row (the resource manager). */
+/* Whoever keeps more about a group than its row (the resource manager). No row is deleted before
+   there is one. */
 struct container_group_listener {
     /* It is gone; within the transaction that deletes its row … */
     enum fault (*removed)(struct op *op, const struct container_group *g);

@@ -168,13 +168,14 @@ static enum fault end_it(struct op *op, struct group_pass *p)
 
 enum fault group_remove(struct op *op, const struct container_group *g)
 {
+    /* the resource's envelope goes in the same transaction, or both stay */
+    if (!group_listener)
+        return fail(op, UNAVAILABLE, "the resource manager has not started yet");
     TRY(db_begin(op));
-    if (group_listener && group_listener->removed)
-        TRY(group_listener->removed(op, g));
+    TRY(group_listener->removed(op, g));
     TRY(group_row_delete(op, g));
     TRY(db_commit(op));
-    if (group_listener && group_listener->after_removal)
-        group_listener->after_removal(op, g);
+    group_listener->after_removal(op, g);
     group_waiters_gone(g->id);
     return OK;
 }
