@@ -199,6 +199,8 @@ static enum fault find_registry(struct op *op, struct image_name *name)
     name->host = DOCKER_HUB;
     if (!strchr(name->repository, '/'))
         name->repository = arena_printf(&op->arena, "library/%s", name->repository);
+    if (!repository_name_is_valid(name->repository)) /* too long now */
+        return no_name(op, name->text);
     return OK;
 }
 
