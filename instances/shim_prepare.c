@@ -186,7 +186,7 @@ enum fault write_json(struct op *op, int at, const char *name, const json_t *jso
    from then on crun is handed that. */
 static enum fault reuse_filter(struct op *op, const struct shim *shim, int bundle, json_t *config)
 {
-    const json_t *profile = json_object_get(json_object_get(config, "linux"), "seccomp");
+    json_t *profile = json_object_get(json_object_get(config, "linux"), "seccomp");
     char *text = profile ? json_dumps(profile, JSON_COMPACT) : NULL;
     struct bytes filter;
     const char *name;
@@ -202,6 +202,7 @@ static enum fault reuse_filter(struct op *op, const struct shim *shim, int bundl
     json_object_set_new(
         config, "annotations",
         json_pack("{s:s}", "run.oci.seccomp_bpf_data", seccomp_filter_text(op, filter)));
+    json_object_del(profile, "syscalls"); /* long, and not looked at any more */
     return OK;
 }
 
