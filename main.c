@@ -20,12 +20,17 @@
 #include "instances/instances_service.h"
 #include "registry/registry_service.h"
 
-static const struct service *const services[] = {&core_service,     &auth_service,
-                                                 &entra_service,    &graph_service,
-                                                 &registry_service, &instances_service,
-                                                 &api_service,      &container_registry_service,
+static const struct service *const services[] = {&core_service,
+                                                 &auth_service,
+                                                 &entra_service,
+                                                 &graph_service,
+                                                 &registry_service,
+                                                 &instances_service,
+                                                 &api_service,
+                                                 &container_registry_service,
                                                  &container_instance_service,
-                                                 &api_rest_service, NULL};
+                                                 &api_rest_service,
+                                                 NULL};
 
 static int serve(struct settings *settings)
 {

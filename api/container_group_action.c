@@ -34,7 +34,7 @@ static enum fault group_of_call(struct call *c, struct container_group *ret)
 /* ---- start, stop, restart ---- */
 
 struct action {
-    struct operation operation;
+    struct container_group_started started;
     bool polled; /* the client may be told to ask again */
 };
 
@@ -45,7 +45,7 @@ static enum fault answer(struct call *c, bool reached, void *arg)
     cache_changed(arm_id(c)->key);
     if (reached || !a->polled)
         return reply_empty(c, 204);
-    operation_headers(c, &a->operation, OPERATION_LOCATION);
+    TRY(container_group_follow(c, &a->started, OPERATION_LOCATION));
     return reply_empty(c, 202);
 }
 
@@ -53,20 +53,19 @@ static enum fault act(struct call *c, enum group_wanted wanted, bool again, bool
 {
     struct op *op = &c->op;
     struct action *a = arena_alloc(&op->arena, sizeof(*a));
-    struct container_group_written written;
+    struct container_group_written *written = &a->started.written;
     struct container_group g;
 
     a->polled = polled;
     TRY(db_begin(op));
     TRY(group_of_call(c, &g));
-    TRY(container_group_want(op, &g, wanted, again, &written));
-    if (!written.begins)
+    TRY(container_group_want(op, &g, wanted, again, written));
+    if (!written->begins)
         return reply_empty(c, 204);
-    if (polled)
-        TRY(container_group_operation(c, g.location, &written, &a->operation));
+    a->started.location = g.location;
     TRY(db_commit(op));
     cache_changed(arm_id(c)->key);
-    return group_wait(c, g.id, written.generation, polled ? GROUP_GOAL_SETTLED : GROUP_GOAL_BEGUN,
+    return group_wait(c, g.id, written->generation, polled ? GROUP_GOAL_SETTLED : GROUP_GOAL_BEGUN,
                       polled ? START_PARK_MS : STOP_PARK_MS, answer, a);
 }
 

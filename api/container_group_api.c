@@ -167,33 +167,29 @@ static enum fault translate(struct op *op, enum fault fault)
     return fault;
 }
 
-/* An operation row within the transaction: what the answer points to when it comes first. */
-enum fault container_group_operation(struct call *c, const char *location,
-                                     const struct container_group_written *written,
-                                     struct operation *o)
+enum fault container_group_follow(struct call *c, const struct container_group_started *started,
+                                  int headers)
 {
     struct op *op = &c->op;
+    struct operation o = {.kind = KIND, .provider = ACI_NAMESPACE, .location = started->location};
 
-    *o = (struct operation){.kind = KIND, .provider = ACI_NAMESPACE, .location = location};
-    o->input = arena_printf(&op->arena, "{\"id\":%lld,\"generation\":%lld}", (long long)written->id,
-                            (long long)written->generation);
-    return operation_start(c, o);
+    o.input = arena_printf(&op->arena, "{\"id\":%lld,\"generation\":%lld}",
+                           (long long)started->written.id, (long long)started->written.generation);
+    TRY(db_begin(op));
+    TRY(operation_start(c, &o));
+    TRY(db_commit(op));
+    operation_headers(c, &o, headers);
+    return OK;
 }
-
-/* What the second half of a parked call needs. */
-struct parked {
-    struct operation operation;
-    bool created;
-};
 
 static enum fault put_answer(struct call *c, bool reached, void *arg)
 {
-    const struct parked *p = arg;
+    const struct container_group_started *started = arg;
 
     if (!reached)
-        operation_headers(c, &p->operation, OPERATION_ASYNC);
+        TRY(container_group_follow(c, started, OPERATION_ASYNC));
     cache_changed(arm_id(c)->key);
-    return reply_now(c, p->created ? 201 : 200);
+    return reply_now(c, started->created ? 201 : 200);
 }
 
 struct put {
@@ -245,8 +241,7 @@ static enum fault put_rows(struct call *c, struct put *put, struct container_gro
 static enum fault put(struct call *c)
 {
     struct op *op = &c->op;
-    struct parked *parked = arena_alloc(&op->arena, sizeof(*parked));
-    struct container_group_written written;
+    struct container_group_started *started = arena_alloc(&op->arena, sizeof(*started));
     struct put put = {0};
     bool identity;
 
@@ -255,17 +250,17 @@ static enum fault put(struct call *c)
     TRY(container_group_body_read(c, put.before, &put.body));
     TRY(container_groups_supported(op));
     TRY(check_images(c, &put.body, put.there ? put.old.principal : NULL));
-    TRY(put_rows(c, &put, &written, &parked->created));
-    TRY(container_group_operation(c, put.wish.location, &written, &parked->operation));
+    TRY(put_rows(c, &put, &started->written, &started->created));
+    started->location = put.wish.location;
     TRY(db_commit(op));
     identity = put.wish.principal || (put.there && put.old.principal);
     if (identity)
         TRY(role_reload(op));
     cache_changed(arm_id(c)->key);
-    if (!written.begins)
+    if (!started->written.begins)
         return reply_now(c, 200);
-    return group_wait(c, written.id, written.generation, GROUP_GOAL_SETTLED, PARK_MS, put_answer,
-                      parked);
+    return group_wait(c, started->written.id, started->written.generation, GROUP_GOAL_SETTLED,
+                      PARK_MS, put_answer, started);
 }
 
 /* ---- the operation ---- */
@@ -329,7 +324,7 @@ static enum fault patch(struct call *c)
 /* ---- DELETE ---- */
 
 struct deletion {
-    struct operation operation;
+    struct container_group_started started;
     json_t *shown;
 };
 
@@ -339,7 +334,7 @@ static enum fault delete_answer(struct call *c, bool reached, void *arg)
 
     if (reached)
         return arm_reply(c, 200, d->shown);
-    operation_headers(c, &d->operation, OPERATION_LOCATION | OPERATION_ASYNC);
+    TRY(container_group_follow(c, &d->started, OPERATION_LOCATION | OPERATION_ASYNC));
     return reply_empty(c, 202);
 }
 
@@ -347,7 +342,6 @@ static enum fault remove_group(struct call *c)
 {
     struct op *op = &c->op;
     struct deletion *d = arena_alloc(&op->arena, sizeof(*d));
-    struct container_group_written written;
     struct container_group g;
     struct resource now;
     enum fault fault;
@@ -361,8 +355,8 @@ static enum fault remove_group(struct call *c)
     TRY(fault);
     TRY(container_group_get(op, now.key, &g));
     TRY(render_with(op, &now, &g, true, &d->shown));
-    TRY(container_group_want(op, &g, GROUP_WANT_DELETED, false, &written));
-    TRY(container_group_operation(c, now.location, &written, &d->operation));
+    TRY(container_group_want(op, &g, GROUP_WANT_DELETED, false, &d->started.written));
+    d->started.location = now.location;
     TRY(db_commit(op));
     cache_changed(arm_id(c)->key);
     return group_wait(c, g.id, INT64_MAX, GROUP_GOAL_GONE, PARK_MS, delete_answer, d);

@@ -74,11 +74,17 @@ enum fault container_group_properties(struct op *op, const struct container_grou
 /* container_group_check.c: limits and what must fit together. */
 enum fault container_group_check(struct op *op, const char *name, const json_t *properties);
 
-/* An operation's row, within the open transaction, whose end is that of this generation. */
-struct operation;
-enum fault container_group_operation(struct call *c, const char *location,
-                                     const struct container_group_written *written,
-                                     struct operation *o);
+/* What a request began and waits for, and what it needs to answer when it has waited long enough.
+ */
+struct container_group_started {
+    struct container_group_written written;
+    const char *location;
+    bool created;
+};
+/* It goes on without the request: an operation whose end is that of this generation, and the
+   headers (OPERATION_ASYNC, …) that lead to it. */
+enum fault container_group_follow(struct call *c, const struct container_group_started *started,
+                                  int headers);
 
 /* ---- handlers ---- */
 
