@@ -188,7 +188,9 @@ static enum fault find_registry(struct op *op, struct image_name *name)
 {
     const char *label = host_registry(&op->arena, name->host);
 
-    if (label && registry_name_is_valid(label)) {
+    if (label && !registry_name_is_valid(label))
+        return no_name(op, name->text);
+    if (label) {
         name->registry = label;
         return OK;
     }
