@@ -54,7 +54,7 @@ enum fault log_read(struct op *op, const char *sandbox, const char *container, i
     AUTO_CLOSE int folder = -1;
     struct log_output output;
     struct log_lines lines;
-    const char *name;
+    const char *name = "";
     struct text text;
     enum fault fault = open_logs(op, sandbox, container, attempt, &folder, &name);
 
@@ -110,8 +110,8 @@ enum fault log_cursor_new(struct op *op, const char *sandbox, const char *contai
 {
     struct log_cursor *cursor;
     struct log_lines lines;
-    const char *name;
-    int folder;
+    const char *name = "";
+    int folder = -1;
 
     TRY(open_logs(op, sandbox, container, attempt, &folder, &name));
     cursor = calloc(1, sizeof(*cursor));

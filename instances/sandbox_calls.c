@@ -372,11 +372,13 @@ static enum fault make_all(struct op *op, const struct helper_job *job, const st
                            const struct sandbox_spec *spec, struct shim *shim)
 {
     const struct cgroup_limits limits = {spec->memory_bytes, spec->cpu_millis, spec->pids};
+    const struct cgroup_limits no_limits = {0};
     struct volume_place place;
 
     TRY(make_folders(op, base, spec->id, job->gid, shim));
     TRY(write_pid(op, shim->run_fd));
     TRY(cgroup_make(op, &shim->cgroups, shim->cgroup, &limits));
+    TRY(cgroup_make(op, &shim->cgroups, shim_cgroup(op, shim), &no_limits));
     place = (struct volume_place){base->data, shim->folder, shim->run, shim->run_fd, job->gid};
     TRY(volumes_make(op, &place, spec));
     TRY(make_etc(op, spec, shim));

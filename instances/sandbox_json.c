@@ -343,7 +343,7 @@ static enum fault read_file(struct op *op, const json_t *json, struct volume_fil
 static enum fault read_volume(struct op *op, const json_t *json, struct volume_spec *ret)
 {
     int kind = -1;
-    const json_t *files;
+    const json_t *files = NULL;
     struct volume_file *all;
 
     TRY(container_name_read(op, json, "name", &ret->name));
@@ -366,7 +366,7 @@ static enum fault read_volume(struct op *op, const json_t *json, struct volume_s
 
 static enum fault read_volumes(struct op *op, const json_t *json, struct sandbox_spec *ret)
 {
-    const json_t *list;
+    const json_t *list = NULL;
     struct volume_spec *all;
 
     TRY(read_array(op, json, "volumes", VOLUMES_MAX, &list));
@@ -379,7 +379,7 @@ static enum fault read_volumes(struct op *op, const json_t *json, struct sandbox
 
 static enum fault read_addresses(struct op *op, const json_t *json, struct sandbox_spec *ret)
 {
-    const json_t *list;
+    const json_t *list = NULL;
     struct sandbox_address *all;
 
     TRY(read_array(op, json, "addresses", ADDRESSES_MAX, &list));
@@ -395,7 +395,7 @@ static enum fault read_addresses(struct op *op, const json_t *json, struct sandb
 
 static enum fault read_ports(struct op *op, const json_t *json, struct sandbox_spec *ret)
 {
-    const json_t *list;
+    const json_t *list = NULL;
     struct sandbox_port *all;
 
     TRY(read_array(op, json, "ports", PORTS_MAX, &list));
@@ -412,7 +412,7 @@ static enum fault read_ports(struct op *op, const json_t *json, struct sandbox_s
 
 static enum fault read_hosts(struct op *op, const json_t *json, struct sandbox_spec *ret)
 {
-    const json_t *list;
+    const json_t *list = NULL;
     struct host_entry *all;
 
     TRY(read_array(op, json, "hosts", TEXTS_MAX, &list));
@@ -471,7 +471,7 @@ enum fault sandbox_spec_read(struct op *op, const json_t *json, struct sandbox_s
 
 static enum fault read_mounts(struct op *op, const json_t *json, struct container_spec *ret)
 {
-    const json_t *list;
+    const json_t *list = NULL;
     struct mount_spec *all;
 
     TRY(read_array(op, json, "mounts", VOLUMES_MAX, &list));

@@ -1,7 +1,7 @@
 /*
- * The supervisor of a sandbox: a process of root's that goes on after sandbox.create. One thread,
- * one epoll loop; whatever may take time (mounts, crun, removing trees) is done by children of it,
- * which it waits for like for the containers.
+ * The supervisor of a sandbox: a process of root's that goes on after sandbox.create. One epoll
+ *loop; what may take time (mounts, crun, removing trees) is done by children, waited for like
+ *containers.
  *
  *~ shim.c is the loop and what it is asked; shim_container.c starts and removes containers and sees
  *~ them end; shim_prepare.c is what such a child does; shim_exec.c runs programs in them.
@@ -94,8 +94,7 @@ struct shim {
     struct job *jobs;
     struct run *runs;
     unsigned counter;
-    /* Processes that ended while crun, which knows them, had not: whose is told when it has. */
-    struct stray {
+    struct stray { /* ended while crun, which knows whose they are, had not */
         pid_t pid;
         int status;
     } strays[32];
@@ -128,6 +127,7 @@ enum fault job_fault(struct op *op, struct job *job, int status, const char *log
 enum fault console_open(struct op *op, struct shim *shim, struct job *job);
 int console_take(struct job *job);
 pid_t read_pid_file(const char *path);
+const char *shim_cgroup(struct op *op, const struct shim *shim);
 struct container *find_container(struct shim *shim, const char *name);
 const char *container_path(struct op *op, const struct shim *shim, const char *name,
                            const char *file);
@@ -139,10 +139,7 @@ enum fault shim_remove(struct op *op, struct shim *shim, struct conn *conn, cons
 bool shim_container_ended(struct shim *shim, pid_t pid, int status);
 
 /* ---- shim_prepare.c: in children ---- */
-struct prepare {
-    const struct container_spec *spec;
-};
-enum fault prepare_container(struct op *op, struct shim *shim, void *prepare);
+enum fault prepare_container(struct op *op, struct shim *shim, void *container_spec);
 enum fault clean_container(struct op *op, struct shim *shim, void *name);
 enum fault write_json(struct op *op, int at, const char *name, const json_t *json);
 

@@ -202,10 +202,9 @@ static enum fault fork_crun(struct op *op, struct shim *shim, struct job *job,
                             const struct container_spec *spec, int in, int out, int err)
 {
     const char *arguments[16], *id = arena_printf(&op->arena, "%s.%s", shim->id, spec->name);
-    struct prepare prepare = {spec};
     struct child child = {
         .run = prepare_container,
-        .arg = &prepare,
+        .arg = (void *)spec,
         .arguments = arguments,
         .log = container_path(op, shim, spec->name, "log"),
         .stdio = {in, out, err}

@@ -219,7 +219,7 @@ static enum fault write_config(struct op *op, struct shim *shim, const struct co
 
 enum fault prepare_container(struct op *op, struct shim *shim, void *arg)
 {
-    const struct container_spec *spec = ((struct prepare *)arg)->spec;
+    const struct container_spec *spec = arg;
     const char *const names[] = {"c", spec->name, NULL};
     AUTO_CLOSE int bundle = -1, root = -1;
     struct oci_context context = {
