@@ -621,6 +621,22 @@ def test_a_supervisor_is_killed(driver, place, image):
     assert left(place[0]) == []
 
 
+@pytest.mark.parametrize("looks", [0, 10, 30, 60, 100, 150, 200, 300])
+def test_a_supervisor_is_killed_while_it_starts(driver, place, image, looks):
+    """At whatever moment of a start: later ones have looked more often at what it does."""
+    driver.create("early")
+    pid = shim_of(place, "early")
+    driver.send("start", id="early", spec=container("app", image, ["sleep", "1000"]))
+    seen = 0
+    while seen <= looks:
+        with open(f"/proc/{pid}/task/{pid}/children") as children:
+            seen += bool(children.read())
+    os.kill(pid, 9)
+    assert driver.receive()["fault"] in ("ok", "gone", "unavailable")
+    driver.delete("early")
+    assert left(place[0]) == []
+
+
 def test_a_half_sandbox_is_deleted(driver, place):
     """Only folders, as a crash in the middle of a creation leaves them."""
     os.makedirs(f"/run/sundog-{leftovers.data_id(place[0])}/s/half/etc")
