@@ -177,7 +177,7 @@ class Elsewhere:
     """A registry that notes what it is asked, and may want a token for it."""
 
     def __init__(self, credentials=None):
-        self.manifests, self.blobs, self.asked, self.status = {}, {}, [], None
+        self.manifests, self.blobs, self.asked, self.status, self.pulls = {}, {}, [], None, 0
         self.credentials, self.token = credentials, secrets.token_hex(8)
         place = self
 
@@ -195,6 +195,7 @@ class Elsewhere:
 
             def do_GET(self):
                 place.asked.append(self.path)
+                place.pulls += self.command == "GET" and "/manifests/" in self.path
                 if place.status:
                     return self.answer(place.status)
                 if self.path.startswith("/token"):
@@ -208,7 +209,9 @@ class Elsewhere:
                 if kind.endswith("/blobs") and name in place.blobs:
                     return self.answer(200, place.blobs[name])
                 found = place.manifests.get(self.path)
-                return self.answer(200, found[0], Content_Type=found[1]) if found else self.answer(404)
+                if not found:
+                    return self.answer(404)
+                return self.answer(200, found[0], Content_Type=found[1], Docker_Content_Digest=web.digest_of(found[0]))
 
             do_HEAD = do_GET
 
@@ -263,6 +266,7 @@ def test_from_another_registry(groups, elsewhere):
     elsewhere.asked.clear()
     assert groups.run(None, container=image) == (0, "first")
     assert elsewhere.asked == ["/v2/team/app/manifests/1"]
+    assert elsewhere.pulls == 1  # it counts GETs
     elsewhere.image("team/app", "1", "second")
     assert groups.run(None, container=image) == (0, "second")
 

@@ -8,9 +8,11 @@ import stat
 import pytest
 
 from harness.clients import Docker, Podman, cert_dir, run
+from harness.containers import wait_nothing_left
 from harness.machine import TOP, need
 from harness.postgres import free_port
 from harness.server import fresh_folder, program
+from harness.terminal import in_terminal
 
 CLIENTS = ("docker", "podman", "buildah", "skopeo")
 
@@ -103,3 +105,22 @@ def test_the_walk(sundog):
     assert "refused: it has no AcrPush" in done.stdout
     assert '"team/app"' in done.stdout and '"imported"' in done.stdout, done.stdout + done.stderr
     assert '"action":"push"' in done.stdout.replace(" ", ""), done.stdout + done.stderr
+
+
+def test_run_it(sundog):
+    """Build, push, run, reach, a shell, delete: the block as it stands, in a terminal, since exec wants one."""
+    need("az", "buildah", "jq", "root", "crun", "mount")
+    with open(os.path.join(TOP, "README.md")) as file:
+        script = next(block for block in re.findall(r"^```sh\n(.*?)^```", file.read(), re.M | re.S) if "container exec" in block)
+    home = fresh_folder("h")
+    for told, real in (("/tmp/", f"{home}/"), ("build/release/sundog env", f"{program()} env --data {sundog.data}"),
+                       ("/var/lib/sundog", sundog.data), ("localhost:8480", f"localhost:{sundog.port()}")):
+        script = script.replace(told, real)
+    with open(f"{home}/storage.conf", "w") as file:
+        file.write(f'[storage]\ndriver = "vfs"\ngraphroot = "{home}/root"\nrunroot = "{home}/run"\n')
+    env = {**os.environ, "HOME": home, "CONTAINERS_STORAGE_CONF": f"{home}/storage.conf", "STORAGE_DRIVER": "vfs"}
+    shown = in_terminal(["bash", "-euo", "pipefail", "-c", script], env, home,
+                        keys=[("/ # ", "echo $((40+2))-inside\r"), ("42-inside", "exit\r")])
+    assert "hello from a container group" in shown
+    assert "GET /" in shown or "url:/" in shown, shown
+    wait_nothing_left(sundog.data)

@@ -6,9 +6,10 @@ import subprocess
 
 import pytest
 
-from harness import images
+from harness import images, web
 from harness.azure import admin, environment
 from harness.clients import run
+from harness.containers import push_shell, wait_nothing_left
 from harness.machine import TOP, need
 from harness.server import fresh_folder
 
@@ -34,7 +35,9 @@ def push(sundog, image):
     return server
 
 
-def test_javascript(sundog, env):
+@pytest.fixture(scope="module")
+def node():
+    """A folder with the packages and the checks."""
     need("node", "npm")
     folder = os.path.join(TOP, "build", "sdk")
     os.makedirs(folder, exist_ok=True)
@@ -43,12 +46,26 @@ def test_javascript(sundog, env):
     done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, capture_output=True,
                           text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    shutil.copy(f"{SDK}/sdk.mjs", folder)
-    env = {**env, "SUNDOG_SDK_MADE": push(sundog, "hello-world:v1")}
-    done = subprocess.run(["node", "sdk.mjs"], cwd=folder, env=env, capture_output=True, text=True, check=False,
-                          timeout=600)
+    for name in ("sdk.mjs", "containers.mjs"):
+        shutil.copy(f"{SDK}/{name}", folder)
+    return folder
+
+
+def run_checks(folder, name, env, count):
+    done = subprocess.run(["node", name], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "12 checks passed" in done.stdout, done.stdout
+    assert f"{count} checks passed" in done.stdout, done.stdout
+
+
+def test_javascript(sundog, env, node):
+    run_checks(node, "sdk.mjs", {**env, "SUNDOG_SDK_MADE": push(sundog, "hello-world:v1")}, 12)
+
+
+def test_javascript_containers(sundog, env, node):
+    need("root", "crun", "mount")
+    push_shell(web.by_path(sundog))
+    run_checks(node, "containers.mjs", {**env, "SUNDOG_SDK_IMAGE": "sundog.azurecr.io/busybox:1"}, 11)
+    wait_nothing_left(sundog.data)
 
 
 def test_python(sundog, env):

@@ -156,6 +156,12 @@ class Groups(Arm):
             self.wait(answer)
         wait_until(lambda: self("GET", self.path(name)).status == 404, f"{name} is gone")
 
+    def delete_all(self):
+        """And nothing is left of them."""
+        for one in self.get(self.folder)["value"]:
+            self.delete(one["name"])
+        wait_nothing_left(self.server.data)
+
     def address(self, name):
         return self.show(name)["ipAddress"]["ip"]
 

@@ -173,9 +173,11 @@ class Sundog:
     # its processes
 
     def own_pids(self):
-        """The service's processes: the main one and its helper, without PostgreSQL's."""
-        pids = [self.process.pid]
+        """The service's processes: the main one and its helper, without PostgreSQL's and the containers'."""
+        pids, spared = [self.process.pid], leftovers.shims(self.data)
         for pid in sweep.processes_of(self.data):
+            if pid in spared:
+                continue
             with contextlib.suppress(OSError):
                 if os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("sundog") and pid not in pids:
                     pids.append(pid)
