@@ -202,7 +202,7 @@ static enum fault make_folders(struct op *op, const char *tree, const char *path
             slash = part;
             continue;
         }
-        if (v2 && slash && !hand_down(op, tree, part))
+        if (v2 && !hand_down(op, tree, part))
             return fail(op, UNAVAILABLE, "cannot hand cgroup controllers down in %s%s: %s", tree,
                         part, strerror(errno));
         if (!slash)
@@ -266,11 +266,6 @@ enum fault cgroup_make(struct op *op, const struct cgroups *cg, const char *path
     for (size_t i = 0; i < (cg->v2 ? 1 : ARRAY_LEN(trees)); i++)
         TRY(make_folders(op, trees[i], path, cg->v2));
     return cg->v2 ? limit_v2(op, cg, path, limits) : limit_v1(op, cg, path, limits);
-}
-
-enum fault cgroup_join(struct op *op, const struct cgroups *cg, const char *path)
-{
-    return limit(op, cg->freezer, path, "cgroup.procs", "0");
 }
 
 /* ---- walking a tree ---- */

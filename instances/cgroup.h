@@ -30,14 +30,10 @@ enum fault cgroups_parse(struct op *op, const char *mountinfo, const char *prefi
 /* Of this machine. v2: the controllers are handed down from the root, too. */
 enum fault cgroups_find(struct op *op, struct cgroups *ret);
 
-/* Make path ("/sundog-1a2b3c/web") and what is above it, which hands its controllers down to it,
-   with limits on it. Memory's limit holds
-   for memory and swap together. May be done again. */
+/* Make path ("/sundog-1a2b3c/web") and what is above it, with limits on it; v2: what is made in it
+   has controllers, too. Memory's limit holds for memory and swap together. May be done again. */
 enum fault cgroup_make(struct op *op, const struct cgroups *cg, const char *path,
                        const struct cgroup_limits *limits);
-/* The calling process goes into path, which has nothing below it, so that cgroup_kill finds it and
-   its children. */
-enum fault cgroup_join(struct op *op, const struct cgroups *cg, const char *path);
 /* SIGKILL for every process in path and below, also for those that fork meanwhile; when it returns
    OK none is left. UNAVAILABLE: some would not die within some seconds. */
 enum fault cgroup_kill(struct op *op, const struct cgroups *cg, const char *path);

@@ -143,19 +143,59 @@ static bool ended_within(int pidfd, int timeout_ms)
     return n == 1;
 }
 
-static enum fault end_shim(struct op *op, int folder)
+/* Does that process see the supervisor's own mounts? place: " /run/sundog-…/s/<id>/c ". */
+static bool is_within(const char *pid, const char *place)
+{
+    char path[64], *line = NULL;
+    size_t size = 0;
+    bool found = false;
+    FILE *mounts;
+
+    snprintf(path, sizeof(path), "/proc/%.20s/mountinfo", pid);
+    mounts = fopen(path, "re");
+    while (mounts && !found && getline(&line, &size, mounts) > 0)
+        found = strstr(line, place) != NULL;
+    free(line);
+    if (mounts)
+        fclose(mounts);
+    return found;
+}
+
+/* A supervisor that was killed may have left crun at work, in no cgroup of ours yet: it is known by
+   where it is. */
+static void kill_strays(struct op *op, const char *run, const char *id)
+{
+    const char *place = arena_printf(&op->arena, " %s/s/%s/c ", run, id);
+    int64_t until = now_ms() + KILL_TIMEOUT_MS;
+    bool found = true;
+
+    while (found && now_ms() < until) {
+        DIR *dir = opendir("/proc");
+        struct dirent *entry;
+
+        found = false;
+        while (dir && (entry = readdir(dir)))
+            if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+                is_within(entry->d_name, place)) {
+                found = true;
+                kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
+            }
+        if (dir)
+            closedir(dir);
+    }
+}
+
+/* SIGTERM makes it kill and see the end of all it has started. */
+static void end_shim(struct op *op, const char *run, const char *id, int folder)
 {
     AUTO_CLOSE int pidfd = find_shim(op, folder);
 
-    if (pidfd < 0)
-        return OK;
-    (void)pidfd_send_signal(pidfd, SIGTERM, NULL, 0);
-    if (ended_within(pidfd, STOP_TIMEOUT_MS))
-        return OK;
-    (void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-    return ended_within(pidfd, KILL_TIMEOUT_MS)
-               ? OK
-               : fail(op, UNAVAILABLE, "the supervisor does not end");
+    if (pidfd >= 0 && pidfd_send_signal(pidfd, SIGTERM, NULL, 0) == 0 &&
+        ended_within(pidfd, STOP_TIMEOUT_MS))
+        return;
+    if (pidfd >= 0 && pidfd_send_signal(pidfd, SIGKILL, NULL, 0) == 0)
+        (void)ended_within(pidfd, KILL_TIMEOUT_MS);
+    kill_strays(op, run, id);
 }
 
 /* ---- delete ---- */
@@ -213,7 +253,7 @@ static enum fault call_delete(struct op *op, struct helper_job *job)
     TRY(sandbox_id_read(op, job->in->body, "id", &id));
     TRY(open_base(op, job, &base));
     if (folder_enter(op, base.s, id, 0, 0, &folder) == OK)
-        TRY(end_shim(op, folder));
+        end_shim(op, base.run, id, folder);
     op_clear_fault(op);
     return remove_all(op, job, &base, id);
 }
@@ -372,13 +412,11 @@ static enum fault make_all(struct op *op, const struct helper_job *job, const st
                            const struct sandbox_spec *spec, struct shim *shim)
 {
     const struct cgroup_limits limits = {spec->memory_bytes, spec->cpu_millis, spec->pids};
-    const struct cgroup_limits no_limits = {0};
     struct volume_place place;
 
     TRY(make_folders(op, base, spec->id, job->gid, shim));
     TRY(write_pid(op, shim->run_fd));
     TRY(cgroup_make(op, &shim->cgroups, shim->cgroup, &limits));
-    TRY(cgroup_make(op, &shim->cgroups, shim_cgroup(op, shim), &no_limits));
     place = (struct volume_place){base->data, shim->folder, shim->run, shim->run_fd, job->gid};
     TRY(volumes_make(op, &place, spec));
     TRY(make_etc(op, spec, shim));

@@ -263,13 +263,6 @@ static void child_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Of crun and what it leaves behind between itself and a container: should we be killed meanwhile,
-   none of them may go on. */
-const char *shim_cgroup(struct op *op, const struct shim *shim)
-{
-    return arena_printf(&op->arena, "%s/.crun", shim->cgroup);
-}
-
 static const char **crun_command(struct op *op, const struct shim *shim, const char *log,
                                  const char *const *arguments)
 {
@@ -319,9 +312,7 @@ static void child_main(struct op *op, struct shim *shim, const struct child *chi
     child_signals();
     child_stdio(child->stdio);
     op_clear_fault(op);
-    if (child->arguments)
-        fault = cgroup_join(op, &shim->cgroups, shim_cgroup(op, shim));
-    if (fault == OK && child->run)
+    if (child->run)
         fault = child->run(op, shim, child->arg);
     if (fault == OK && !child->arguments)
         _exit(0);

@@ -127,7 +127,6 @@ enum fault job_fault(struct op *op, struct job *job, int status, const char *log
 enum fault console_open(struct op *op, struct shim *shim, struct job *job);
 int console_take(struct job *job);
 pid_t read_pid_file(const char *path);
-const char *shim_cgroup(struct op *op, const struct shim *shim);
 struct container *find_container(struct shim *shim, const char *name);
 const char *container_path(struct op *op, const struct shim *shim, const char *name,
                            const char *file);
