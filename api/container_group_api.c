@@ -232,6 +232,7 @@ static enum fault put_rows(struct call *c, struct put *put, struct container_gro
     wish->name = now.name;
     wish->has_public = body->has_public;
     wish->label = body->label;
+    wish->cpu_millis = body->cpu_millis;
     wish->document = json_text_of(op, shape_public(op, container_group_shape, body->full));
     wish->full = json_text_of(op, body->full);
     TRY(translate(op, container_group_put(op, wish, written)));

@@ -70,6 +70,7 @@ struct container_group_wish {
     const char *full;     /* the same with secrets */
     bool has_public;
     const char *label, *principal;
+    int64_t cpu_millis; /* of all its containers */
 };
 /* What a write led to: the group, the generation to wait for, and whether that is a new one (else
    nothing has changed that matters to what runs). */

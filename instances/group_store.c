@@ -70,11 +70,12 @@ static const struct db_stmt stmts[] = {
                     " exit_code, started_us, finished_us, next_start_us, previous, ready, last_log"
                     " FROM instances.container WHERE group_id = $1 ORDER BY position"},
     [INSERT] = {"INSERT INTO instances.container_group (key, scope, subscription, location, name,"
-                " document, sealed, host, public_index, private_index, label, principal)"
-                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $9 < 0 THEN NULL ELSE $9 END,"
-                " $10, $11, $12) RETURNING id"},
+                " document, sealed, host, public_index, private_index, label, principal,"
+                " cpu_millis) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
+                " CASE WHEN $9 < 0 THEN NULL ELSE $9 END, $10, $11, $12, $13) RETURNING id"},
     [REPLACE] = {"UPDATE instances.container_group SET document = $2, sealed = $3, label = $4,"
                  " principal = $5, public_index = CASE WHEN $6 < 0 THEN NULL ELSE $6 END,"
+                 " cpu_millis = $7,"
                  " wanted = 0, generation = generation + 1, provisioning = 0, fault_code = NULL,"
                  " fault_text = NULL, version = version + 1 WHERE id = $1"},
     [RETOUCH] = {"UPDATE instances.container_group SET document = $2, sealed = $3,"
@@ -91,7 +92,8 @@ static const struct db_stmt stmts[] = {
                     " AND (key = $1 OR starts_with(key, $1 || '/')) RETURNING id, host"},
     [REKEY] = {"UPDATE instances.container_group SET key = $2, scope = $3, subscription = $4,"
                " version = version + 1 WHERE id = $1"},
-    [USAGE] = {"SELECT document FROM instances.container_group WHERE subscription = $1"},
+    [USAGE] = {"SELECT count(*) AS groups, coalesce(sum(cpu_millis), 0)::bigint AS millis"
+               " FROM instances.container_group WHERE subscription = $1"},
     [SAVE] = {"UPDATE instances.container_group SET observed = $2, provisioning = $3, state = $4,"
               " fault_code = $5, fault_text = $6, begun_us = $7, stopping_us = $8, cloned = $9,"
               " version = version + 1 WHERE id = $1 AND generation = $10"},
@@ -319,19 +321,12 @@ enum fault container_group_usage(struct op *op, const char *subscription, int64_
                                  int64_t *ret_cpu_millis)
 {
     struct db_rows rows;
-    int64_t groups = 0, millis = 0;
 
     TRY(db_query(op, &stmts[USAGE], &rows, DB_TEXT(subscription)));
-    for (; db_next(&rows); groups++) {
-        struct group_spec spec;
-        json_t *document;
-
-        TRY(json_parse(op, BYTES(db_text(&rows, "document")), &document));
-        TRY(group_spec_read(op, document, &spec));
-        millis += spec.cpu_millis;
-    }
-    *ret_groups = groups;
-    *ret_cpu_millis = millis;
+    if (!db_next(&rows))
+        return fail(op, INTERNAL, "a count gives no row");
+    *ret_groups = db_int(&rows, "groups");
+    *ret_cpu_millis = db_int(&rows, "millis");
     return OK;
 }
 
@@ -424,7 +419,8 @@ static enum fault insert(struct op *op, const struct container_group_wish *w, st
     TRY(db_query(op, &stmts[INSERT], &rows, DB_TEXT(w->key), DB_TEXT(w->scope),
                  DB_TEXT(w->subscription), DB_TEXT(w->location), DB_TEXT(w->name),
                  DB_TEXT(w->document), DB_BYTES(sealed), DB_TEXT(this_host), DB_INT(public_index),
-                 DB_INT(private_index), DB_TEXT(w->label), DB_TEXT(w->principal)));
+                 DB_INT(private_index), DB_TEXT(w->label), DB_TEXT(w->principal),
+                 DB_INT(w->cpu_millis)));
     if (!db_next(&rows))
         return fail(op, INTERNAL, "the container group has no row");
     *ret_id = db_int(&rows, "id");
@@ -457,7 +453,7 @@ static enum fault replace(struct op *op, const struct container_group *g,
         TRY(take_address(op, g->host, RANGE_PUBLIC, &public_index));
     return db_query(op, &stmts[REPLACE], NULL, DB_INT(g->id), DB_TEXT(w->document),
                     DB_BYTES(sealed), DB_TEXT(w->label), DB_TEXT(w->principal),
-                    DB_INT(public_index));
+                    DB_INT(public_index), DB_INT(w->cpu_millis));
 }
 
 static enum fault transitioning(struct op *op, const struct container_group *g)
