@@ -435,13 +435,50 @@ enum fault import_copy(struct op *op, const struct import_work *work)
     return copy(op, &c);
 }
 
+/* Collection may have taken the image from below its index. */
+static bool has_platform(struct op *op, const struct copy *c, const struct manifest_content *index)
+{
+    struct manifest_content child;
+    struct manifest m;
+    const char *digest;
+    bool has = manifest_parse(op, index->media_type, index->content, &m) == OK;
+
+    if (has && m.n_children > 0)
+        has = platform_choose(op, "it", index->content, &digest) == OK &&
+              manifest_get(op, c->target->id, c->work->targets[0].repository, digest, &child) == OK;
+    op_clear_fault(op);
+    return has;
+}
+
+/* Is what we have of it what the source has? Tags are set when all of an image is there. */
+static enum fault is_current(struct op *op, struct copy *c, bool *ret)
+{
+    const struct import_target *t = &c->work->targets[0];
+    struct manifest_content there;
+    const char *digest;
+    enum fault fault;
+
+    *ret = false;
+    if (!t->tag)
+        return OK;
+    fault = manifest_get(op, c->target->id, t->repository, t->tag, &there);
+    if (fault == NOT_FOUND) {
+        op_clear_fault(op);
+        return OK;
+    }
+    TRY(fault);
+    TRY(source_digest(op, &c->source, c->work->reference, &digest));
+    *ret = strcmp(digest, there.digest) == 0 && has_platform(op, c, &there);
+    return OK;
+}
+
 enum fault import_copy_into(struct op *op, const struct import_work *work,
-                            const struct registry *target, const char **ret_digest)
+                            const struct registry *target)
 {
     struct copy c = {.work = work, .target = target};
+    bool current;
 
     source_init(op, work, &c.source);
-    TRY(copy(op, &c));
-    *ret_digest = c.manifests[0].digest;
-    return OK;
+    TRY(is_current(op, &c, &current));
+    return current ? OK : copy(op, &c);
 }

@@ -137,11 +137,10 @@ static enum fault make_registry(struct op *op, const char *name, int64_t *ret_id
 static enum fault copy_with_tries(struct op *op, const struct import_work *work,
                                   const struct registry *target)
 {
-    const char *digest;
     enum fault fault;
 
     for (int try = 1;; try++) {
-        fault = import_copy_into(op, work, target, &digest);
+        fault = import_copy_into(op, work, target);
         if (fault == OK)
             return OK;
         if (db_in_transaction(op))

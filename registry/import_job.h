@@ -63,6 +63,10 @@ void source_init(struct op *op, const struct import_work *work, struct source *r
  */
 enum fault source_manifest(struct op *op, struct source *source, const char *reference,
                            const char **ret_media_type, struct bytes *ret_content);
+/* What a tag names now; "" when the source does not say. A HEAD: where pulls are counted it is
+   none. Faults as above. */
+enum fault source_digest(struct op *op, struct source *source, const char *reference,
+                         const char **ret_digest);
 /* Its bytes in pieces to write; not verified here. */
 enum fault source_blob(struct op *op, struct source *source, const char *digest,
                        enum fault (*write)(void *arg, struct op *op, struct bytes piece),
@@ -72,9 +76,9 @@ enum fault source_blob(struct op *op, struct source *source, const char *digest,
 
 /* Do the job as far as it goes: OK: it has succeeded, and its row says so. */
 enum fault import_copy(struct op *op, const struct import_work *work);
-/* From another registry, without a job, into target. *ret_digest: of the source's reference. */
+/* From another registry, without a job, into target; its first target only. */
 enum fault import_copy_into(struct op *op, const struct import_work *work,
-                            const struct registry *target, const char **ret_digest);
+                            const struct registry *target);
 /* A stop is wanted: what is under way ends at its next piece. */
 extern atomic_bool import_ending;
 

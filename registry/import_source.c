@@ -251,6 +251,24 @@ enum fault source_manifest(struct op *op, struct source *s, const char *referenc
     return OK;
 }
 
+enum fault source_digest(struct op *op, struct source *s, const char *reference,
+                         const char **ret_digest)
+{
+    struct fetch ask = {.method = "HEAD"};
+    struct fetched answer;
+    const char *digest;
+
+    TRY(get(op, s, arena_printf(&op->arena, "/v2/%s/manifests/%s", s->repository, reference), &ask,
+            &answer));
+    digest = fetched_header(&answer, "docker-content-digest");
+    *ret_digest = digest && digest_is_valid(digest) ? digest : "";
+    if (answer.status == 400 || answer.status == 405 || answer.status == 501)
+        *ret_digest = ""; /* it knows no HEAD */
+    else if (answer.status != 200)
+        return refused(op, s, &answer, arena_printf(&op->arena, "manifest \"%s\"", reference));
+    return OK;
+}
+
 enum fault source_blob(struct op *op, struct source *s, const char *digest,
                        enum fault (*write)(void *arg, struct op *op, struct bytes piece), void *arg)
 {
