@@ -10,6 +10,7 @@
 #define SUNDOG_INSTANCES_SHIM_H
 
 #include <jansson.h>
+#include <sys/ioctl.h>
 #include <sys/types.h>
 
 #include "core/message.h"
@@ -45,8 +46,7 @@ struct container {
     struct log_writer log;
 };
 
-/* A connection of the server's. */
-struct conn {
+struct conn {             /* of the server's */
     struct source source; /* first */
     struct conn *next;
     bool busy, watches;
@@ -59,6 +59,7 @@ struct run {
     pid_t pid;       /* 0: not yet */
     unsigned number; /* of its files */
     bool terminal;
+    struct winsize size;
     int fds[4]; /* the caller's ends: in, out, err, done */
 };
 
@@ -121,7 +122,7 @@ struct child {
     int stdio[3];
 };
 enum fault shim_fork(struct op *op, struct shim *shim, struct job *job, const struct child *child);
-/* OK, or what went wrong in the child or crun. what: for the message when nobody says why. */
+/* What went wrong in the child or crun. what: for the message when nobody says why. */
 enum fault job_fault(struct op *op, struct job *job, int status, const char *log, const char *what);
 /* The listening socket of a terminal to come; and the terminal. */
 enum fault console_open(struct op *op, struct shim *shim, struct job *job);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,6 +104,8 @@ static enum fault take_terminal(struct op *op, struct job *job, struct run *run)
     run->fds[IN] = console_take(job);
     if (run->fds[IN] < 0)
         return fail(op, UNAVAILABLE, "no terminal could be had");
+    ioctl(run->fds[IN], TIOCSWINSZ,
+          &run->size); /* crun has told it perhaps, and perhaps too late */
     return OK;
 }
 
@@ -200,6 +203,8 @@ static struct run *new_run(struct shim *shim, const struct exec_spec *spec)
     run->done = (struct source){-1, abandoned};
     run->number = shim->counter++;
     run->terminal = spec->terminal;
+    run->size.ws_row = (unsigned short)(spec->rows ? spec->rows : 24);
+    run->size.ws_col = (unsigned short)(spec->cols ? spec->cols : 80);
     for (int i = 0; i < ENDS; i++)
         run->fds[i] = -1;
     run->next = shim->runs;

@@ -256,7 +256,7 @@ def test_read_only(driver, box, image):
     said = driver.run(box, "app", "touch /x; echo y >> /etc/hosts; touch /dev/shm/z && echo shm", image, readOnly=True)[1]
     assert "/x: Read-only file system" in said
     assert "/etc/hosts: Read-only file system" in said
-    assert said.endswith("shm\n")
+    assert "shm\n" in said
 
 
 def test_what_is_shared_has_a_size(driver, box, image):
@@ -537,7 +537,7 @@ def test_exec_of_much(driver, running):
 
 
 def test_exec_terminal(driver, running):
-    done = driver.exec(running, "app", "sh", "-c", "stty size; tty; exit 4", terminal=True, rows=10, cols=20)
+    done = driver.exec(running, "app", "sh", "-c", "until stty size 2>&1 | grep '10 20'; do :; done; tty; exit 4", terminal=True, rows=10, cols=20)
     assert (done["out"], done["exitCode"]) == ("10 20\r\n/dev/pts/0\r\n", 4)
     done = driver.exec(running, "app", "sh", "-c", "read x; stty size; echo got $x", terminal=True, resize=True, input="word\n")
     assert "33 101\r\n" in done["out"] and "got word\r\n" in done["out"]
