@@ -77,9 +77,9 @@ struct service {
     /* After migrations: first-start rows, caches, background jobs. op->db is set. */
     enum fault (*start)(struct op *op, const struct settings *settings);
     void (*stop)(void);
-    /* `sundog doctor`: why this machine cannot do what the service adds, and how to mend it; NULL:
-       it can. Without a server. */
-    const char *(*lacks)(struct op *op, const char **ret_mend);
+    /* `sundog doctor`: what this machine lacks for the service, and how to mend it; NULL: nothing.
+       Without a server. */
+    const char *(*lacks)(struct op *op);
     void (*metrics)(struct op *op, struct text *out); /* further lines for /metrics; op->db set */
 };
 

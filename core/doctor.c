@@ -262,14 +262,13 @@ static bool print(struct finding finding)
     return finding.verdict == LACK;
 }
 
-/* A service of which serve can do without: the rest works. */
+/* A service that serve can do without: the rest works. */
 static struct finding check_service(struct op *op, const struct service *service)
 {
-    const char *mend = NULL, *why = service->lacks(op, &mend);
+    const char *why = service->lacks(op);
 
-    if (!why)
-        return found(FINE, arena_printf(&op->arena, "%s: ready", service->name), NULL);
-    return found(HINT, arena_printf(&op->arena, "%s: %s", service->name, why), mend);
+    return found(why ? HINT : FINE,
+                 arena_printf(&op->arena, "%s: %s", service->name, why ? why : "ready"), NULL);
 }
 
 int doctor_run(struct settings *settings, const struct service *const *services)

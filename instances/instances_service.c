@@ -65,5 +65,6 @@ const struct service instances_service = {
     .prepare = prepare,
     .start = start,
     .stop = stop,
+    .lacks = sandbox_lacks,
     .metrics = container_groups_metrics,
 };
