@@ -30,6 +30,7 @@
 
 const struct container_group_listener *group_listener;
 static struct reconciler *reconciler;
+static char refused[512]; /* why no group can run here; "": they can */
 static atomic_llong restarts, starts, start_us_total;
 static const int64_t start_bounds_ms[] = {20, 50, 100, 250, 500, 1000, 2500, 10000};
 static atomic_llong start_buckets[ARRAY_LEN(start_bounds_ms)];
@@ -109,6 +110,8 @@ static enum fault look(struct op *op, struct group_pass *p)
     p->sandbox =
         arena_printf(&op->arena, "g%lld-%lld", (long long)p->g.id, (long long)p->g.observed);
     if (p->g.observed > 0) {
+        if (refused[0]) /* what runs cannot be seen, which does not mean that it is gone */
+            return fail(op, UNSUPPORTED, "%s", refused);
         fault = sandbox_states(op, p->sandbox, &p->states, &p->n_states);
         if (fault != OK && fault != GONE)
             return fault;
@@ -383,8 +386,6 @@ void group_names(struct op *op, const struct container_group *g)
 }
 
 /* ---- start and stop ---- */
-
-static char refused[512];
 
 void container_groups_refuse(const char *why)
 {
