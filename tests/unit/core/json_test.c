@@ -146,10 +146,43 @@ static void test_quoting(void)
     }
 }
 
+static void test_clean(void)
+{
+    static const struct {
+        const char *in;
+        size_t len;
+        const char *out;
+    } printed[] = {
+        {"plain",            5, "plain"                               },
+        {"\xc3\xa4",         2, "\xc3\xa4"                            },
+        {"\xc3",             1, "\xef\xbf\xbd"                        },
+        {"a\0b",             3,
+         "a\xef\xbf\xbd"
+         "b"                                                          },
+        {"\xf0\x9f\x98\x80", 4, "\xf0\x9f\x98\x80"                    },
+        {"\xf0\x9f\x98",     3, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xed\xa0\x80",     3, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"",                 0, ""                                    },
+    };
+    struct op op;
+
+    op_init(&op);
+    for (size_t i = 0; i < ARRAY_LEN(printed); i++) {
+        struct text out;
+
+        text_init(&out, &op.arena, 256);
+        utf8_clean(&out, (struct bytes){arena_memdup(&op.arena, printed[i].in, printed[i].len),
+                                        printed[i].len});
+        CU_ASSERT_STRING_EQUAL(out.data, printed[i].out);
+    }
+    op_free(&op);
+}
+
 CU_TestInfo core_json_tests[] = {
-    {"reading by a table",       test_reading   },
-    {"depth is limited",         test_depth     },
-    {"written is what was read", test_round_trip},
-    {"quoting",                  test_quoting   },
+    {"reading by a table",                test_reading   },
+    {"depth is limited",                  test_depth     },
+    {"written is what was read",          test_round_trip},
+    {"quoting",                           test_quoting   },
+    {"what programs print becomes UTF-8", test_clean     },
     CU_TEST_INFO_NULL,
 };
