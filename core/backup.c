@@ -354,7 +354,7 @@ static enum fault read_manifest(struct op *op, const char *from, struct manifest
 
 static enum fault backup(struct op *op, const struct settings *settings, const char *out)
 {
-    const char *dump = under(op, out, "database.dump"), *conninfo, *nothing, *migrations;
+    const char *dump = under(op, out, "database.dump"), *conninfo, *nothing, *migrations = NULL;
     const char *const pg_dump[] = {"pg_dump", "-Fc", "-f", dump, NULL};
     struct copy blobs = {.op = op, .link = true, .said_ms = now_ms()};
     struct copy extras = {.op = op, .said_ms = blobs.said_ms};
