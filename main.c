@@ -18,6 +18,7 @@
 #include "core/env.h"
 #include "core/server.h"
 #include "instances/instances_service.h"
+#include "instances/purge.h"
 #include "registry/registry_service.h"
 
 static const struct service *const services[] = {&core_service,
@@ -63,6 +64,7 @@ static const struct command {
     {"routes",  routes,      "print the whole API from its route tables"                       },
     {"backup",  backup_run,  "backup OUTDIR: copy metadata, blobs and keys, also while running"},
     {"restore", restore_run, "restore OUTDIR --data NEWDIR: make a data folder from a backup"  },
+    {"purge",   purge_run,   "end and remove all containers of DATA, which outlive the service"},
 };
 
 static int usage(FILE *out, int status)

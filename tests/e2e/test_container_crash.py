@@ -120,3 +120,26 @@ def test_after_a_reboot(server):
     server.stop()
     assert nothing_left(server.data) and not os.path.exists(f"/sys/class/net/sd{data_id(server.data)}")
     server.start()
+
+
+def test_purge(server):
+    """`sundog purge` ends what outlived the service, and only then."""
+    import subprocess
+
+    from harness.server import program
+
+    groups = Groups(server)
+    name = groups.create(TICK, restartPolicy="Always")
+    command = [program(), "purge", "--data", server.data]
+    busy = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert busy.returncode == 1 and "stop it first" in busy.stderr, busy
+    server.stop()
+    assert shims(server.data)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout == "sandboxes removed: 1\n", done
+    assert nothing_left(server.data) and not os.path.exists(f"/sys/class/net/sd{data_id(server.data)}")
+    server.start()
+    groups = Groups(server)
+    groups.wait_state(name, "Running")  # its row is still there
+    groups.delete(name)
+    wait_nothing_left(server.data)
