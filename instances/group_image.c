@@ -6,6 +6,7 @@
 
 #include "core/json.h"
 #include "instances/group_pass.h"
+#include "instances/layer.h"
 
 #define PULL_BACKOFF_FIRST_S 10
 #define PULL_BACKOFF_MAX_S   300
@@ -63,6 +64,33 @@ static enum fault image_of_row(struct op *op, const struct container_row *row, s
         .stop_signal = json_string_value(json_object_get(o, "signal")),
     };
     return OK;
+}
+
+static bool layers_are_there(struct op *op, const struct container_row *row)
+{
+    struct image image = {0};
+    bool all = image_of_row(op, row, &image) == OK;
+
+    for (const char *const *layer = image.layers; all && *layer; layer++)
+        all = layer_is_there(*layer);
+    op_clear_fault(op);
+    return all;
+}
+
+bool group_layers_check(struct op *op, struct group_pass *p)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < p->g.n_containers; i++) {
+        struct container_row *row = &p->g.containers[i];
+
+        if (!row->image || layers_are_there(op, row))
+            continue;
+        image_forget(pass_wake(op, p, row->name));
+        row->image = NULL;
+        all = false;
+    }
+    return all;
 }
 
 int group_stop_signal(struct op *op, const struct container_row *row)

@@ -44,6 +44,9 @@ enum fault group_drive(struct op *op, struct group_pass *p);
 void group_absorb(struct op *op, struct group_pass *p);
 /* group_image.c: *ret_all: each container has its image. */
 enum fault group_images(struct op *op, struct group_pass *p, bool *ret_all);
+/* False: layers that were there are not any more (a power failure took them); the rows of their
+   containers ask for their images again. */
+bool group_layers_check(struct op *op, struct group_pass *p);
 enum fault group_container_spec(struct op *op, const struct group_pass *p, size_t i,
                                 struct container_spec *ret);
 /* The signal an image asks for to end its containers; SIGTERM. */

@@ -287,6 +287,10 @@ static enum fault make_sandbox(struct op *op, struct group_pass *p)
     bool good;
 
     TRY(container_groups_supported(op));
+    if (!group_layers_check(op, p)) {
+        pass_again(p, 0);
+        return OK;
+    }
     spec = sandbox_of(op, p);
     TRY(group_volumes_check(op, p, &good));
     if (!good)

@@ -143,3 +143,23 @@ def test_purge(server):
     groups.wait_state(name, "Running")  # its row is still there
     groups.delete(name)
     wait_nothing_left(server.data)
+
+
+def test_layers_that_a_power_failure_took(server):
+    """Layers that were not yet safe are thrown away by the next start: images are unpacked again."""
+    import shutil
+
+    from harness import leftovers
+
+    groups = Groups(server)
+    name = groups.create(TICK, restartPolicy="Always")
+    groups.wait_logs(name, "tick")
+    server.kill()
+    leftovers.sweep(server.data)
+    for layer in os.listdir(f"{server.data}/layers"):
+        shutil.rmtree(f"{server.data}/layers/{layer}")
+    server.start()
+    groups = Groups(server)
+    groups.wait_state(name, "Running")
+    groups.wait_logs(name, "tick")
+    groups.delete(name)
