@@ -99,9 +99,15 @@ static enum fault make_parents(struct op *op, const char *path)
     return OK;
 }
 
-/* The folder belongs to uid afterwards. One that holds something not ours is left alone. */
-static enum fault make_folder(struct op *op, const char *path, mode_t mode, uid_t uid, gid_t gid)
+/*
+ * The folder belongs to uid afterwards. One that holds something not ours is left alone. What is in
+ * DIR may be the doing of the server's user: own false, and what is behind a link is not given
+ * away.
+ */
+static enum fault make_folder(struct op *op, const char *path, mode_t mode, uid_t uid, gid_t gid,
+                              bool own)
 {
+    AUTO_CLOSE int fd = -1;
     struct stat st;
 
     TRY(make_parents(op, path));
@@ -111,10 +117,13 @@ static enum fault make_folder(struct op *op, const char *path, mode_t mode, uid_
         return fail(op, INVALID, "%s is not a folder", path);
     if (geteuid() != 0 || (st.st_uid == uid && st.st_gid == gid))
         return OK;
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (own ? 0 : O_NOFOLLOW));
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return fail(op, INVALID, "%s leads to a folder that is not user %u's", path, (unsigned)uid);
     if (st.st_nlink > 2 && st.st_uid != 0) /* it holds folders of somebody else */
         return fail(op, INVALID, "%s belongs to user %u and is not empty", path,
                     (unsigned)st.st_uid);
-    if (strcmp(path, "/") == 0 || chown(path, uid, gid) < 0 || chmod(path, mode) < 0)
+    if (strcmp(path, "/") == 0 || fchown(fd, uid, gid) < 0 || fchmod(fd, mode) < 0)
         return fail(op, UNAVAILABLE, "cannot give %s to user %u: %s", path, (unsigned)uid,
                     strerror(errno));
     return OK;
@@ -122,9 +131,12 @@ static enum fault make_folder(struct op *op, const char *path, mode_t mode, uid_
 
 static enum fault make_folders(struct op *op, const struct settings *settings, uid_t uid, gid_t gid)
 {
-    TRY(make_folder(op, settings->data, 0755, uid, gid)); /* postgres must get through it */
-    TRY(make_folder(op, settings->blobs, 0750, uid, gid));
-    return make_folder(op, arena_printf(&op->arena, "%s/tls", settings->data), 0755, uid, gid);
+    bool inside = strncmp(settings->blobs, settings->data, strlen(settings->data)) == 0;
+
+    TRY(make_folder(op, settings->data, 0755, uid, gid, true)); /* postgres must get through it */
+    TRY(make_folder(op, settings->blobs, 0750, uid, gid, !inside));
+    return make_folder(op, arena_printf(&op->arena, "%s/tls", settings->data), 0755, uid, gid,
+                       false);
 }
 
 /* ---- the helper process ---- */
@@ -149,7 +161,7 @@ static enum fault prepare_postgres(struct op *op, const struct settings *setting
         asprintf(&pg->sockets, "%s/postgres-socket", settings->data) < 0 ||
         asprintf(&pg->log, "%s/postgres.log", settings->data) < 0)
         abort();
-    return make_folder(op, pg->sockets, 0750, pg->uid, sundog_gid);
+    return make_folder(op, pg->sockets, 0750, pg->uid, sundog_gid, false);
 }
 
 /* admin.json holds passwords for the person who called sudo, not for us any more. */
@@ -256,7 +268,7 @@ static ssize_t receive_request(int fd, struct request *ret, int *ret_fd)
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
                              .msg_control = control.room,
-                             .msg_controllen = sizeof(control.room)};
+                             .msg_controllen = CMSG_LEN(sizeof(int))}; /* of one, no padding */
     ssize_t n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
     struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
 

@@ -15,7 +15,7 @@
 /* Before each message. A body that is not inline is in the first descriptor. */
 struct head {
     unsigned magic, body_bytes;
-    bool in_memfd;
+    unsigned in_memfd; /* 0 or 1 */
 };
 #define MAGIC 0x53444d31u
 
@@ -158,7 +158,8 @@ enum fault message_receive(struct op *op, int socket, struct message *ret)
     struct msghdr message = {.msg_iov = parts,
                              .msg_iovlen = 2,
                              .msg_control = control.room,
-                             .msg_controllen = sizeof(control.room)};
+                             /* not room's size: the kernel would fill its padding, too */
+                             .msg_controllen = CMSG_LEN(sizeof(int) * (MESSAGE_FDS_MAX + 1))};
     int fds[MESSAGE_FDS_MAX + 1];
     size_t n_fds = 0, skip;
     enum fault fault;
@@ -166,20 +167,21 @@ enum fault message_receive(struct op *op, int socket, struct message *ret)
 
     while ((n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
         ;
+    ret->n_fds = 0;
     if (n <= 0)
         return fail(op, UNAVAILABLE, "the other side has ended");
     take_fds(&message, fds, &n_fds);
-    if ((size_t)n < sizeof(head) || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+    skip = head.in_memfd != 0;
+    if ((size_t)n < sizeof(head) || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
+        n_fds > MESSAGE_FDS_MAX + skip)
         fault = fail(op, INVALID, "not a message of ours");
     else
         fault = read_body(op, &head, text, (size_t)n - sizeof(head), fds, n_fds, &ret->body);
-    skip = fault == OK && head.in_memfd;
-    if (skip)
-        close(fds[0]);
-    ret->n_fds = n_fds - skip;
-    memcpy(ret->fds, fds + skip, ret->n_fds * sizeof(int));
-    if (fault != OK)
-        message_close_fds(ret);
+    for (size_t i = 0; i < n_fds; i++)
+        if (fault != OK || i < skip)
+            close(fds[i]);
+        else
+            ret->fds[ret->n_fds++] = fds[i];
     return fault;
 }
 

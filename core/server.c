@@ -52,12 +52,21 @@ bool server_ready(void)
 
 /* ---- folders ---- */
 
+/* What is in DIR may be the doing of our user, who shall not be given what a link leads to. */
 static enum fault make_folder(struct op *op, const char *path, mode_t mode,
-                              const struct passwd *own)
+                              const struct passwd *own, bool follow)
 {
+    AUTO_CLOSE int fd = -1;
+    struct stat st;
+
     if (mkdir(path, mode) && errno != EEXIST)
         return fail(op, INVALID, "cannot make the folder %s: %s", path, strerror(errno));
-    if (own && (chown(path, own->pw_uid, own->pw_gid) || chmod(path, mode)))
+    if (!own)
+        return OK;
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
+    if (fd < 0 && stat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == own->pw_uid)
+        return OK;
+    if (fd < 0 || fchown(fd, own->pw_uid, own->pw_gid) || fchmod(fd, mode))
         return fail(op, INVALID, "cannot hand over the folder %s: %s", path, strerror(errno));
     return OK;
 }
@@ -84,6 +93,7 @@ static const char *under(struct op *op, const struct settings *s, const char *na
 static enum fault make_folders(struct op *op, const struct settings *s)
 {
     const struct passwd *own = NULL;
+    bool inside = strncmp(s->blobs, s->data, strlen(s->data)) == 0;
 
     if (getuid() == 0) {
         own = getpwnam(s->user);
@@ -95,15 +105,15 @@ static enum fault make_folders(struct op *op, const struct settings *s)
     }
     TRY(make_parents(op, s->data));
     TRY(make_parents(op, s->blobs));
-    TRY(make_folder(op, s->data, 0711, own));
-    TRY(make_folder(op, under(op, s, "tls"), 0755, own));
-    return make_folder(op, s->blobs, 0700, own);
+    TRY(make_folder(op, s->data, 0711, own, true));
+    TRY(make_folder(op, under(op, s, "tls"), 0755, own, false));
+    return make_folder(op, s->blobs, 0700, own, !inside);
 }
 
 /* One process a DIR. The descriptor stays open, and with it the lock, until we end. */
 static enum fault lock_folder(struct op *op, const struct settings *s)
 {
-    int fd = open(under(op, s, "lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    int fd = open(under(op, s, "lock"), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 
     if (fd < 0)
         return fail(op, INVALID, "cannot open %s/lock: %s", s->data, strerror(errno));

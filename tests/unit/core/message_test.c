@@ -68,6 +68,64 @@ static void test_an_end_and_rubbish(void)
     op_free(&op);
 }
 
+/* A message with n descriptors of a pipe, as a sender who obeys no limit would make it. */
+static enum fault receive_with(size_t n)
+{
+    struct {
+        unsigned magic, body_bytes, in_memfd;
+    } head = {0x53444d31u, 2, 0};
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int) * 64)];
+    } control = {0};
+    struct iovec parts[2] = {
+        {&head, sizeof(head)},
+        {"{}",  2           }
+    };
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = control.room};
+    struct cmsghdr *c = (struct cmsghdr *)control.room;
+    struct {
+        struct message message;
+        int after[4];
+    } got = {
+        .after = {-7, -7, -7, -7}
+    };
+    int fds[2], pipe_fds[2];
+    enum fault fault;
+    struct op op;
+
+    op_init(&op);
+    pair(fds);
+    CU_ASSERT_EQUAL(pipe(pipe_fds), 0);
+    message.msg_controllen = c->cmsg_len = CMSG_LEN(sizeof(int) * n);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    for (size_t i = 0; i < n; i++)
+        memcpy(CMSG_DATA(c) + i * sizeof(int), &pipe_fds[1], sizeof(int));
+    CU_ASSERT_TRUE(sendmsg(fds[0], &message, 0) > 0);
+    fault = message_receive(&op, fds[1], &got.message);
+    CU_ASSERT_EQUAL(got.message.n_fds, fault == OK ? n : 0);
+    message_close_fds(&got.message);
+    for (size_t i = 0; i < 4; i++)
+        CU_ASSERT_EQUAL(got.after[i], -7);
+    close(pipe_fds[1]);
+    CU_ASSERT_EQUAL(read(pipe_fds[0], &(char){0}, 1), 0); /* none of them is left open */
+    close(pipe_fds[0]);
+    close(fds[0]);
+    close(fds[1]);
+    op_free(&op);
+    return fault;
+}
+
+static void test_too_many_descriptors(void)
+{
+    CU_ASSERT_EQUAL(receive_with(MESSAGE_FDS_MAX), OK);
+    CU_ASSERT_EQUAL(receive_with(MESSAGE_FDS_MAX + 1), INVALID);
+    CU_ASSERT_EQUAL(receive_with(MESSAGE_FDS_MAX + 2), INVALID);
+    CU_ASSERT_EQUAL(receive_with(MESSAGE_FDS_MAX + 3), INVALID);
+    CU_ASSERT_EQUAL(receive_with(64), INVALID);
+}
+
 static void test_members(void)
 {
     json_t *body = json_pack("{s:s,s:i,s:b,s:[s,s],s:[i]}", "text", "abc", "number", 7, "yes", 1,
@@ -100,8 +158,9 @@ static void test_members(void)
 }
 
 CU_TestInfo core_message_tests[] = {
-    {"small and big",      test_small_and_big     },
-    {"an end and rubbish", test_an_end_and_rubbish},
-    {"members",            test_members           },
+    {"small and big",        test_small_and_big       },
+    {"an end and rubbish",   test_an_end_and_rubbish  },
+    {"too many descriptors", test_too_many_descriptors},
+    {"members",              test_members             },
     CU_TEST_INFO_NULL,
 };
