@@ -151,7 +151,7 @@ static enum fault call_start(struct op *op, struct helper_job *job)
 static enum fault mark_opaque(struct op *op, int root, int list_fd)
 {
     AUTO_CLOSE int fd = list_fd;
-    FILE *in = fdopen(dup(fd), "re");
+    FILE *in = fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 3), "re");
     char *path = NULL;
     size_t size = 0;
     enum fault fault = in && fseek(in, 0, SEEK_SET) == 0

@@ -404,7 +404,7 @@ static enum fault make_folders(struct op *op, const struct base *base, const cha
     TRY(folder_enter(op, base->s, id, 0750, gid, &shim->run_fd));
     TRY(folder_enter(op, base->sandboxes, id, 0750, gid, &shim->folder));
     TRY(folder_enter(op, shim->folder, "logs", 0750, gid, &shim->logs));
-    shim->data = dup(base->data);
+    shim->data = fcntl(base->data, F_DUPFD_CLOEXEC, 3);
     return folder_enter(op, base->run_fd, "seccomp", 0700, 0, &shim->filters);
 }
 

@@ -46,7 +46,7 @@ enum fault folder_enter(struct op *op, int at, const char *name, mode_t mode, gi
 enum fault folder_descend(struct op *op, int at, const char *const *names, mode_t mode, gid_t gid,
                           int *ret_fd)
 {
-    int fd = dup(at), next = -1;
+    int fd = fcntl(at, F_DUPFD_CLOEXEC, 3), next = -1;
 
     for (; *names; names++) {
         enum fault fault = folder_enter(op, fd, *names, mode, gid, &next);
@@ -149,7 +149,7 @@ enum fault folder_make_inside(struct op *op, int root, const char *path, int *re
 {
     const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
     char *copy = arena_strdup(&op->arena, path), *save = NULL;
-    int fd = dup(root), next;
+    int fd = fcntl(root, F_DUPFD_CLOEXEC, 3), next;
 
     for (char *part = strtok_r(copy, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
         next = open_how(fd, part, O_PATH, resolve);

@@ -317,6 +317,8 @@ static void child_main(struct op *op, struct shim *shim, const struct child *chi
     if (fault == OK && !child->arguments)
         _exit(0);
     if (fault == OK) {
+        /* a folder left open would be a way out: a working directory may be /proc/self/fd/N */
+        close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
         execve(shim->crun, (char **)crun_command(op, shim, child->log, child->arguments),
                protected ? clean : (char *const[]){clean[0], NULL});
         fault = fail(op, UNAVAILABLE, "cannot run %s: %s", shim->crun, strerror(errno));

@@ -67,7 +67,7 @@ static enum fault write_one(struct op *op, int root, const struct volume_file *f
     const char *slash = strrchr(file->path, '/');
     AUTO_CLOSE int folder = -1, inside = -1;
 
-    folder = dup(root);
+    folder = fcntl(root, F_DUPFD_CLOEXEC, 3);
     if (slash)
         TRY(folder_make_inside(op, root,
                                arena_strndup(&op->arena, file->path, (size_t)(slash - file->path)),

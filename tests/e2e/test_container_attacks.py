@@ -5,8 +5,12 @@ import shutil
 
 import pytest
 
+from harness import leftovers
 from harness.machine import need
+from harness.sandbox import Driver, busybox_root, container, left, make_layer
 from harness.server import Sundog, fresh_folder, wait_until
+
+FDS = range(3, 32)
 
 
 # the server's user, who owns the data folder
@@ -36,3 +40,54 @@ def test_a_link_in_the_data_folder_gives_nothing_away(name):
     finally:
         server.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+# images and containers
+
+
+def hostile_root(root):
+    busybox_root(root)
+    for fd in FDS:
+        os.symlink(f"/proc/self/fd/{fd}", f"{root}/w{fd}")
+
+
+@pytest.fixture(scope="module")
+def place():
+    """(DIR, the layers of an image with links to what a process has open)."""
+    need("root", "mount", "crun")
+    folder = fresh_folder("s")
+    data = f"{folder}/data"
+    os.makedirs(f"{data}/layers")
+    image = [make_layer(data, "hostile", hostile_root)]
+    shutil.chown(data, "sundog", "sundog")
+    try:
+        yield data, image
+        assert left(data) == []
+    finally:
+        leftovers.sweep(data)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def driver(place):
+    with Driver(place[0]) as driver:
+        driver.create("box", volumes=[{"name": "v", "kind": 0}])
+        yield driver
+        driver.delete("box")
+
+
+@pytest.mark.parametrize("folder", ["/proc/self/fd/{}", "/w{}"])
+def test_no_working_directory_is_outside(driver, place, folder):
+    """What the runtime has open while it changes into the working directory is of the image, or nothing."""
+    for attempt, fd in enumerate(FDS):
+        spec = container("app", place[1], ["sh", "-c", "exit 3"], attempt=attempt, cwd=folder.format(fd),
+                         mounts=[{"volume": "v", "path": "/v", "subPath": "part"}], terminal=fd % 2 == 0)
+        assert driver.ask("start", id="box", spec=spec)["fault"] == "unavailable", f"descriptor {fd} is a folder"
+
+
+def test_no_working_directory_of_exec_is_outside(driver, place):
+    driver.start("box", "app", "sleep", "1000", image=place[1])
+    for fd in FDS:
+        for folder in f"/proc/self/fd/{fd}", f"/w{fd}":
+            answer = driver.ask("exec", id="box", name="app", spec={"args": ["pwd"], "cwd": folder})
+            assert answer["fault"] == "unavailable", f"descriptor {fd} is a folder: {answer}"
