@@ -8,6 +8,8 @@
 #include "api/container_instance.h"
 #include "core/json.h"
 #include "core/seal.h"
+#include "core/server.h"
+#include "instances/oci_spec.h"
 
 #define CONTAINERS_MAX 60
 #define VOLUMES_MAX    20
@@ -245,6 +247,27 @@ static enum fault check_seccomp(struct op *op, const json_t *properties, const c
     return OK;
 }
 
+/* In the cloud, too, these are for confidential groups only. */
+static enum fault check_powers(struct op *op, const json_t *properties, const char *path)
+{
+    const json_t *context = json_object_get(properties, "securityContext");
+    const json_t *add = json_object_get(json_object_get(context, "capabilities"), "add");
+    const char **names = arena_alloc(&op->arena, (json_array_size(add) + 1) * sizeof(*names));
+    struct container_spec spec = {.cap_add = names};
+
+    if (server_settings->privileged_containers)
+        return OK;
+    for (size_t i = 0; i < json_array_size(add); i++)
+        names[i] = json_string_value(json_array_get(add, i));
+    spec.privileged = json_is_true(json_object_get(context, "privileged"));
+    spec.seccomp = *text_at(context, "seccompProfile") ? "{}" : NULL;
+    if (oci_is_plain(op, &spec) == OK)
+        return OK;
+    return arm_fail_at(op, "PrivilegedContainersNotAllowed", FORBIDDEN,
+                       arena_printf(&op->arena, "%s.securityContext.%s", path, op->noun), "%s",
+                       op->message);
+}
+
 static enum fault check_containers(struct op *op, const json_t *list, const json_t *volumes,
                                    const char *path)
 {
@@ -258,6 +281,7 @@ static enum fault check_containers(struct op *op, const json_t *list, const json
         TRY(check_probe(op, properties, "livenessProbe", at));
         TRY(check_probe(op, properties, "readinessProbe", at));
         TRY(check_seccomp(op, properties, at));
+        TRY(check_powers(op, properties, at));
     }
     return OK;
 }

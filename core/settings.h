@@ -40,9 +40,10 @@ struct settings {
     const char *public_range, *private_range; /* of containers: "10.213.0.0/17", or "auto" */
     const char *pull_default; /* "subscription", "none": what containers pull without credentials */
     int64_t layer_keep_s;     /* unpacked layers that nothing uses */
-    bool host_names;          /* the host's /etc/hosts names the groups, too */
-    const char *format;       /* `sundog env`: "sh", "json", "github" */
-    const char *user;         /* whom to become when started as root: "sundog" */
+    bool privileged_containers; /* API users may ask for what makes them root of this machine */
+    bool host_names;            /* the host's /etc/hosts names the groups, too */
+    const char *format;         /* `sundog env`: "sh", "json", "github" */
+    const char *user;           /* whom to become when started as root: "sundog" */
 };
 
 /* Fill from defaults, file, environment, argv (after the subcommand). INVALID names the setting. */

@@ -79,6 +79,33 @@ static enum fault set_of(struct op *op, const char *const *list, uint64_t *ret)
     return OK;
 }
 
+static bool is_given(const char *name)
+{
+    if (strncasecmp(name, "CAP_", 4) == 0)
+        name += 4;
+    for (size_t i = 0; i < ARRAY_LEN(given); i++)
+        if (strcasecmp(given[i], name) == 0)
+            return true;
+    return false;
+}
+
+enum fault oci_is_plain(struct op *op, const struct container_spec *spec)
+{
+    if (spec->privileged)
+        return fail_on(op, "privileged", FORBIDDEN,
+                       "privileged containers are not allowed here (--privileged-containers)");
+    for (const char *const *name = spec->cap_add; name && *name; name++)
+        if (!is_given(*name))
+            return fail_on(op, "capabilities", FORBIDDEN,
+                           "the capability %s is not allowed here (--privileged-containers)",
+                           *name);
+    if (spec->seccomp)
+        return fail_on(op, "seccompProfile", FORBIDDEN,
+                       "seccomp profiles of one's own are not allowed here "
+                       "(--privileged-containers)");
+    return OK;
+}
+
 enum fault oci_capabilities(struct op *op, const struct container_spec *spec, uint64_t held,
                             const char ***ret)
 {

@@ -31,6 +31,10 @@ enum fault oci_config(struct op *op, const struct container_spec *spec,
 enum fault oci_exec_process(struct op *op, json_t *config, const struct exec_spec *spec, int root,
                             json_t **ret);
 
+/* Does it ask for no more than every container has? FORBIDDEN on the property: who may have that is
+   root of this machine (--privileged-containers). */
+enum fault oci_is_plain(struct op *op, const struct container_spec *spec);
+
 /* The sets a process gets; "CAP_…", NULL ends. INVALID names what is no capability. In tests:
    what this process itself has is asked for by held (bit by number). */
 enum fault oci_capabilities(struct op *op, const struct container_spec *spec, uint64_t held,

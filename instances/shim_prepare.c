@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/server.h"
 #include "instances/layer.h"
 #include "instances/oci_spec.h"
 #include "instances/sandbox_folder.h"
@@ -230,6 +231,8 @@ enum fault prepare_container(struct op *op, struct shim *shim, void *arg)
         .cgroup_v2 = shim->cgroups.v2,
     };
 
+    if (!server_settings || !server_settings->privileged_containers)
+        TRY(oci_is_plain(op, spec)); /* also against a server that is not itself any more */
     TRY(clean_container(op, shim, (void *)spec->name)); /* what a former one left */
     TRY(folder_descend(op, shim->run_fd, names, 0700, 0, &bundle));
     if (mkdirat(bundle, "root", 0700) < 0 || mkdirat(bundle, "m", 0700) < 0)

@@ -375,6 +375,18 @@ def test_groups_cannot_reach_each_other(groups, sundog):
     groups.delete(victim)
 
 
+@pytest.mark.parametrize("context, what", [
+    ({"privileged": True}, "privileged"), ({"capabilities": {"add": ["SYS_ADMIN"]}}, "SYS_ADMIN"),
+    ({"capabilities": {"add": ["CAP_NET_RAW"]}}, "CAP_NET_RAW"), ({"seccompProfile": base64_of("{}")}, "seccomp")])
+def test_who_makes_groups_is_not_root_here(groups, context, what):
+    answer = groups("PUT", groups.path("power"), groups.body([groups.container("true", securityContext=context)]))
+    error = refused(answer, 403, "PrivilegedContainersNotAllowed", what, "--privileged-containers")
+    assert error["target"].startswith("properties.containers[0].properties.securityContext."), error
+    code, said = groups.run("grep Cap /proc/self/status; id -u", container={"securityContext": {
+        "capabilities": {"drop": ["ALL"], "add": ["CHOWN"]}, "runAsUser": 1000, "allowPrivilegeEscalation": False}})
+    assert (code, said.split()[-1]) == (0, "1000") and "CapBnd:\t0000000000000001" in said, said
+
+
 # environment, secrets, volumes
 
 

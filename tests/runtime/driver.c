@@ -18,6 +18,7 @@
 
 #include "core/helper.h"
 #include "core/json.h"
+#include "core/server.h"
 #include "instances/layer.h"
 #include "instances/log_file.h"
 #include "instances/sandbox.h"
@@ -429,6 +430,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     settings.data = argv[1];
     settings.blobs = argv[1];
+    settings.privileged_containers = true;
+    server_settings = &settings;
     settings.user = argc > 2 ? argv[2] : "sundog";
     op_init(&op);
     fine = start(&op, &settings);
