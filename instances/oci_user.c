@@ -12,16 +12,20 @@
 
 #define FILE_MAX ((size_t)4 << 20)
 
-/* "" when it is not there, or no file. */
+/* "" when it is not there, or no file. The image may have put a device there, which only to open
+   might do something: /dev/watchdog. */
 static char *read_inside(struct op *op, int root, const char *path)
 {
-    AUTO_CLOSE int fd = open_inside(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    AUTO_CLOSE int found = open_inside(root, path, O_PATH), fd = -1;
     struct stat st;
     char *text;
     size_t len = 0;
     ssize_t n;
 
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > (off_t)FILE_MAX)
+    if (found < 0 || fstat(found, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > (off_t)FILE_MAX)
+        return arena_strdup(&op->arena, "");
+    fd = open(fd_path(op, found), O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
         return arena_strdup(&op->arena, "");
     text = arena_alloc(&op->arena, (size_t)st.st_size + 1);
     while (len < (size_t)st.st_size && (n = read(fd, text + len, (size_t)st.st_size - len)) > 0)

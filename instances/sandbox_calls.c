@@ -417,7 +417,7 @@ static enum fault make_all(struct op *op, const struct helper_job *job, const st
     TRY(make_folders(op, base, spec->id, job->gid, shim));
     TRY(write_pid(op, shim->run_fd));
     TRY(cgroup_make(op, &shim->cgroups, shim->cgroup, &limits));
-    place = (struct volume_place){base->data, shim->folder, shim->run, shim->run_fd, job->gid};
+    place = (struct volume_place){base->data, shim->folder, shim->run, shim->run_fd};
     TRY(volumes_make(op, &place, spec));
     TRY(make_etc(op, spec, shim));
     TRY(make_place(op, shim));

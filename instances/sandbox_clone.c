@@ -2,14 +2,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "instances/paths.h"
 #include "instances/sandbox_calls.h"
 #include "instances/sandbox_folder.h"
 #include "instances/sandbox_json.h"
@@ -20,7 +23,6 @@ struct clone {
     const char *repository, *revision, *directory;
     uid_t uid;
     gid_t gid;
-    int folder; /* the volume's */
 };
 
 static enum fault read_clone(struct op *op, const json_t *body, struct clone *ret)
@@ -112,8 +114,6 @@ static void run_git(struct op *op, const struct clone *clone, const char *const 
         argv[n++] = *arguments++;
     argv[n] = NULL;
     become(clone);
-    if (fchdir(clone->folder) < 0)
-        _exit(126);
     dup2(null, 0);
     dup2(output, 1);
     dup2(output, 2);
@@ -177,7 +177,7 @@ static const char *default_directory(struct op *op, const char *repository)
 
     while (len > 0 && copy[len - 1] == '/')
         copy[--len] = '\0';
-    name = strrchr(copy, '/') + 1;
+    name = strrchr(copy, '/') ? strrchr(copy, '/') + 1 : copy; /* "https:" is left of "https://" */
     len = strlen(name);
     if (len > 4 && strcmp(name + len - 4, ".git") == 0)
         name[len - 4] = '\0';
@@ -198,6 +198,19 @@ static enum fault clone_into(struct op *op, struct clone *clone)
     return clone->revision ? git(op, clone, checkout) : OK;
 }
 
+/* Our user cannot reach the volume, and git wants to know where it is: in mounts of this process's
+   own it is mounted over RUN. */
+static enum fault show(struct op *op, const struct helper_job *job, int folder)
+{
+    const char *run = run_folder(op, job->settings->data);
+
+    if (mount(fd_path(op, folder), run, NULL, MS_BIND, NULL) < 0 ||
+        mount(NULL, run, NULL, MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0 ||
+        chdir(run) < 0)
+        return fail(op, UNAVAILABLE, "the volume cannot be mounted: %s", strerror(errno));
+    return OK;
+}
+
 enum fault sandbox_clone_call(struct op *op, struct helper_job *job)
 {
     const char *id, *volume;
@@ -207,9 +220,11 @@ enum fault sandbox_clone_call(struct op *op, struct helper_job *job)
     TRY(sandbox_id_read(op, job->in->body, "id", &id));
     TRY(container_name_read(op, job->in->body, "volume", &volume));
     TRY(read_clone(op, job->in->body, &clone));
-    TRY(folder_open(op, job->settings->data, &data));
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+        return fail(op, UNAVAILABLE, "cannot make a mount namespace: %s", strerror(errno));
+    TRY(folder_open(op, job->settings->data, &data)); /* opened before, it could not be mounted */
     TRY(folder_descend(op, data, (const char *const[]){"sandboxes", id, "volumes", volume, NULL}, 0,
                        0, &folder));
-    clone.folder = folder;
+    TRY(show(op, job, folder));
     return clone_into(op, &clone);
 }

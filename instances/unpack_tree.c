@@ -318,14 +318,17 @@ static enum fault make_way(struct op *op, struct unpack_tree *tree, const char *
     return OK;
 }
 
+/* Devices are root's alone, whatever the archive says: our user, who may look into layers, must not
+   get at the disk by one. In containers /dev is another. */
 static enum fault set_rest(struct op *op, struct unpack_tree *tree, const struct unpack_entry *e,
                            int parent, const char *name)
 {
     struct timespec times[2] = {e->mtime, e->mtime};
+    bool device = S_ISCHR(e->mode) || S_ISBLK(e->mode);
 
-    if (tree->owners && fchownat(parent, name, e->uid, e->gid, AT_SYMLINK_NOFOLLOW) < 0)
+    if (tree->owners && !device && fchownat(parent, name, e->uid, e->gid, AT_SYMLINK_NOFOLLOW) < 0)
         return cannot(op, e->path, errno);
-    if (!S_ISLNK(e->mode) && fchmodat(parent, name, e->mode & 07777, 0) < 0)
+    if (!S_ISLNK(e->mode) && fchmodat(parent, name, e->mode & (device ? 0700 : 07777), 0) < 0)
         return cannot(op, e->path, errno);
     if (S_ISDIR(e->mode))
         mark(op, &tree->folders, e->path, e->mtime);

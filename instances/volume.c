@@ -29,23 +29,24 @@ static enum fault bind(struct op *op, const struct volume_spec *volume, int fd, 
 static enum fault make_folder(struct op *op, const struct volume_place *place,
                               const struct volume_spec *volume, const char *target)
 {
-    const char *const names[] = {"volumes", volume->name, NULL};
-    AUTO_CLOSE int fd = -1;
+    AUTO_CLOSE int volumes = -1, fd = -1;
 
-    TRY(folder_descend(op, place->folder, names, 0755, 0, &fd));
+    TRY(folder_enter(op, place->folder, "volumes", 0700, 0, &volumes));
+    TRY(folder_enter(op, volumes, volume->name, 0755, 0, &fd));
     if (fchmod(fd, 0777) < 0)
         return cannot(op, volume);
     return bind(op, volume, fd, target);
 }
 
-/* Others on the machine are kept out above: what containers leave there may be setuid. */
+/* Others on the machine, our user too, are kept out above, as of all volumes: what containers leave
+   there may be setuid, or a device. */
 static enum fault make_share(struct op *op, const struct volume_place *place,
                              const struct volume_spec *volume, const char *target)
 {
     const char *const names[] = {"shares", volume->account, volume->share, NULL};
     AUTO_CLOSE int fd = -1;
 
-    TRY(folder_descend(op, place->data, names, 0750, place->gid, &fd));
+    TRY(folder_descend(op, place->data, names, 0700, 0, &fd));
     if (fchmod(fd, 0777) < 0)
         return cannot(op, volume);
     return bind(op, volume, fd, target);

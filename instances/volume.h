@@ -10,7 +10,6 @@ struct volume_place {
     int folder;      /* DIR/sandboxes/<id> */
     const char *run; /* RUN/s/<id> */
     int run_fd;
-    unsigned gid; /* the server's group */
 };
 enum fault volumes_make(struct op *op, const struct volume_place *place,
                         const struct sandbox_spec *spec);

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import stat
+import subprocess
 
 import pytest
 
@@ -91,3 +93,23 @@ def test_no_working_directory_of_exec_is_outside(driver, place):
         for folder in f"/proc/self/fd/{fd}", f"/w{fd}":
             answer = driver.ask("exec", id="box", name="app", spec={"args": ["pwd"], "cwd": folder})
             assert answer["fault"] == "unavailable", f"descriptor {fd} is a folder: {answer}"
+
+
+def as_user(*command):
+    """What our user, whom a taken over server is, gets to see: exit code."""
+    return subprocess.run(["setpriv", "--reuid=sundog", "--regid=sundog", "--clear-groups", *command],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+
+
+def test_devices_in_volumes_are_out_of_reach(driver, place):
+    """A container may make them, and cannot open them; neither may the server's user."""
+    script = "for v in v s; do mknod /$v/d c 1 9; chmod 666 /$v/d; cat /$v/d && exit 9; done; mknod /d c 1 1; cat /d && exit 8; exit 0"
+    driver.create("two", volumes=[{"name": "v", "kind": 0}, {"name": "s", "kind": 3, "account": "acct", "share": "data"}])
+    mounts = [{"volume": "v", "path": "/v"}, {"volume": "s", "path": "/s"}]
+    assert driver.run("two", "app", script, place[1], mounts=mounts)[0] == 0
+    made = [f"{place[0]}/sandboxes/two/volumes/v/d", f"{place[0]}/shares/acct/data/d"]
+    assert all(stat.S_ISCHR(os.stat(path).st_mode) for path in made)
+    assert [as_user("test", "-e", path) for path in made] == [1, 1]
+    assert as_user("test", "-e", f"{place[0]}/sandboxes/two/logs") == 0
+    driver.delete("two")
+    shutil.rmtree(f"{place[0]}/shares")
