@@ -65,12 +65,9 @@ static enum fault read_range(struct op *op, const json_t *body, const char *memb
 
 static enum fault bring_up(struct op *op)
 {
-    json_t *body = json_pack("{s:s,s:s}", "public", state.settings->public_range, "private",
-                             state.settings->private_range);
     struct message answer = {0};
 
-    arena_defer(&op->arena, (void (*)(void *))json_decref, body);
-    TRY(helper_call(op, "network.up", body, NULL, 0, &answer));
+    TRY(helper_call(op, "network.up", NULL, NULL, 0, &answer));
     if (answer.n_fds != 3 ||
         read_range(op, answer.body, "public", &state.ranges[RANGE_PUBLIC]) != OK ||
         read_range(op, answer.body, "private", &state.ranges[RANGE_PRIVATE]) != OK) {

@@ -318,17 +318,16 @@ static void host_close(struct host *host)
         close(host->lock);
 }
 
-static enum fault read_range(struct op *op, const struct helper_job *job, const char *member,
+/* As it was set, not as the server says: it could take anybody's addresses away from the machine.
+ */
+static enum fault read_range(struct op *op, const char *setting, const char *text,
                              struct network_range *range, const struct network_range **ret)
 {
-    const char *text = NULL;
-
-    TRY(message_text(op, job->in->body, member, 32, true, &text));
     *ret = NULL;
     if (strcmp(text, "auto") == 0)
         return OK;
     if (!network_range_parse(text, range))
-        return fail(op, INVALID, "%s: \"%s\" is no range", member, text);
+        return fail(op, INVALID, "%s: \"%s\" is no range", setting, text);
     *ret = range;
     return OK;
 }
@@ -339,8 +338,10 @@ static enum fault bring_up(struct op *op, struct helper_job *job, struct host *h
     const struct network_range *asked[RANGES];
     int ports[3] = {0};
 
-    TRY(read_range(op, job, "public", &given[RANGE_PUBLIC], &asked[RANGE_PUBLIC]));
-    TRY(read_range(op, job, "private", &given[RANGE_PRIVATE], &asked[RANGE_PRIVATE]));
+    TRY(read_range(op, "--public-range", job->settings->public_range, &given[RANGE_PUBLIC],
+                   &asked[RANGE_PUBLIC]));
+    TRY(read_range(op, "--private-range", job->settings->private_range, &given[RANGE_PRIVATE],
+                   &asked[RANGE_PRIVATE]));
     if (!asked[RANGE_PUBLIC] != !asked[RANGE_PRIVATE])
         return fail(op, INVALID, "--public-range and --private-range: give both, or none");
     TRY(take_ranges(op, host, asked));
@@ -393,9 +394,23 @@ static enum fault call_down(struct op *op, struct helper_job *job)
 
 /* ---- /etc/hosts ---- */
 
-static bool lines_are_clean(const char *lines)
+/* "ADDRESS NAME…" each, and no name of anybody's but below .localhost. */
+static bool lines_are_clean(struct op *op, const char *lines)
 {
-    return lines[strspn(lines, "abcdefghijklmnopqrstuvwxyz0123456789.- \n")] == '\0';
+    char *copy = arena_strdup(&op->arena, lines), *next = copy, *line;
+
+    if (lines[strspn(lines, "abcdefghijklmnopqrstuvwxyz0123456789.- \n")] != '\0')
+        return false;
+    while ((line = strsep(&next, "\n"))) {
+        strsep(&line, " ");
+        for (char *name; (name = strsep(&line, " "));) {
+            size_t len = strlen(name);
+
+            if (len <= strlen(".localhost") || strcmp(name + len - 10, ".localhost") != 0)
+                return false;
+        }
+    }
+    return true;
 }
 
 /* Written in place: where the file is a mount, as in containers, it cannot be renamed over. */
@@ -408,7 +423,7 @@ static enum fault call_hosts(struct op *op, struct helper_job *job)
     struct text out;
 
     TRY(message_text(op, job->in->body, "lines", HOSTS_MAX, true, &lines));
-    if (!job->settings->host_names || !lines_are_clean(lines))
+    if (!job->settings->host_names || !lines_are_clean(op, lines))
         return fail(op, INVALID, "no lines for /etc/hosts");
     TRY(read_file(op, "/etc/hosts", &old));
     text_init(&out, &op->arena, 2 * HOSTS_MAX);

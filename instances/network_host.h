@@ -21,7 +21,7 @@ const char *network_address_text(struct op *op, uint32_t address); /* "10.213.0.
 const char *network_bridge_name(struct op *op, const char *data);
 
 /*
- * "network.up": {"public","private"}: "auto" or a range each → the same as taken, and sockets: DNS
+ * "network.up": → {"public","private"}, the ranges as taken for the settings, and sockets: DNS
  * over UDP, DNS over TCP, metadata over TCP. Safe to call again.
  * "network.down": removes bridge and rules when no sandbox is left.
  * "network.hosts": {"lines"}: our block of /etc/hosts.

@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "instances/network.h"
+#include "instances/network_host.h"
 #include "instances/paths.h"
 #include "instances/sandbox_folder.h"
 #include "instances/sandbox_json.h"
@@ -487,6 +487,8 @@ static enum fault call_create(struct op *op, struct helper_job *job)
     if (!shim)
         abort();
     TRY(sandbox_spec_read(op, job->in->body, &spec));
+    if (spec.bridge && strcmp(spec.bridge, network_bridge_name(op, job->settings->data)) != 0)
+        return fail_on(op, "bridge", INVALID, "the bridge %s is not ours", spec.bridge);
     TRY(cgroups_find(op, &shim->cgroups));
     TRY(enter_mounts(op, &shim->cgroups)); /* what is opened before cannot be mounted in it */
     TRY(open_base(op, job, &base));

@@ -113,3 +113,48 @@ def test_devices_in_volumes_are_out_of_reach(driver, place):
     assert as_user("test", "-e", f"{place[0]}/sandboxes/two/logs") == 0
     driver.delete("two")
     shutil.rmtree(f"{place[0]}/shares")
+
+
+MOUNTED = ["proc", "dev", "sys", "etc/hosts", "etc/resolv.conf", "dev/pts", "v", "cwd"]
+
+
+@pytest.mark.parametrize("name", MOUNTED)
+@pytest.mark.parametrize("way", ["absolute", "upwards", "dangling"])
+def test_links_at_mount_targets_stay_inside(driver, place, name, way):
+    """Whether it starts or not: nothing appears, changes or is covered on the machine."""
+    prey = fresh_folder("p")
+    with open(f"{prey}/file", "w") as file:
+        file.write("untouched")
+    target = {"absolute": prey, "upwards": "../" * 20 + prey[1:], "dangling": f"{prey}/new/folder"}[way]
+    target = f"{prey}/file" if name.startswith("etc/") and way != "dangling" else target
+
+    def fill(root):
+        hostile_root(root)
+        os.makedirs(os.path.dirname(f"{root}/{name}"), exist_ok=True)
+        os.symlink(target, f"{root}/{name}")
+
+    layer = make_layer(place[0], f"{name} {way}", fill)
+    spec = container("app", [layer], ["/bin/sh", "-c", f"echo changed > {prey}/file; echo changed > /v/file; mkdir {prey}/made"],
+                     cwd="/cwd", mounts=[{"volume": "v", "path": "/v"}])
+    if driver.ask("start", id="box", spec=spec)["fault"] == "ok":
+        driver.wait("box", "app")
+    assert os.listdir(prey) == ["file"]
+    with open(f"{prey}/file") as file:
+        assert file.read() == "untouched"
+    assert os.stat(prey).st_uid == 0 and not os.path.ismount(prey) and not os.path.ismount(f"{prey}/file")
+    shutil.rmtree(prey)
+
+
+def test_mount_paths_stay_inside(driver, place):
+    prey = fresh_folder("p")
+    for attempt, path in enumerate([f"{'/..' * 20}{prey}/new", f"/v{'/..' * 20}{prey}"]):
+        spec = container("app", place[1], ["sh", "-c", "exit 0"], attempt=attempt, mounts=[{"volume": "v", "path": path}])
+        if driver.ask("start", id="box", spec=spec)["fault"] == "ok":
+            driver.wait("box", "app")
+        assert os.listdir(prey) == [] and not os.path.ismount(prey)
+    shutil.rmtree(prey)
+
+
+def test_only_our_bridge_is_joined(driver):
+    answer = driver.ask("create", spec={"id": "lost", "hostname": "x", "bridge": "docker0"})
+    assert answer["fault"] == "invalid" and "docker0" in answer["message"]

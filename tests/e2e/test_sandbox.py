@@ -647,8 +647,9 @@ def test_a_half_sandbox_is_deleted(driver, place):
 
 
 def test_a_creation_that_fails_leaves_nothing(driver, place):
-    answer = driver.ask("create", spec={"id": "unlucky", "hostname": "x", "bridge": "nosuchbridge"})
-    assert answer["fault"] != "ok"
+    missing = f"sd{leftovers.data_id(place[0])}"
+    answer = driver.ask("create", spec={"id": "unlucky", "hostname": "x", "bridge": missing})
+    assert answer["fault"] == "unavailable"
     assert left(place[0]) == []
 
 
