@@ -1,13 +1,18 @@
 """What a server that has been taken over, an image, and a container try on the machine: it stays as it was."""
 
+import glob
+import io
 import os
 import shutil
 import stat
 import subprocess
+import tarfile
 
 import pytest
 
-from harness import leftovers
+from harness import leftovers, web
+from harness.containers import Groups, push_image, shell_files
+from harness.images import tar_of
 from harness.machine import need
 from harness.sandbox import Driver, busybox_root, container, left, make_layer
 from harness.server import Sundog, fresh_folder, wait_until
@@ -158,3 +163,45 @@ def test_mount_paths_stay_inside(driver, place):
 def test_only_our_bridge_is_joined(driver):
     answer = driver.ask("create", spec={"id": "lost", "hostname": "x", "bridge": "docker0"})
     assert answer["fault"] == "invalid" and "docker0" in answer["message"]
+
+
+# through the API
+
+
+@pytest.fixture(scope="module")
+def groups(sundog):
+    need("root", "crun", "mount")
+    made = Groups(sundog)
+    yield made
+    made.delete_all()
+
+
+def devices():
+    """A layer of devices that anybody may open, owned by 1000, one of them where users are looked up."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for path, kind, numbers in [("disk", tarfile.BLKTYPE, (8, 0)), ("memory", tarfile.CHRTYPE, (1, 1)),
+                                    ("etc/passwd", tarfile.CHRTYPE, (10, 130))]:
+            entry = tarfile.TarInfo(path)
+            entry.type, entry.mode, entry.uid, entry.gid = kind, 0o6666, 1000, 1000
+            entry.devmajor, entry.devminor = numbers
+            tar.addfile(entry)
+    return out.getvalue()
+
+
+def test_devices_of_an_image_are_roots_and_stay_shut(groups, sundog):
+    push_image(web.by_path(sundog), "devices", "1", [tar_of(*shell_files(), folders=("tmp",)), devices()],
+               {"Cmd": ["/bin/sh", "-c", "cat /disk /memory 2>&1; ls -l /disk; echo $(id -u)"], "Env": ["PATH=/bin"], "User": "0"})
+    _, said = groups.run(None, container={"image": "sundog.azurecr.io/devices:1"})
+    assert "can't open '/disk': Operation not permitted" in said and "can't open '/memory': Operation not permitted" in said
+    assert "brw-------" in said and said.endswith("0\n")
+    found = [path for name in ("disk", "memory", "etc/passwd") for path in glob.glob(f"{sundog.data}/layers/*/fs/{name}")]
+    modes = [os.stat(path) for path in found if not stat.S_ISREG(os.stat(path).st_mode)]
+    assert [(one.st_uid, stat.S_IMODE(one.st_mode)) for one in modes] == [(0, 0o600)] * 3
+
+
+@pytest.mark.parametrize("url", ["ext::sh -c touch% /tmp/x", "file:///etc", "ssh://h/x", "git://h/x", "--upload-pack=touch /tmp/x", "/etc", "https://", "http:///"])
+def test_repositories_that_are_none(groups, url):
+    volume = {"name": "code", "gitRepo": {"repository": url, "directory": "."}}
+    body = groups.body([groups.container("exit 0", volumeMounts=[{"name": "code", "mountPath": "/code"}])], volumes=[volume])
+    assert groups("PUT", groups.path("repo"), body).status == 400, url
