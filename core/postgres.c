@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -237,6 +238,49 @@ static enum fault write_access_rules(struct op *op, const struct postgres *pg, c
     return write_file(op, pg, arena_printf(&op->arena, "%s/pg_hba.conf", data), rules);
 }
 
+/* What follows is done with the rights of PostgreSQL's user only: DIR is the server's, who might
+   put something else where we write or remove. */
+static void act_as_owner(const struct postgres *pg, bool on)
+{
+    if (geteuid() != 0)
+        return;
+    if (on)
+        setfsgid(pg->gid);
+    setfsuid(on ? pg->uid : 0);
+    if (!on)
+        setfsgid(getegid());
+}
+
+static enum fault make_fresh(struct op *op, const struct postgres *pg, const char *fresh)
+{
+    AUTO_CLOSE int fd = -1;
+
+    act_as_owner(pg, true);
+    nftw(fresh, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    act_as_owner(pg, false);
+    (void)remove(fresh); /* empty, or what mkdir stumbles over */
+    if (mkdir(fresh, 0700) < 0)
+        return fail(op, UNAVAILABLE, "cannot make %s: %s", fresh, strerror(errno));
+    fd = open(fresh, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || (geteuid() == 0 && fchown(fd, pg->uid, pg->gid) < 0))
+        return fail(op, UNAVAILABLE, "cannot give %s away: %s", fresh, strerror(errno));
+    return OK;
+}
+
+static enum fault write_settings(struct op *op, const struct postgres *pg, const char *fresh,
+                                 const char *commands)
+{
+    enum fault fault;
+
+    act_as_owner(pg, true);
+    fault = write_access_rules(op, pg, fresh);
+    if (fault == OK)
+        fault = write_file(op, pg, commands,
+                           "CREATE ROLE sundog LOGIN;\nCREATE DATABASE sundog OWNER sundog;\n");
+    act_as_owner(pg, false);
+    return fault;
+}
+
 /* Made beside its place and renamed when complete: a crash midway leaves nothing half made. */
 static enum fault make_data(struct op *op, const struct postgres *pg)
 {
@@ -256,15 +300,13 @@ static enum fault make_data(struct op *op, const struct postgres *pg)
                                   NULL};
     const char *const single[] = {"postgres", "--single", "-D", fresh, "postgres", NULL};
 
-    nftw(fresh, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-    if (mkdir(fresh, 0700) < 0 || (geteuid() == 0 && chown(fresh, pg->uid, pg->gid) < 0))
-        return fail(op, UNAVAILABLE, "cannot make %s: %s", fresh, strerror(errno));
+    TRY(make_fresh(op, pg, fresh));
     TRY(run(op, pg, initdb, "/dev/null"));
-    TRY(write_access_rules(op, pg, fresh));
-    TRY(write_file(op, pg, commands,
-                   "CREATE ROLE sundog LOGIN;\nCREATE DATABASE sundog OWNER sundog;\n"));
+    TRY(write_settings(op, pg, fresh, commands));
     TRY(run(op, pg, single, commands));
+    act_as_owner(pg, true);
     unlink(commands);
+    act_as_owner(pg, false);
     TRY(sync_path(op, fresh));
     if (rename(fresh, pg->data) < 0)
         return fail(op, UNAVAILABLE, "cannot rename %s: %s", fresh, strerror(errno));

@@ -49,6 +49,36 @@ def test_a_link_in_the_data_folder_gives_nothing_away(name):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.parametrize("is_link", [True, False], ids=["a link", "half made"])
+def test_an_unfinished_database_is_removed_alone(is_link):
+    """Root removes what a crash in initdb left, and nothing that is not PostgreSQL's."""
+    need("root")
+    folder = fresh_folder("a")
+    data, prey = f"{folder}/data", f"{folder}/prey"
+    fresh = f"{data}/postgres.new"
+    os.makedirs(data)
+    if is_link:
+        os.mkdir(prey)
+        os.symlink(prey, fresh)
+    else:
+        os.makedirs(f"{fresh}/base")
+    for path in [prey] if is_link else [f"{fresh}/base", fresh]:
+        with open(f"{path}/file", "w"):
+            pass
+        if not is_link:
+            shutil.chown(f"{path}/file", "postgres")
+            shutil.chown(path, "postgres")
+    server = Sundog(data=data)
+    try:
+        server.start()
+        assert not os.path.lexists(fresh)
+        assert not is_link or os.listdir(prey) == ["file"]
+    finally:
+        server.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+
 # images and containers
 
 
