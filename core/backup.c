@@ -284,7 +284,7 @@ static enum fault reach_database(struct op *op, const struct settings *settings,
         return OK;
     if (access(under(op, settings->data, "postgres"), F_OK) < 0)
         return fail(op, NOT_FOUND, "there is no Sundog in %s", settings->data);
-    lock = open(under(op, settings->data, "lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    lock = open(under(op, settings->data, "lock"), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0) /* kept until we end */
         return fail(op, UNAVAILABLE, "%s: a service runs, but its database does not answer",
                     settings->data);
