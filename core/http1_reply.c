@@ -375,12 +375,14 @@ void http1_flush(struct call *c)
     struct stream_part *parts;
     h2o_iovec_t iov;
 
-    if (h->state != H1_STREAM || h->stream_writing)
+    if (h->state != H1_STREAM)
         return;
-    if (stream_is_cut(c->stream)) {
+    if (stream_is_cut(c->stream)) { /* also in the middle of a write, which may never end */
         http1_close(h);
         return;
     }
+    if (h->stream_writing)
+        return;
     parts = stream_take(c->stream, &h->stream_end);
     if (!parts && !h->stream_end)
         return;
