@@ -255,7 +255,7 @@ static enum fault check_powers(struct op *op, const json_t *properties, const ch
     const char **names = arena_alloc(&op->arena, (json_array_size(add) + 1) * sizeof(*names));
     struct container_spec spec = {.cap_add = names};
 
-    if (server_settings->privileged_containers)
+    if (server_settings && server_settings->privileged_containers)
         return OK;
     for (size_t i = 0; i < json_array_size(add); i++)
         names[i] = json_string_value(json_array_get(add, i));
