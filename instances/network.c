@@ -99,9 +99,10 @@ void network_stop(void)
 {
     struct op op;
 
-    if (!atomic_exchange(&state.up, false))
+    if (atomic_exchange(&state.up, false))
+        dns_stop();
+    if (!state.settings || !helper_is_root())
         return;
-    dns_stop();
     op_init(&op);
     (void)helper_call(&op, "network.down", NULL, NULL, 0, NULL); /* else the next start finds it */
     op_free(&op);

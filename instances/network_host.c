@@ -19,6 +19,7 @@
 
 #include "instances/netlink.h"
 #include "instances/paths.h"
+#include "instances/sandbox_folder.h"
 
 #define HOSTS_MAX ((size_t)4 << 20)
 
@@ -366,19 +367,21 @@ static enum fault call_up(struct op *op, struct helper_job *job)
     return fault;
 }
 
+/* The bridge goes, and all of RUN, in which nothing is left but what can be made again. */
 static enum fault take_down(struct op *op, struct host *host)
 {
+    AUTO_CLOSE int run = open("/run", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
     if (has_sandboxes(op, host))
         return OK;
-    TRY(netlink_delete(op, host->nl, host->bridge));
-    TRY(network_nft(op,
-                    arena_printf(&op->arena, "table ip sundog_%s {}\ndelete table ip sundog_%s\n",
-                                 host->id, host->id)));
-    accept_in_iptables(host->bridge, false);
-    (void)unlink(ranges_file(op, host)); /* another call may have */
-    (void)rmdir(arena_printf(&op->arena, "%s/s", host->run));
-    (void)rmdir(host->run); /* stays while others keep something there */
-    return OK;
+    if (netlink_index(host->nl, host->bridge) != 0) {
+        TRY(netlink_delete(op, host->nl, host->bridge));
+        TRY(network_nft(op, arena_printf(&op->arena,
+                                         "table ip sundog_%s {}\ndelete table ip sundog_%s\n",
+                                         host->id, host->id)));
+        accept_in_iptables(host->bridge, false);
+    }
+    return folder_remove(op, run, strrchr(host->run, '/') + 1);
 }
 
 static enum fault call_down(struct op *op, struct helper_job *job)

@@ -23,7 +23,7 @@ const char *network_bridge_name(struct op *op, const char *data);
 /*
  * "network.up": → {"public","private"}, the ranges as taken for the settings, and sockets: DNS
  * over UDP, DNS over TCP, metadata over TCP. Safe to call again.
- * "network.down": removes bridge and rules when no sandbox is left.
+ * "network.down": removes bridge, rules and RUN when no sandbox is left.
  * "network.hosts": {"lines"}: our block of /etc/hosts.
  */
 extern const struct helper_call network_calls[];

@@ -119,6 +119,7 @@ def test_after_a_reboot(server):
     wait_nothing_left(server.data)
     server.stop()
     assert nothing_left(server.data) and not os.path.exists(f"/sys/class/net/sd{data_id(server.data)}")
+    assert not os.path.exists(f"/run/sundog-{data_id(server.data)}")
     server.start()
 
 
@@ -138,6 +139,7 @@ def test_purge(server):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout == "sandboxes removed: 1\n", done
     assert nothing_left(server.data) and not os.path.exists(f"/sys/class/net/sd{data_id(server.data)}")
+    assert not os.path.exists(f"/run/sundog-{data_id(server.data)}")
     server.start()
     groups = Groups(server)
     groups.wait_state(name, "Running")  # its row is still there
