@@ -131,6 +131,15 @@ static const char *last_line(char *text)
     return strrchr(text, '\n') ? strrchr(text, '\n') + 1 : text;
 }
 
+/* A URL as messages show it: without "user:password@". */
+static const char *without_credentials(struct op *op, const char *url)
+{
+    size_t scheme = (size_t)(strstr(url, "//") + 2 - url);
+    const char *host = url + scheme, *at = memchr(host, '@', strcspn(host, "/"));
+
+    return at ? arena_printf(&op->arena, "%.*s%s", (int)scheme, url, at + 1) : url;
+}
+
 static enum fault git(struct op *op, const struct clone *clone, const char *const *arguments)
 {
     char text[4096] = "", rest[4096];
@@ -166,7 +175,7 @@ static enum fault git(struct op *op, const struct clone *clone, const char *cons
         return fail(op, UNSUPPORTED, "there is no git: apt-get install git");
     return status == 0 ? OK
                        : fail(op, UNAVAILABLE, "git %s of %s failed: %s", arguments[0],
-                              clone->repository, last_line(text));
+                              without_credentials(op, clone->repository), last_line(text));
 }
 
 /* What git itself would call it. */

@@ -448,8 +448,10 @@ def test_a_git_repository(groups, sundog):
     assert groups.run("cat /source/repo/page", container=mounts, volumes=[
         {"name": "source", "gitRepo": {"repository": url}}]) == (0, "from git\n")
     name = groups.create("true", container=mounts, wait=False, volumes=[
-        {"name": "source", "gitRepo": {"repository": url + "x", "directory": "."}}])
+        {"name": "source", "gitRepo": {"repository": url.replace("//", "//me:hush-hush-4@") + "x", "directory": "."}}])
     wait_until(lambda: "FailedMount" in json.dumps(groups.show(name)), "the failure is told")
+    told = json.dumps([groups.view(name), groups.show(name)["instanceView"]])
+    assert url + "x" in told and "hush-hush" not in told, told
     groups.delete(name)
     server.shutdown()
 
