@@ -392,12 +392,13 @@ static enum fault translate(struct op *op, const char *said, const char *program
         {"open executable: Permission denied",       "permission denied"                 },
         {"open executable: Operation not permitted", "permission denied"                 },
         {"xec format error",                         "exec format error"                 },
-        {"ermission denied: unknown",                "permission denied"                 },
+        {"\": permission denied",                    "permission denied"                 },
         {"xecutable file not found in $PATH",        "executable file not found in $PATH"},
-        {"no such file or directory: unknown",       "no such file or directory"         },
     };
 
-    if (strstr(said, "executable file `"))
+    /* crun; and runc: exec: "/bin/x": stat /bin/x: no such file or directory */
+    if (strstr(said, "executable file `") ||
+        (strstr(said, "exec: \"") && strstr(said, ": no such file or directory")))
         return fail_on(op, "args", INVALID, "exec: \"%s\": %s", program,
                        strchr(program, '/') ? "no such file or directory"
                                             : "executable file not found in $PATH");
