@@ -10,11 +10,11 @@ import tarfile
 
 import pytest
 
-from harness import leftovers, web
+from harness import web
 from harness.containers import Groups, push_image, shell_files
 from harness.images import tar_of
 from harness.machine import need
-from harness.sandbox import Driver, busybox_root, container, left, make_layer
+from harness.sandbox import Driver, busybox_root, container, data_with, left, make_layer
 from harness.server import Sundog, fresh_folder, wait_until
 
 FDS = range(3, 32)
@@ -92,17 +92,8 @@ def hostile_root(root):
 def place():
     """(DIR, the layers of an image with links to what a process has open)."""
     need("root", "mount", "crun")
-    folder = fresh_folder("s")
-    data = f"{folder}/data"
-    os.makedirs(f"{data}/layers")
-    image = [make_layer(data, "hostile", hostile_root)]
-    shutil.chown(data, "sundog", "sundog")
-    try:
-        yield data, image
-        assert left(data) == []
-    finally:
-        leftovers.sweep(data)
-        shutil.rmtree(folder, ignore_errors=True)
+    with data_with("hostile", hostile_root) as made:
+        yield made
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import contextlib
 import http.server
 import os
 import re
-import shutil
 import subprocess
 import threading
 
@@ -12,8 +11,8 @@ import pytest
 
 from harness import leftovers
 from harness.machine import need
-from harness.sandbox import Driver, busybox_root, container, files_volume, left, make_layer
-from harness.server import fresh_folder, wait_until
+from harness.sandbox import Driver, busybox_root, container, data_with, files_volume, left, make_layer
+from harness.server import wait_until
 
 EMPTY, MEMORY, SHARE, GIT = 0, 1, 3, 4
 
@@ -22,17 +21,8 @@ EMPTY, MEMORY, SHARE, GIT = 0, 1, 3, 4
 def place():
     """(DIR, the layers of a busybox image); nothing of it may be left at the end."""
     need("mount", "crun", "git")
-    folder = fresh_folder("s")
-    data = f"{folder}/data"
-    os.makedirs(f"{data}/layers")
-    image = [make_layer(data, "busybox", busybox_root)]
-    shutil.chown(data, "sundog", "sundog")
-    try:
-        yield data, image
-        assert left(data) == []
-    finally:
-        leftovers.sweep(data)
-        shutil.rmtree(folder, ignore_errors=True)
+    with data_with("busybox", busybox_root) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

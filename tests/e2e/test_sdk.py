@@ -46,7 +46,7 @@ def node():
     done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, capture_output=True,
                           text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
-    for name in ("sdk.mjs", "containers.mjs"):
+    for name in ("check.mjs", "sdk.mjs", "containers.mjs"):
         shutil.copy(f"{SDK}/{name}", folder)
     return folder
 

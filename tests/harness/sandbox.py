@@ -6,12 +6,29 @@ import hashlib
 import json
 import os
 import select
+import shutil
 import subprocess
 
 from harness import server
-from harness.leftovers import data_id, leftovers
+from harness.leftovers import data_id, leftovers, sweep
 
 BUSYBOX = "/bin/busybox"
+
+
+@contextlib.contextmanager
+def data_with(name, fill):
+    """(DIR, the layers of an image that fill makes); nothing of a sandbox may be left at the end."""
+    folder = server.fresh_folder("s")
+    data = f"{folder}/data"
+    os.makedirs(f"{data}/layers")
+    image = [make_layer(data, name, fill)]
+    shutil.chown(data, "sundog", "sundog")
+    try:
+        yield data, image
+        assert left(data) == []
+    finally:
+        sweep(data)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Driver:

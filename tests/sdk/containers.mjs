@@ -6,6 +6,7 @@ import { ContainerInstanceManagementClient } from "@azure/arm-containerinstance"
 import { ResourceManagementClient } from "@azure/arm-resources";
 import { ClientSecretCredential } from "@azure/identity";
 import WebSocket from "ws";
+import { check, collect, passed } from "./check.mjs";
 
 const host = process.env.AZURE_AUTHORITY_HOST;
 const { AZURE_TENANT_ID: tenant, AZURE_CLIENT_ID: app, AZURE_CLIENT_SECRET: secret, SUNDOG_SDK_IMAGE: image } = process.env;
@@ -14,24 +15,6 @@ const credential = new ClientSecretCredential(tenant, app, secret, { authorityHo
 const at = { endpoint: host, credentialScopes: [scope], credentials: { scopes: [scope] } };
 const subscription = process.env.AZURE_SUBSCRIPTION_ID;
 const client = new ContainerInstanceManagementClient(credential, subscription, at);
-
-let passed = 0;
-async function check(name, run) {
-  try {
-    await run();
-  } catch (error) {
-    console.error(`FAILED ${name}\n${error.stack}\n${JSON.stringify(error.details ?? error.response?.bodyAsText ?? "")}`);
-    process.exit(1);
-  }
-  passed += 1;
-  console.log(`ok ${name}`);
-}
-
-async function collect(iterator) {
-  const all = [];
-  for await (const item of iterator) all.push(item);
-  return all;
-}
 
 // The first message is the password; then bytes both ways until the server closes.
 function exec(uri, password, input) {

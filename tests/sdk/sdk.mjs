@@ -8,6 +8,7 @@ import { ResourceManagementClient } from "@azure/arm-resources";
 import { SubscriptionClient } from "@azure/arm-resources-subscriptions";
 import { ContainerRegistryClient } from "@azure/container-registry";
 import { ClientSecretCredential, DefaultAzureCredential, EnvironmentCredential, UsernamePasswordCredential } from "@azure/identity";
+import { check, collect, passed } from "./check.mjs";
 
 const host = process.env.AZURE_AUTHORITY_HOST;
 const subscription = process.env.AZURE_SUBSCRIPTION_ID;
@@ -16,24 +17,6 @@ const options = { authorityHost: host, disableInstanceDiscovery: true };
 const scope = `${host}/.default`;
 const credential = new ClientSecretCredential(tenant, app, secret, options);
 const at = { endpoint: host, credentialScopes: [scope], credentials: { scopes: [scope] } };
-
-let passed = 0;
-async function check(name, run) {
-  try {
-    await run();
-  } catch (error) {
-    console.error(`FAILED ${name}\n${error.stack}\n${JSON.stringify(error.details ?? error.response?.bodyAsText ?? "")}`);
-    process.exit(1);
-  }
-  passed += 1;
-  console.log(`ok ${name}`);
-}
-
-async function collect(iterator) {
-  const all = [];
-  for await (const item of iterator) all.push(item);
-  return all;
-}
 
 await check("identity: client secret", async () => assert.ok((await credential.getToken(scope)).token));
 await check("identity: wrong secret", () =>
