@@ -12,6 +12,7 @@
 #include "api/container_instance.h"
 #include "api/registry_api.h"
 #include "auth/auth_api.h"
+#include "clusters/clusters_service.h"
 #include "core/backup.h"
 #include "core/core_api.h"
 #include "core/doctor.h"
@@ -27,6 +28,7 @@ static const struct service *const services[] = {&core_service,
                                                  &graph_service,
                                                  &registry_service,
                                                  &instances_service,
+                                                 &clusters_service,
                                                  &api_service,
                                                  &container_registry_service,
                                                  &container_instance_service,

@@ -17,4 +17,16 @@ for folder in "${layers[@]}"; do
         status=1
     fi
 done
+# Within clusters: object <- store <- rest <- controller <- network <- node <- http <- the folder itself.
+inner=(object store rest controller network node http)
+allowed='clusters/cluster\.h'
+for folder in "${inner[@]}"; do
+    allowed="$allowed|clusters/$folder/[^\"]*"
+    wrong=$(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]+"clusters/' "clusters/$folder" --include='*.[ch]' |
+        grep -vE "\"($allowed)\"" || true)
+    if [ -n "$wrong" ]; then
+        printf 'clusters/%s may include of clusters only: %s\n%s\n' "$folder" "$allowed" "$wrong" >&2
+        status=1
+    fi
+done
 exit $status

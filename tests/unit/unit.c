@@ -15,6 +15,7 @@
 #ifdef UNIT_ALL
 #include "api/api_service.h"
 #include "auth/auth_api.h"
+#include "clusters/clusters_service.h"
 #include "instances/instances_service.h"
 #include "registry/registry_service.h"
 #endif
@@ -22,7 +23,7 @@
 const struct service *const unit_services[] = {
     &core_service,
 #ifdef UNIT_ALL
-    &auth_service, &registry_service, &instances_service, &api_service,
+    &auth_service, &registry_service, &instances_service, &clusters_service, &api_service,
 #endif
     NULL,
 };

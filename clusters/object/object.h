@@ -1,0 +1,67 @@
+/*
+ * Objects as trees: from what a client sent to a jansson tree that fits its type, and back to text.
+ * Trees that are shared between threads are never changed: object_copy first.
+ */
+#ifndef SUNDOG_CLUSTERS_OBJECT_OBJECT_H
+#define SUNDOG_CLUSTERS_OBJECT_OBJECT_H
+
+#include <jansson.h>
+
+#include "clusters/object/resource.h"
+#include "core/op.h"
+
+#define OBJECT_MAX_BYTES ((size_t)3 << 20) /* of a request's body, as upstream */
+
+enum media { MEDIA_JSON, MEDIA_YAML, MEDIA_PROTOBUF };
+/* fieldValidation=: what happens to unknown and doubled fields. */
+enum field_validation { FIELDS_IGNORE, FIELDS_WARN, FIELDS_STRICT };
+
+struct decoded {
+    json_t *tree;             /* released with op's arena; the caller may change it */
+    const char *warnings[32]; /* FIELDS_WARN: texts for Warning headers; NULL-terminated */
+};
+/*
+ * Read a body of type. Unknown members are dropped (IGNORE), named in warnings and dropped (WARN)
+ * or INVALID (STRICT: `strict decoding error: unknown field "spec.foo", …`). Wrong JSON types are
+ * INVALID in upstream's words (golden/errors.json: pod-wrong-type, bad-json). null members are
+ * dropped. Quantities, times and int-or-strings are checked, not rewritten. kind and apiVersion may
+ * be absent. Protobuf: the "k8s\0" envelope; ends up as the same tree that JSON gives.
+ * type NULL: any JSON object (custom resources).
+ */
+enum fault object_decode(struct op *op, const struct type *type, enum media media,
+                         struct bytes body, enum field_validation validation, struct decoded *ret);
+/* Compact JSON text in op's arena; members in the tree's order. */
+struct bytes object_encode(struct op *op, const json_t *tree);
+struct bytes object_encode_yaml(struct op *op, const json_t *tree);
+/* A deep copy, released with op's arena. */
+json_t *object_copy(struct op *op, const json_t *tree);
+
+/* ---- paths into trees: "spec.template.spec"; NULL or the fallback when absent or of another
+   type. Names with dots cannot be reached. ---- */
+json_t *at(const json_t *tree, const char *path);
+const char *text_at(const json_t *tree, const char *path); /* NULL */
+const char *text_at_or(const json_t *tree, const char *path, const char *fallback);
+int64_t int_at(const json_t *tree, const char *path, int64_t fallback);
+bool bool_at(const json_t *tree, const char *path, bool fallback);
+/* Make what is missing on the way; value's reference is taken; value NULL removes. */
+void set_at(json_t *tree, const char *path, json_t *value);
+/* The object or array at path, made when it is not there. */
+json_t *object_at(json_t *tree, const char *path);
+json_t *array_at(json_t *tree, const char *path);
+const char *label_of(const json_t *tree, const char *key);      /* NULL */
+const char *annotation_of(const json_t *tree, const char *key); /* NULL */
+
+/* RFC 3339: "2026-11-21T16:00:00Z"; micro: "….000000Z". In op's arena. */
+const char *time_text(struct op *op, int64_t unix_s);
+const char *micro_time_text(struct op *op, int64_t unix_us);
+int64_t time_parse(const char *text); /* Unix seconds; -1: none */
+
+/* spec/metadata of a new object: apiVersion and kind of r, name, namespace (NULL: none). The
+   caller's reference is op's arena's. */
+json_t *object_new(struct op *op, const struct resource *r, const char *ns, const char *name);
+/* An ownerReference (controller: true, blockOwnerDeletion: true) to owner, of resource r. */
+json_t *owner_reference(const json_t *owner, const struct resource *r);
+/* The reference with controller: true, or NULL. */
+json_t *controller_of(const json_t *tree);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * The objects of one cluster: in memory for readers and watchers, in PostgreSQL for ever. One
+ * writer per cluster (its owner process): a change is checked against committed and pending state,
+ * gets the next revision, and is shown to anybody only after its transaction has committed. One
+ * thread commits for all clusters of the process, many changes in one transaction.
+ *
+ *~ store_submit gives a revision at once; store_wait (or store_park, in handlers) returns when it
+ *is ~ safe. Ten pods are ten submits and one wait.
+ */
+#ifndef SUNDOG_CLUSTERS_STORE_STORE_H
+#define SUNDOG_CLUSTERS_STORE_STORE_H
+
+#include "clusters/object/object.h"
+#include "core/call.h"
+
+/* One revision of an object: immutable, counted. */
+struct object {
+    atomic_int refs;
+    const struct resource *resource; /* the stored form's */
+    const char *ns, *name, *uid;     /* ns: "" when not namespaced */
+    int64_t revision;
+    bool deleting;     /* has a deletionTimestamp */
+    struct bytes text; /* compact JSON, resourceVersion included */
+    /* owned by the store */
+    json_t *_Atomic tree;
+    json_t *labels;
+};
+struct object *object_hold(struct object *object);
+void object_drop(struct object *object);                      /* NULL is fine */
+void object_drop_later(struct op *op, struct object *object); /* with op's arena */
+/* The tree, parsed at first use and shared: never change it (object_copy). Lives as long as the
+   object. */
+const json_t *object_tree(struct object *object);
+
+struct store;
+
+/* Load all rows of a cluster. epoch: written with every transaction; when the row has another,
+   somebody else owns the cluster: writes fail UNAVAILABLE and lost() is called once. cluster: the
+   row's id. user is handed back by store_user. Needs op->db. */
+enum fault store_open(struct op *op, int64_t cluster, int64_t epoch, void *user,
+                      void (*lost)(void *user), struct store **ret);
+/* Waits for pending writes, ends all watches, frees. */
+void store_close(struct store *store);
+void *store_user(struct store *store);
+int64_t store_revision(struct store *store); /* the newest committed */
+
+/* ---- reading: from memory, never blocks for long, any thread ---- */
+
+/* Held for the caller; NULL: there is none. ns "" or NULL when not namespaced. */
+struct object *store_get(struct store *store, const struct resource *r, const char *ns,
+                         const char *name);
+/* The same with op's arena as holder. */
+struct object *store_read(struct op *op, struct store *store, const struct resource *r,
+                          const char *ns, const char *name);
+/* What a writer builds on: with pending changes. NULL: none. */
+struct object *store_latest(struct op *op, struct store *store, const struct resource *r,
+                            const char *ns, const char *name);
+
+struct store_page {
+    struct object **objects; /* held by op's arena; by namespace, then name */
+    size_t n;
+    int64_t revision; /* of the whole view */
+    bool more;        /* there are objects after the last one */
+};
+/*
+ * ns NULL: of all namespaces. after_ns/after_name: begin after this key (NULL: at the start); max
+ * 0: all. at 0: the newest view; else the view of that revision as it was then (undone from the
+ * history); GONE when history no longer reaches so far.
+ */
+enum fault store_list(struct op *op, struct store *store, const struct resource *r, const char *ns,
+                      const char *after_ns, const char *after_name, size_t max, int64_t at,
+                      struct store_page *ret);
+size_t store_count(struct store *store, const struct resource *r, const char *ns);
+
+/* ---- writing ---- */
+
+enum change { CHANGE_CREATE, CHANGE_UPDATE, CHANGE_DELETE };
+struct write {
+    enum change change;
+    const struct resource *resource; /* stored_as */
+    const char *ns, *name;
+    /* CREATE, UPDATE: the whole object; its metadata.resourceVersion is put in by the store.
+       DELETE: the last state, for watchers (NULL: as it was). The store keeps no reference. */
+    const json_t *tree;
+    int64_t expected;         /* UPDATE, DELETE: the revision this builds on; else CONFLICT */
+    const char *expected_uid; /* may be NULL */
+};
+/*
+ * Check and queue; *ret_object (may be NULL) is the new revision, held by op's arena, shown to
+ * nobody yet. CREATE of what exists: CONFLICT, "AlreadyExists". UPDATE and DELETE: CONFLICT
+ * ("Conflict") when it is another revision now, NOT_FOUND. An UPDATE that changes nothing but
+ * resourceVersion is not written: it answers with what is there. UNAVAILABLE: not the owner.
+ */
+enum fault store_submit(struct op *op, struct store *store, const struct write *write,
+                        int64_t *ret_revision, struct object **ret_object);
+/* Several, all or none. */
+enum fault store_submit_all(struct op *op, struct store *store, const struct write *writes,
+                            size_t n, int64_t *ret_revision);
+/* Until revision is committed and shown. UNAVAILABLE: its batch failed, nothing of it happened or
+   ever will, or nobody knows (then the store has read its rows anew). */
+enum fault store_wait(struct op *op, struct store *store, int64_t revision);
+/* The same for a handler whose reply is filled in: PARKED. */
+enum fault store_park(struct call *c, struct store *store, int64_t revision);
+
+/* ---- watching ---- */
+
+enum event_kind { EVENT_ADDED, EVENT_MODIFIED, EVENT_DELETED };
+struct event {
+    enum event_kind kind;
+    int64_t revision;
+    struct object *object;   /* the new state; DELETED: the last, with the deletion's revision */
+    struct object *previous; /* NULL: ADDED */
+};
+/*
+ * In-process listeners (controllers, scheduler, node agent): called on the committing thread, in
+ * order, after each commit; must be quick and not call store_wait. r NULL: all resources. On a
+ * reload (a commit of unknown outcome) event is NULL: anything may have changed.
+ */
+void store_listen(struct store *store, const struct resource *r,
+                  void (*heard)(void *user, const struct event *event), void *user);
+/* No call is under way or follows after it returns. */
+void store_unlisten(struct store *store, void (*heard)(void *user, const struct event *event),
+                    void *user);
+
+/*
+ * Clients' watches. accept runs on the committing thread for every event of r (in namespace ns, if
+ * given) after `from`, in order, without gap: those still in history first. It must not block:
+ * it filters and hands bytes to a stream. from older than history: GONE ("Expired"). from 0:
+ * events from now on. progress(revision) comes after each batch that touched this store.
+ */
+struct watch {
+    bool (*accept)(struct watch *watch, const struct event *event); /* false: end the watch */
+    void (*progress)(struct watch *watch, int64_t revision);        /* may be NULL */
+    void (*ended)(struct watch *watch); /* store closed or history lost; may be NULL */
+    void *user;
+    const struct resource *resource;
+    const char *ns, *name; /* NULL: any */
+    /* owned by the store */
+    struct watch *next, **pprev;
+    struct store *store;
+};
+enum fault store_watch(struct op *op, struct store *store, struct watch *watch, int64_t from);
+void store_unwatch(struct watch *watch); /* accept is not running and never runs again */
+
+/* ---- the process ---- */
+void stores_start(void); /* the committing thread, with a connection of its own */
+void stores_stop(void);
+void stores_metrics(struct text *out);
+
+#endif
