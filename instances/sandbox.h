@@ -1,6 +1,7 @@
 /*
  * Sandboxes: one network namespace, one cgroup, some volumes, and containers in them. A container
- * group is a sandbox; a Kubernetes pod will be one. Everything here is about one machine; what
+ * group is a sandbox; a Kubernetes pod is one (sandbox_pod.h adds what only pods need). Everything
+ * here is about one machine; what
  * should run, and whether it is started again, is decided by others.
  *
  *~ Each sandbox has a supervisor, a process that the helper forks (sandbox_shim.c): it makes the
@@ -26,19 +27,24 @@ enum volume_kind {
     VOLUME_FILES,  /* files given here, in memory, read-only */
     VOLUME_SHARE,  /* DIR/shares/<account>/<share>: outlives it; made when it is not there */
     VOLUME_GIT,    /* a folder, cloned into by sandbox_clone */
+    VOLUME_ATOMIC, /* files given here and replaced by sandbox_files, as kubelet lays them out */
+    VOLUME_NODE,   /* a path of the node's file system (sandbox_pod.h) */
 };
 struct volume_file {
     const char *path; /* relative, no ".." */
     struct bytes content;
     unsigned mode; /* 0: 0444 */
+    int64_t owner; /* ATOMIC: uid */
 };
 struct volume_spec {
     const char *name;
     enum volume_kind kind;
-    const struct volume_file *files; /* FILES */
+    const struct volume_file *files; /* FILES, ATOMIC */
     size_t n_files;
-    const char *account, *share; /* SHARE: ^[a-z0-9-]{1,63}$ each */
-    int64_t size_bytes;          /* MEMORY; 0: no limit but the sandbox's */
+    const char *account, *share;  /* SHARE: ^[a-z0-9-]{1,63}$ each */
+    int64_t size_bytes;           /* MEMORY; 0: no limit but the sandbox's */
+    int64_t fs_group;             /* EMPTY, MEMORY, ATOMIC: whose group it is; 0: root's */
+    const char *path, *path_type; /* NODE: absolute; a hostPath type: "", "Directory", … */
 };
 
 struct sandbox_address {
@@ -67,8 +73,10 @@ struct sandbox_spec {
     const char *const *nameservers, *const *searches, *const *resolv_options; /* NULL-terminated */
     const struct host_entry *hosts; /* besides localhost and its own name */
     size_t n_hosts;
+    const struct pod_spec *pod; /* sandbox_pod.h; NULL: a container group's */
     /* limits of the whole; 0: none */
     int64_t memory_bytes, cpu_millis, pids;
+    int64_t cpu_shares; /* its weight beside others: 1024 a core; 0: 1024 */
     const struct volume_spec *volumes;
     size_t n_volumes;
 };
@@ -76,7 +84,7 @@ struct sandbox_spec {
 struct mount_spec {
     const char *volume;   /* a volume's name */
     const char *path;     /* in the container, absolute */
-    const char *sub_path; /* within the volume; NULL: all of it */
+    const char *sub_path; /* within the volume, a folder or file; NULL: all of it */
     bool read_only;
 };
 
@@ -91,7 +99,13 @@ struct container_spec {
     const char *user;          /* image config's: "", "1000", "app", "app:www" */
     int64_t run_as_user, run_as_group;      /* over user; -1: not given */
     int64_t memory_bytes, cpu_millis, pids; /* 0: the sandbox's */
+    int64_t cpu_shares, oom_score_adj;      /* 0: 1024; 0: 500, what ours have */
     bool read_only, privileged, no_new_privileges, terminal, stdin_open;
+    bool stdin_once;       /* its end of file comes when who first took container_stdin closes it */
+    bool run_as_non_root;  /* container_start says INVALID on "runAsNonRoot", in kubelet's words */
+    const int64_t *groups; /* further ones of its first process */
+    size_t n_groups;
+    const char *termination_path; /* a file of 4 KiB to leave a message in; NULL: none */
     const char *const *cap_add, *const *cap_drop; /* "NET_RAW" or "CAP_NET_RAW"; "ALL" */
     const char *seccomp; /* an OCI seccomp object as JSON; NULL: ours; "unconfined" */
     const struct mount_spec *mounts;
@@ -108,6 +122,7 @@ struct container_state {
     int exit_code;                   /* EXITED: 128 + signal when one ended it */
     bool oom_killed;                 /* EXITED: the kernel killed something in it for memory */
     int64_t started_us, finished_us; /* Unix time; 0: not yet */
+    const char *message;             /* EXITED: what it left at termination_path; "" */
 };
 
 /* ---- life; faults are UNAVAILABLE with a reason for users unless said otherwise ---- */
@@ -155,6 +170,7 @@ enum fault container_remove(struct op *op, const char *sandbox, const char *name
 struct container_stats {
     int64_t memory_bytes, cpu_us, pids;
 };
+/* name NULL: all of the sandbox. */
 enum fault container_stats(struct op *op, const char *sandbox, const char *name,
                            struct container_stats *ret);
 

@@ -114,6 +114,9 @@ static enum fault make_one(struct op *op, const struct volume_place *place, int 
         return make_files(op, volume, target);
     case VOLUME_SHARE:
         return make_share(op, place, volume, target);
+    case VOLUME_ATOMIC:
+    case VOLUME_NODE:
+        return fail(op, UNSUPPORTED, "volumes of this kind are not made yet");
     }
     return fail(op, INTERNAL, "a volume of no kind");
 }
