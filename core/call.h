@@ -52,6 +52,7 @@ struct dialect {
     void (*render)(struct call *c, const struct dialect_row *row);
 };
 
+struct certificate;
 struct migration;
 struct settings;
 /* A service as main.c lists it. Every member but name may be NULL. */
@@ -61,6 +62,7 @@ struct service {
     const struct dialect *dialect;
     const struct migration *migrations; /* ends with name NULL; applied in the order of services */
     const char *schema;
+    bool realm;    /* answers calls that came through a realm's door, and no others */
     bool any_case; /* paths match in any case of letters, and "//" as "/" (Resource Manager's) */
     bool (*owns_host)(
         const char *host); /* such a host is answered by this service (and core) only */
@@ -159,9 +161,12 @@ struct call {
     const char *query;  /* raw, "" when none */
     const char *host;   /* as sent, port included; "" when absent */
     bool tls;
-    bool metadata;      /* it came from a container, to the metadata service */
-    int http_major;     /* 1 or 2 */
-    const char *client; /* numeric address */
+    bool metadata;     /* it came from a container, to the metadata service */
+    const char *realm; /* whose door it came through (core/realm.h); NULL: the common one */
+    const struct certificate *certificate; /* of the client, verified by its realm; NULL: none */
+    const char *local;                     /* the address it reached: "127.0.0.1:8443" */
+    int http_major;                        /* 1 or 2 */
+    const char *client;                    /* numeric address */
     struct header *headers;
     size_t n_headers;
     int64_t content_length; /* of the request; -1: chunked or unknown */

@@ -43,6 +43,7 @@ static struct metric connections_total = {"sundog_connections_total", "Connectio
 void http1_setup(void)
 {
     metric_register(&connections_total);
+    http1_realm_setup();
 }
 
 static void evict_idle(struct loop *loop)
@@ -71,6 +72,7 @@ static void forget(struct http1 *h)
         io_buffer_give(&h->out->chunk);
     if (h->in)
         io_buffer_give(&h->in->chunk);
+    http1_realm_forget(h);
     free(h->stream_out);
     free(h);
 }
@@ -140,7 +142,17 @@ static void read_client_address(struct http1 *h)
     h->client[n] = '\0';
 }
 
-void http1_accept(struct loop *loop, h2o_socket_t *sock, bool tls, bool metadata)
+static void start_handshake(struct http1 *h)
+{
+    SSL_CTX *ctx = h->realm ? realm_tls(h->realm) : h->loop->accept.ssl_ctx;
+
+    h->state = H1_HANDSHAKE;
+    h2o_socket_ssl_handshake(h->sock, ctx, NULL, on_handshake);
+    if (h->realm)
+        SSL_CTX_free(ctx); /* the SSL has a reference of its own */
+}
+
+void http1_accept(struct loop *loop, h2o_socket_t *sock, const struct listener *listener)
 {
     struct http1 *h;
     int on = 1, rcvbuf = TLS_RCVBUF;
@@ -156,21 +168,21 @@ void http1_accept(struct loop *loop, h2o_socket_t *sock, bool tls, bool metadata
         abort();
     h->loop = loop;
     h->sock = sock;
-    h->tls = tls;
-    h->metadata = metadata;
+    h->tls = listener->tls;
+    h->metadata = listener->metadata;
     h->progress_ms = now_ms();
     sock->data = h;
     setsockopt(h2o_socket_get_fd(sock), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     read_client_address(h);
+    http1_realm_accept(h, listener->realm);
     http1_fill_init(h);
     h2o_linklist_insert(&loop->connections, &h->link);
     loop->n_connections++;
     atomic_fetch_add_explicit(&connections_total.value, 1, memory_order_relaxed);
-    if (tls) {
+    if (h->tls) {
         /* h2o reads all that waits before it decrypts any of it: let that be a bounded lot */
         setsockopt(h2o_socket_get_fd(sock), SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
-        h->state = H1_HANDSHAKE;
-        h2o_socket_ssl_handshake(sock, loop->accept.ssl_ctx, NULL, on_handshake);
+        start_handshake(h);
     } else {
         start_reading(h);
     }
@@ -296,6 +308,7 @@ static void begin(struct http1 *h, const struct head *head, size_t head_len)
     h->call = c;
     c->tls = h->tls;
     c->metadata = h->metadata;
+    http1_realm_begin(h, c);
     c->http_major = 1;
     c->client = arena_strdup(&c->op.arena, h->client); /* outlives the connection */
     c->method = method_parse(head->method, head->method_len);

@@ -69,7 +69,9 @@ struct http1 {
     char *stream_out; /* being written */
     bool stream_writing, stream_end;
     bool closing; /* close once fill is back */
-    char client[64];
+    char client[64], local[64];
+    struct realm *realm;             /* whose door it came through, or named by SNI; NULL */
+    struct certificate *certificate; /* its client's; NULL */
 };
 
 void http1_close(struct http1 *h);
@@ -77,5 +79,11 @@ void http1_next(struct http1 *h); /* the reply is out: on to the next request, o
 void http1_send_reply(struct call *c);
 void http1_flush(struct call *c);
 void http1_fill_init(struct http1 *h);
+
+/* ---- http1_realm.c ---- */
+void http1_realm_setup(void);
+void http1_realm_accept(struct http1 *h, struct realm *realm); /* realm: the listener's */
+void http1_realm_begin(struct http1 *h, struct call *c);
+void http1_realm_forget(struct http1 *h);
 
 #endif

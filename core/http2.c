@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "core/listen.h"
 #include "core/loop.h"
 #include "core/server.h"
 #include "core/stream.h"
@@ -90,6 +91,17 @@ static void copy_client(struct call *c, h2o_req_t *req)
     c->client = n == SIZE_MAX ? "" : arena_strndup(&c->op.arena, buf, n);
 }
 
+static void copy_local(struct call *c, h2o_req_t *req)
+{
+    struct sockaddr_storage local;
+    socklen_t len = req->conn->callbacks->get_sockname(req->conn, (struct sockaddr *)&local);
+    char buf[64] = "";
+
+    if (len)
+        listen_text((struct sockaddr *)&local, len, buf, sizeof(buf));
+    c->local = arena_strdup(&c->op.arena, buf);
+}
+
 static void window_free(struct window *w)
 {
     if (!w)
@@ -131,6 +143,7 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
     c->host = dup_iovec(c, req->authority);
     copy_headers(c, req);
     copy_client(c, req);
+    copy_local(c, req);
     c->content_length = (int64_t)req->entity.len;
     c->body_state = req->entity.len ? BODY_COMING : BODY_NONE;
     c->received_bytes = (int64_t)req->entity.len;

@@ -91,6 +91,15 @@ const char *listen_address(struct op *op, int fd)
                         port_of((struct sockaddr *)&ss));
 }
 
+void listen_text(const struct sockaddr *address, size_t len, char *buffer, size_t size)
+{
+    char host[NI_MAXHOST];
+
+    *buffer = '\0';
+    if (getnameinfo(address, (socklen_t)len, host, sizeof(host), NULL, 0, NI_NUMERICHOST) == 0)
+        snprintf(buffer, size, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port_of(address));
+}
+
 bool listen_is_loopback(int fd)
 {
     struct sockaddr_storage ss = {0};

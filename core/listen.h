@@ -11,6 +11,9 @@
 enum fault listen_bind(struct op *op, const char *address, int *ret_fd);
 /* "127.0.0.1:41233": where a bound socket really is. */
 const char *listen_address(struct op *op, int fd);
+/* The same of an address, into buffer; "" when it has none. */
+struct sockaddr;
+void listen_text(const struct sockaddr *address, size_t len, char *buffer, size_t size);
 bool listen_is_loopback(int fd);
 /* "dockerd (pid 812)" of the process listening on a TCP port; "another process" when we may not
  * see. */

@@ -86,35 +86,25 @@ void io_buffer_give(struct chunk *chunk)
 
 /* ---- accepting ---- */
 
-static void accept_some(h2o_socket_t *listener, bool tls, bool metadata)
+/* One listening socket of one loop. */
+struct loop_listener {
+    struct loop_listener *next;
+    struct loop *loop;
+    h2o_socket_t *sock;
+    struct listener listener; /* fd: not ours */
+};
+
+static void on_accept(h2o_socket_t *sock, const char *err)
 {
-    struct loop *loop = listener->data;
+    struct loop_listener *l = sock->data;
 
-    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        h2o_socket_t *sock = h2o_evloop_socket_accept(listener);
+    for (int i = 0; !err && i < ACCEPTS_A_TURN; i++) {
+        h2o_socket_t *accepted = h2o_evloop_socket_accept(sock);
 
-        if (!sock)
+        if (!accepted)
             return;
-        http1_accept(loop, sock, tls, metadata);
+        http1_accept(l->loop, accepted, &l->listener);
     }
-}
-
-static void on_accept_tls(h2o_socket_t *listener, const char *err)
-{
-    if (!err)
-        accept_some(listener, true, false);
-}
-
-static void on_accept_plain(h2o_socket_t *listener, const char *err)
-{
-    if (!err)
-        accept_some(listener, false, false);
-}
-
-static void on_accept_metadata(h2o_socket_t *listener, const char *err)
-{
-    if (!err)
-        accept_some(listener, false, true);
 }
 
 /* ---- the loop ---- */
@@ -147,22 +137,41 @@ struct start {
     pthread_barrier_t *started;
 };
 
-static h2o_socket_cb on_accept(const struct listener *listener)
-{
-    if (listener->metadata)
-        return on_accept_metadata;
-    return listener->tls ? on_accept_tls : on_accept_plain;
-}
-
 static void loop_listen(struct loop *loop, const struct listener *listeners, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        h2o_socket_t *sock =
-            h2o_evloop_socket_create(loop->evloop, dup(listeners[i].fd), H2O_SOCKET_FLAG_DONT_READ);
+        struct loop_listener *l = calloc(1, sizeof(*l));
 
-        sock->data = loop;
-        h2o_socket_read_start(sock, on_accept(&listeners[i]));
-        loop->listeners[loop->n_listeners++] = sock;
+        if (!l)
+            abort();
+        l->loop = loop;
+        l->listener = listeners[i];
+        realm_hold(l->listener.realm);
+        l->sock =
+            h2o_evloop_socket_create(loop->evloop, dup(listeners[i].fd), H2O_SOCKET_FLAG_DONT_READ);
+        l->sock->data = l;
+        h2o_socket_read_start(l->sock, on_accept);
+        l->next = loop->listeners;
+        loop->listeners = l;
+    }
+}
+
+/* Those of realm, or all when every is true. */
+static void loop_unlisten(struct loop *loop, const struct realm *realm, bool every)
+{
+    struct loop_listener **p = &loop->listeners;
+
+    while (*p) {
+        struct loop_listener *l = *p;
+
+        if (!every && l->listener.realm != realm) {
+            p = &l->next;
+            continue;
+        }
+        *p = l->next;
+        h2o_socket_close(l->sock);
+        realm_drop(l->listener.realm);
+        free(l);
     }
 }
 
@@ -227,16 +236,17 @@ static void on_listen(struct loop_task *task)
 {
     struct listen_task *t = H2O_STRUCT_FROM_MEMBER(struct listen_task, task, task);
 
-    if (!t->loop->draining && t->loop->n_listeners < ARRAY_LEN(t->loop->listeners))
+    if (!t->loop->draining)
         loop_listen(t->loop, &t->listener, 1);
     close(t->listener.fd);
+    realm_drop(t->listener.realm);
     free(t);
 }
 
 static struct {
     pthread_mutex_t lock;
     bool started;
-    struct listener waiting[LISTEN_MAX];
+    struct listener *waiting;
     size_t n;
 } later = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -250,6 +260,7 @@ static void post_listen(struct loop *loop, const struct listener *listener)
     t->loop = loop;
     t->listener = *listener;
     t->listener.fd = dup(listener->fd);
+    realm_hold(listener->realm);
     loop_post(loop, &t->task);
 }
 
@@ -260,13 +271,72 @@ static void listen_now(const struct listener *listener)
     close(listener->fd);
 }
 
+static void keep_waiting(const struct listener *listener)
+{
+    later.waiting = realloc(later.waiting, (later.n + 1) * sizeof(*later.waiting));
+    if (!later.waiting)
+        abort();
+    realm_hold(listener->realm);
+    later.waiting[later.n++] = *listener;
+}
+
 void loops_listen(struct listener listener)
 {
     pthread_mutex_lock(&later.lock);
     if (later.started)
         listen_now(&listener);
-    else if (later.n < LISTEN_MAX)
-        later.waiting[later.n++] = listener;
+    else
+        keep_waiting(&listener);
+    pthread_mutex_unlock(&later.lock);
+}
+
+struct unlisten_task {
+    struct loop_task task;
+    struct loop *loop;
+    struct realm *realm;
+};
+
+static void on_unlisten(struct loop_task *task)
+{
+    struct unlisten_task *t = H2O_STRUCT_FROM_MEMBER(struct unlisten_task, task, task);
+
+    loop_unlisten(t->loop, t->realm, false);
+    http1_leave_realm(t->loop, t->realm);
+    realm_drop(t->realm);
+    free(t);
+}
+
+static void forget_waiting(const struct realm *realm)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < later.n; i++) {
+        struct listener *l = &later.waiting[i];
+
+        if (l->realm != realm) {
+            later.waiting[kept++] = *l;
+            continue;
+        }
+        close(l->fd);
+        realm_drop(l->realm);
+    }
+    later.n = kept;
+}
+
+void loops_unlisten(struct realm *realm)
+{
+    pthread_mutex_lock(&later.lock);
+    forget_waiting(realm);
+    for (size_t i = 0; later.started && i < n_loops; i++) {
+        struct unlisten_task *t = calloc(1, sizeof(*t));
+
+        if (!t)
+            abort();
+        t->task.run = on_unlisten;
+        t->loop = &loops[i];
+        t->realm = realm_hold(realm);
+        loop_post(&loops[i], &t->task);
+    }
     pthread_mutex_unlock(&later.lock);
 }
 
@@ -274,8 +344,12 @@ static void listen_to_those_waiting(void)
 {
     pthread_mutex_lock(&later.lock);
     later.started = true;
-    while (later.n > 0)
+    while (later.n > 0) {
         listen_now(&later.waiting[--later.n]);
+        realm_drop(later.waiting[later.n].realm);
+    }
+    free(later.waiting);
+    later.waiting = NULL;
     pthread_mutex_unlock(&later.lock);
 }
 
@@ -311,9 +385,7 @@ static void on_drain(struct loop_task *task)
     struct drain_task *drain = H2O_STRUCT_FROM_MEMBER(struct drain_task, task, task);
     struct loop *loop = drain->loop;
 
-    for (size_t i = 0; i < loop->n_listeners; i++)
-        h2o_socket_close(loop->listeners[i]);
-    loop->n_listeners = 0;
+    loop_unlisten(loop, NULL, true);
     loop->drain_deadline_ms = drain->deadline_ms;
     loop->draining = true;
     http1_drain(loop);

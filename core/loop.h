@@ -8,6 +8,7 @@
 #include <h2o.h>
 
 #include "core/call.h"
+#include "core/realm.h"
 #include "core/settings.h"
 
 #define LOOPS_MAX 8
@@ -25,11 +26,10 @@ struct io_buffer {
 struct loop {
     int index;
     h2o_evloop_t *evloop;
-    h2o_context_t context;   /* HTTP/2 */
-    h2o_accept_ctx_t accept; /* for h2o_http2_accept */
-    h2o_socket_t *listeners[2 * LISTEN_MAX];
-    size_t n_listeners;
-    h2o_timeout_t tick; /* a second: all connection time limits hang on it */
+    h2o_context_t context;           /* HTTP/2 */
+    h2o_accept_ctx_t accept;         /* for h2o_http2_accept */
+    struct loop_listener *listeners; /* listening sockets of this loop */
+    h2o_timeout_t tick;              /* a second: all connection time limits hang on it */
     h2o_timeout_entry_t tick_entry;
     h2o_linklist_t connections; /* struct http1; the longest idle first */
     size_t n_connections;
@@ -59,10 +59,13 @@ struct listener {
     int fd;
     bool metadata; /* containers reach it: only routes with .metadata are answered */
     bool tls;
+    struct realm *realm; /* whose door it is; NULL: the common one */
 };
 void loops_start(size_t n, const struct listener *listeners, size_t n_listeners);
 /* One more listener for all loops, now or once they start. Takes fd. */
 void loops_listen(struct listener listener);
+/* Close a realm's listeners and its connections, busy ones after their reply. */
+void loops_unlisten(struct realm *realm);
 /* No new connections; running calls go on for at most timeout_s. Returns when the threads ended. */
 void loops_drain(int64_t timeout_s);
 
@@ -70,7 +73,8 @@ void loops_drain(int64_t timeout_s);
 
 /* HTTP/1.1 front (core/http1.c): takes the socket. */
 void http1_setup(void); /* metrics; before loops_start */
-void http1_accept(struct loop *loop, h2o_socket_t *sock, bool tls, bool metadata);
+void http1_accept(struct loop *loop, h2o_socket_t *sock, const struct listener *listener);
+void http1_leave_realm(struct loop *loop, const struct realm *realm); /* loops_unlisten */
 void http1_tick(struct loop *loop);  /* once a second: time limits */
 void http1_drain(struct loop *loop); /* close what is idle, let the rest end */
 /* HTTP/2 by libh2o (core/http2.c). */

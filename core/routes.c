@@ -122,7 +122,7 @@ static const struct service *nearest(const struct call *c)
     size_t len = strcspn(path + 1, "/") + 1;
 
     for (const struct service *const *s = all_services; *s; s++)
-        for (const struct route *r = (*s)->routes; r && r->method; r++)
+        for (const struct route *r = (*s)->realm ? NULL : (*s)->routes; r && r->method; r++)
             if (strncasecmp(r->pattern, path, len) == 0 &&
                 (r->pattern[len] == '/' || r->pattern[len] == '\0'))
                 return *s;
@@ -145,17 +145,35 @@ static enum fault no_route(struct call *c, unsigned methods)
     return fail_on(&c->op, "method", INVALID, "%s is not possible here", method_name(c->method));
 }
 
+static enum fault find_in_realm(struct call *c)
+{
+    unsigned methods = 0;
+
+    for (const struct service *const *s = all_services; *s; s++) {
+        if (!(*s)->realm)
+            continue;
+        if (find_in(c, *s, &methods))
+            return OK;
+        c->service = *s;
+    }
+    return fail_on(&c->op, "route", NOT_FOUND, "there is nothing at %s", c->path);
+}
+
 enum fault route_find(struct call *c)
 {
     const struct service *owner = NULL;
     unsigned methods = 0;
 
+    if (c->realm)
+        return find_in_realm(c);
     for (const struct service *const *s = all_services; *s && !owner; s++)
         if ((*s)->owns_host && (*s)->owns_host(c->host))
             owner = *s;
     if (owner && find_in(c, owner, &methods))
         return OK;
     for (const struct service *const *s = all_services; *s; s++) {
+        if ((*s)->realm)
+            continue;
         if (owner && s != all_services)
             break; /* a service's own host has that service and core's routes */
         if (find_in(c, *s, &methods))

@@ -4,6 +4,8 @@
  */
 #include "core/tls.h"
 
+#include "core/realm.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -310,7 +312,22 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     return SSL_TLSEXT_ERR_OK;
 }
 
-static SSL_CTX *new_context(void)
+int tls_choose_http1(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                     const unsigned char *in, unsigned in_len, void *arg)
+{
+    static const unsigned char http1[] = "\x08http/1.1";
+    unsigned char *chosen;
+
+    (void)ssl;
+    (void)arg;
+    if (SSL_select_next_proto(&chosen, out_len, http1, sizeof(http1) - 1, in, in_len) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_NOACK;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+SSL_CTX *tls_new_context(void)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
@@ -342,7 +359,7 @@ static SSL_CTX *context_for(const char *name)
         add_local_addresses(&names);
     }
     leaf = make_leaf(*name && strlen(name) <= 64 ? name : "localhost", names.data);
-    ctx = leaf ? new_context() : NULL;
+    ctx = leaf ? tls_new_context() : NULL;
     if (ctx && (SSL_CTX_use_certificate(ctx, leaf) != 1 ||
                 SSL_CTX_use_PrivateKey(ctx, state.leaf_key) != 1)) {
         SSL_CTX_free(ctx);
@@ -428,6 +445,8 @@ static int choose_certificate(SSL *ssl, int *alert, void *arg)
 
     (void)alert;
     (void)arg;
+    if (name && realm_choose(ssl, name))
+        return SSL_TLSEXT_ERR_OK;
     if (!name || !well_formed(name) || !name_permitted(name))
         name = "";
     if (!use_cached(ssl, name) && !use_minted(ssl, name))

@@ -16,6 +16,13 @@ void tls_stop(void);
 /* The server context for all listeners. Its SNI callback picks or mints a certificate; ALPN offers
    h2 and http/1.1, or http/1.1 only where http1_only(name) says so. */
 SSL_CTX *tls_server_context(bool (*http1_only)(const char *server_name));
+
+/* A bare context with our protocol versions and ciphers, HTTP/2 and HTTP/1.1; NULL: out of memory.
+ */
+SSL_CTX *tls_new_context(void);
+/* An ALPN callback that knows HTTP/1.1 only. */
+int tls_choose_http1(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                     const unsigned char *in, unsigned in_len, void *arg);
 const char *tls_ca_pem(void); /* for GET /ca.pem */
 
 #endif

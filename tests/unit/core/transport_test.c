@@ -2,6 +2,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/x509v3.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,7 +148,26 @@ static const struct route routes[] = {
     {0                  },
 };
 static const struct service service = {.name = "test", .routes = routes, .authorise = refuse};
-static const struct service *const services[] = {&service, NULL};
+
+static enum fault who(struct call *c)
+{
+    const struct certificate *of = c->certificate;
+
+    return reply_bytes(
+        c, 200, "text/plain",
+        BYTES(arena_printf(
+            &c->op.arena, "realm %s of %s in %s,%s.", c->realm, of ? of->common_name : "nobody",
+            of && of->organizations[0] ? of->organizations[0] : "-",
+            of && of->organizations[0] && of->organizations[1] ? of->organizations[1] : "-")));
+}
+
+static const struct route realm_routes[] = {
+    {GET, "/who", 0, CALL, who, ""},
+    {0 }
+};
+static const struct service realm_service = {
+    .name = "realm", .routes = realm_routes, .realm = true};
+static const struct service *const services[] = {&service, &realm_service, NULL};
 
 /* ---- a client ---- */
 
@@ -414,6 +435,116 @@ static void test_stream(void)
     close(fd);
 }
 
+/* ---- realms: TLS with client certificates ---- */
+
+static EVP_PKEY *ca_key, *other_key;
+
+/* subject: "CN=x,O=y,O=z" by NID; signed by the CA, or by the other one. */
+static X509 *make_certificate(EVP_PKEY *key, EVP_PKEY *signer, const char *issuer, const char *cn,
+                              const char *const *organizations)
+{
+    X509 *x = X509_new();
+    X509_NAME *name = X509_get_subject_name(x);
+
+    X509_set_version(x, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(x), 7);
+    X509_gmtime_adj(X509_getm_notBefore(x), -60);
+    X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const void *)cn, -1, -1, 0);
+    for (; organizations && *organizations; organizations++)
+        X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const void *)*organizations, -1, -1,
+                                   0);
+    X509_NAME_add_entry_by_txt(X509_get_issuer_name(x), "CN", MBSTRING_UTF8, (const void *)issuer,
+                               -1, -1, 0);
+    X509_set_pubkey(x, key);
+    if (!organizations && strcmp(cn, issuer) == 0) {
+        X509_EXTENSION *is_ca =
+            X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
+
+        X509_add_ext(x, is_ca, -1);
+        X509_EXTENSION_free(is_ca);
+    }
+    X509_sign(x, signer, EVP_sha256());
+    return x;
+}
+
+/* One request over TLS, with a certificate (NULL: none); the answer, "" when the door is shut. */
+static const char *ask_tls(int port, X509 *certificate, EVP_PKEY *key)
+{
+    static char buf[4096];
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = SSL_new(ctx);
+    int fd = socket(AF_INET, SOCK_STREAM, 0), n = 0, got;
+
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (certificate) {
+        SSL_use_certificate(ssl, certificate);
+        SSL_use_PrivateKey(ssl, key);
+    }
+    if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0) {
+        static const char request[] = "GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+        SSL_set_fd(ssl, fd);
+        if (SSL_connect(ssl) == 1 && SSL_write(ssl, request, sizeof(request) - 1) > 0)
+            while ((got = SSL_read(ssl, buf + n, (int)sizeof(buf) - 1 - n)) > 0)
+                n += got;
+    }
+    buf[n] = '\0';
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    close(fd);
+    return buf;
+}
+
+static int port_of(int fd)
+{
+    struct sockaddr_in at;
+    socklen_t len = sizeof(at);
+
+    getsockname(fd, (struct sockaddr *)&at, &len);
+    return ntohs(at.sin_port);
+}
+
+static void test_realm(void)
+{
+    static const char *const masters[] = {"system:masters", "b", NULL};
+    X509 *ca, *server_certificate, *client, *stranger;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    struct realm *realm;
+    struct op op;
+    int fd = -1, port;
+
+    start_once();
+    op_init(&op);
+    ca_key = EVP_EC_gen("P-256");
+    other_key = EVP_EC_gen("P-256");
+    ca = make_certificate(ca_key, ca_key, "ca", "ca", NULL);
+    server_certificate = make_certificate(key, ca_key, "ca", "server", NULL);
+    client = make_certificate(key, ca_key, "ca", "me", masters);
+    stranger = make_certificate(key, other_key, "ca", "me", masters);
+    CU_ASSERT_EQUAL_FATAL(listen_bind(&op, "127.0.0.1:0", &fd), OK);
+    listen(fd, 8);
+    port = port_of(fd);
+    realm = realm_open("r1", "r1.example", realm_context(server_certificate, key, ca));
+    realm_listen(realm, fd);
+    CONTAINS(ask_tls(port, NULL, NULL), "realm r1 of nobody in -,-.");
+    CONTAINS(ask_tls(port, client, key), "realm r1 of me in system:masters,b.");
+    CONTAINS(ask_tls(port, stranger, key), "realm r1 of nobody in -,-.");
+    CONTAINS(ask(GET_("/who")), "HTTP/1.1 404 "); /* the common door has no such service */
+    realm_close(realm);
+    while (*ask_tls(port, client, key)) /* its listeners close on the loops' threads */
+        sched_yield();
+    X509_free(ca);
+    X509_free(server_certificate);
+    X509_free(client);
+    X509_free(stranger);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(ca_key);
+    EVP_PKEY_free(other_key);
+    op_free(&op);
+}
+
 CU_TestInfo core_transport_tests[] = {
     {"answers",                     test_answers                   },
     {"HEAD has no body",            test_head_has_no_body          },
@@ -427,5 +558,6 @@ CU_TestInfo core_transport_tests[] = {
     {"a watch",                     test_watch                     },
     {"a slow watcher is cut off",   test_slow_watcher_is_cut_off   },
     {"a stream goes both ways",     test_stream                    },
+    {"a realm's own door",          test_realm                     },
     CU_TEST_INFO_NULL,
 };
