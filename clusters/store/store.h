@@ -5,7 +5,7 @@
  * thread commits for all clusters of the process, many changes in one transaction.
  *
  *~ store_submit gives a revision at once; store_wait (or store_park, in handlers) returns when it
- *is ~ safe. Ten pods are ten submits and one wait.
+ *~ is safe. Ten pods are ten submits and one wait.
  */
 #ifndef SUNDOG_CLUSTERS_STORE_STORE_H
 #define SUNDOG_CLUSTERS_STORE_STORE_H
@@ -39,13 +39,10 @@ struct store;
    row's id. user is handed back by store_user. Needs op->db. */
 enum fault store_open(struct op *op, int64_t cluster, int64_t epoch, void *user,
                       void (*lost)(void *user), struct store **ret);
-/* Waits for pending writes, ends all watches, frees. */
-void store_close(struct store *store);
+void store_close(struct store *store); /* waits for pending writes, ends all watches */
 void *store_user(struct store *store);
 int64_t store_revision(struct store *store); /* the newest committed */
-
-/* ---- reading: from memory, never blocks for long, any thread ---- */
-
+/* ---- reading: from memory, any thread ---- */
 /* Held for the caller; NULL: there is none. ns "" or NULL when not namespaced. */
 struct object *store_get(struct store *store, const struct resource *r, const char *ns,
                          const char *name);
@@ -71,9 +68,11 @@ enum fault store_list(struct op *op, struct store *store, const struct resource 
                       const char *after_ns, const char *after_name, size_t max, int64_t at,
                       struct store_page *ret);
 size_t store_count(struct store *store, const struct resource *r, const char *ns);
+/* The revision of the last change to any object of r: what was derived from them (rights, quotas)
+   is fresh while this stays the same. */
+int64_t store_changed(struct store *store, const struct resource *r);
 
 /* ---- writing ---- */
-
 enum change { CHANGE_CREATE, CHANGE_UPDATE, CHANGE_DELETE };
 struct write {
     enum change change;
@@ -82,7 +81,7 @@ struct write {
     /* CREATE, UPDATE: the whole object; its metadata.resourceVersion is put in by the store.
        DELETE: the last state, for watchers (NULL: as it was). The store keeps no reference. */
     const json_t *tree;
-    int64_t expected;         /* UPDATE, DELETE: the revision this builds on; else CONFLICT */
+    int64_t expected; /* UPDATE, DELETE: the revision this builds on, else CONFLICT; 0: any */
     const char *expected_uid; /* may be NULL */
 };
 /*
@@ -93,17 +92,16 @@ struct write {
  */
 enum fault store_submit(struct op *op, struct store *store, const struct write *write,
                         int64_t *ret_revision, struct object **ret_object);
-/* Several, all or none. */
+/* Several, all or none; of different objects. */
 enum fault store_submit_all(struct op *op, struct store *store, const struct write *writes,
                             size_t n, int64_t *ret_revision);
 /* Until revision is committed and shown. UNAVAILABLE: its batch failed, nothing of it happened or
    ever will, or nobody knows (then the store has read its rows anew). */
 enum fault store_wait(struct op *op, struct store *store, int64_t revision);
-/* The same for a handler whose reply is filled in: PARKED. */
+/* The same for a handler whose reply is filled in: PARKED. Uses c->scratch. */
 enum fault store_park(struct call *c, struct store *store, int64_t revision);
 
 /* ---- watching ---- */
-
 enum event_kind { EVENT_ADDED, EVENT_MODIFIED, EVENT_DELETED };
 struct event {
     enum event_kind kind;
@@ -123,26 +121,28 @@ void store_unlisten(struct store *store, void (*heard)(void *user, const struct 
                     void *user);
 
 /*
- * Clients' watches. accept runs on the committing thread for every event of r (in namespace ns, if
- * given) after `from`, in order, without gap: those still in history first. It must not block:
- * it filters and hands bytes to a stream. from older than history: GONE ("Expired"). from 0:
- * events from now on. progress(revision) comes after each batch that touched this store.
+ * Clients' watches. accept gets every event of resource (in ns, of name, with label key=value, if
+ * given: the old or the new state) after `from`, in order, without gap: those still in history
+ * inside store_watch, the others on the committing thread. It must not block: it filters and hands
+ * bytes to a stream. from older than history: GONE ("Expired"). from 0: events from now on.
  */
 struct watch {
     bool (*accept)(struct watch *watch, const struct event *event); /* false: end the watch */
-    void (*progress)(struct watch *watch, int64_t revision);        /* may be NULL */
+    /* About once a second; all up to revision was offered. false: end the watch. May be NULL. */
+    bool (*tick)(struct watch *watch, int64_t revision);
     void (*ended)(struct watch *watch); /* store closed or history lost; may be NULL */
     void *user;
     const struct resource *resource;
-    const char *ns, *name; /* NULL: any */
+    const char *ns, *name;   /* NULL: any; alive until store_unwatch */
+    const char *key, *value; /* a label, so that many selective watchers are cheap; NULL: any */
     /* owned by the store */
     struct watch *next, **pprev;
     struct store *store;
+    int64_t seen;
 };
 enum fault store_watch(struct op *op, struct store *store, struct watch *watch, int64_t from);
 void store_unwatch(struct watch *watch); /* accept is not running and never runs again */
 
-/* ---- the process ---- */
 void stores_start(void); /* the committing thread, with a connection of its own */
 void stores_stop(void);
 void stores_metrics(struct text *out);
