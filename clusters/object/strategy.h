@@ -21,9 +21,10 @@ struct strategy {
     /* live NULL: creation. subresource NULL: the object itself. */
     void (*validate)(struct field_errors *e, const json_t *tree, const json_t *live,
                      const char *subresource);
-    bool has_status;        /* the "status" rule above without functions: status is kept apart */
-    bool no_generation;     /* metadata.generation is not counted (config maps, secrets, …) */
-    bool generation_of_all; /* counts on any change but metadata (no spec member: webhooks) */
+    bool has_status; /* status is kept apart: rest does so where no function above does */
+    const char *initial_status; /* has_status: of a new object, as JSON; NULL: none */
+    bool no_generation;         /* metadata.generation is not counted (config maps, secrets, …) */
+    bool generation_of_all;     /* counts on any change but metadata (no spec member: webhooks) */
     const char *(*name_fault)(const char *name); /* NULL: dns_subdomain_fault */
     bool graceful; /* pods: deletion is asked first, done by the node */
 };
