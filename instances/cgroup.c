@@ -226,6 +226,12 @@ static const char *number(struct op *op, int64_t n)
     return arena_printf(&op->arena, "%lld", (long long)n);
 }
 
+/* As runtimes count shares in weights. */
+static int64_t weight_of(int64_t shares)
+{
+    return 1 + (shares - 2) * 9999 / 262142;
+}
+
 static enum fault limit_v2(struct op *op, const struct cgroups *cg, const char *path,
                            const struct cgroup_limits *limits)
 {
@@ -238,6 +244,8 @@ static enum fault limit_v2(struct op *op, const struct cgroups *cg, const char *
         TRY(limit(op, cg->cpu, path, "cpu.max",
                   arena_printf(&op->arena, "%lld %d",
                                (long long)(limits->cpu_millis * (PERIOD_US / 1000)), PERIOD_US)));
+    if (limits->cpu_shares)
+        TRY(limit(op, cg->cpu, path, "cpu.weight", number(op, weight_of(limits->cpu_shares))));
     return limits->pids ? limit(op, cg->pids, path, "pids.max", number(op, limits->pids)) : OK;
 }
 
@@ -255,6 +263,8 @@ static enum fault limit_v1(struct op *op, const struct cgroups *cg, const char *
         TRY(limit(op, cg->cpu, path, "cpu.cfs_quota_us",
                   number(op, limits->cpu_millis * (PERIOD_US / 1000))));
     }
+    if (limits->cpu_shares)
+        TRY(limit(op, cg->cpu, path, "cpu.shares", number(op, limits->cpu_shares)));
     return limits->pids ? limit(op, cg->pids, path, "pids.max", number(op, limits->pids)) : OK;
 }
 
@@ -266,6 +276,54 @@ enum fault cgroup_make(struct op *op, const struct cgroups *cg, const char *path
     for (size_t i = 0; i < (cg->v2 ? 1 : ARRAY_LEN(trees)); i++)
         TRY(make_folders(op, trees[i], path, cg->v2));
     return cg->v2 ? limit_v2(op, cg, path, limits) : limit_v1(op, cg, path, limits);
+}
+
+/* ---- changing ---- */
+
+static enum fault change_memory(struct op *op, const struct cgroups *cg, const char *path,
+                                int64_t bytes)
+{
+    const char *text = bytes ? number(op, bytes) : cg->v2 ? "max" : "-1";
+    const char *file = cg->v2 ? "memory.max" : "memory.limit_in_bytes";
+    const char *both = file_of(op, cg->memory, path, "memory.memsw.limit_in_bytes");
+    enum fault fault;
+
+    /* v1: the limit with swap is never below the one without, so which is first depends */
+    if (!cg->v2 && access(both, F_OK) == 0 && write_file(both, text))
+        return limit(op, cg->memory, path, file, text);
+    fault = limit(op, cg->memory, path, file, text);
+    if (fault != OK)
+        return fail_on(op, "memory", INVALID, "the memory limit cannot be %s: %s", text,
+                       op->message);
+    if (!cg->v2 && access(both, F_OK) == 0)
+        TRY(limit(op, cg->memory, path, "memory.memsw.limit_in_bytes", text));
+    return OK;
+}
+
+static enum fault change_cpu(struct op *op, const struct cgroups *cg, const char *path,
+                             int64_t millis)
+{
+    long long quota = (long long)millis * (PERIOD_US / 1000);
+
+    if (cg->v2)
+        return limit(op, cg->cpu, path, "cpu.max",
+                     millis ? arena_printf(&op->arena, "%lld %d", quota, PERIOD_US) : "max");
+    return limit(op, cg->cpu, path, "cpu.cfs_quota_us", number(op, millis ? quota : -1));
+}
+
+enum fault cgroup_change(struct op *op, const struct cgroups *cg, const char *path,
+                         const struct cgroup_limits *limits)
+{
+    int64_t shares = limits->cpu_shares ? limits->cpu_shares : 1024;
+
+    if (limits->memory_bytes >= 0)
+        TRY(change_memory(op, cg, path, limits->memory_bytes));
+    if (limits->cpu_millis >= 0)
+        TRY(change_cpu(op, cg, path, limits->cpu_millis));
+    if (limits->cpu_shares < 0)
+        return OK;
+    return cg->v2 ? limit(op, cg->cpu, path, "cpu.weight", number(op, weight_of(shares)))
+                  : limit(op, cg->cpu, path, "cpu.shares", number(op, shares));
 }
 
 /* ---- walking a tree ---- */

@@ -21,6 +21,7 @@ struct cgroups {
 
 struct cgroup_limits {
     int64_t memory_bytes, cpu_millis, pids; /* 0: none */
+    int64_t cpu_shares;                     /* 2 … 262144, as v1 counts them; 0: 1024 */
 };
 
 /* From the text of a mountinfo; prefix stands before each mount point ("" but in tests).
@@ -34,6 +35,10 @@ enum fault cgroups_find(struct op *op, struct cgroups *ret);
    has controllers, too. Memory's limit holds for memory and swap together. May be done again. */
 enum fault cgroup_make(struct op *op, const struct cgroups *cg, const char *path,
                        const struct cgroup_limits *limits);
+/* Change what is not -1, of what is there; 0 takes a limit away. INVALID: memory's is below what is
+   in use. */
+enum fault cgroup_change(struct op *op, const struct cgroups *cg, const char *path,
+                         const struct cgroup_limits *limits);
 /* SIGKILL for every process in path and below, also for those that fork meanwhile; when it returns
    OK none is left. UNAVAILABLE: some would not die within some seconds. */
 enum fault cgroup_kill(struct op *op, const struct cgroups *cg, const char *path);

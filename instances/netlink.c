@@ -214,6 +214,23 @@ enum fault netlink_default_route(struct op *op, struct netlink *nl, uint32_t gat
     return change(op, nl, head, EEXIST, "make the route", "0.0.0.0/0");
 }
 
+enum fault netlink_link_route(struct op *op, struct netlink *nl, const char *name, uint32_t host)
+{
+    char buffer[MESSAGE_SIZE];
+    struct nlmsghdr *head = begin(buffer, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+    struct rtmsg *message = mnl_nlmsg_put_extra_header(head, sizeof(*message));
+
+    message->rtm_family = AF_INET;
+    message->rtm_dst_len = 32;
+    message->rtm_table = RT_TABLE_MAIN;
+    message->rtm_protocol = RTPROT_BOOT;
+    message->rtm_scope = RT_SCOPE_LINK;
+    message->rtm_type = RTN_UNICAST;
+    mnl_attr_put_u32(head, RTA_DST, htonl(host));
+    mnl_attr_put_u32(head, RTA_OIF, (uint32_t)netlink_index(nl, name));
+    return change(op, nl, head, EEXIST, "make a route by", name);
+}
+
 struct routes {
     struct arena *arena;
     struct netlink_route *list;

@@ -26,6 +26,8 @@ enum fault netlink_delete(struct op *op, struct netlink *nl, const char *name);
 /* Nothing to do when it has it. Host byte order. */
 enum fault netlink_address(struct op *op, struct netlink *nl, const char *name, uint32_t address,
                            int prefix);
+/* A host that is reached at the link itself, whatever the link's addresses say. */
+enum fault netlink_link_route(struct op *op, struct netlink *nl, const char *name, uint32_t host);
 enum fault netlink_default_route(struct op *op, struct netlink *nl, uint32_t gateway);
 
 /* An IPv4 route: what a range could overlap. */

@@ -40,7 +40,8 @@ int network_prefix(enum range range);
 void network_names(const char *key, const char *const *names, const char *address);
 
 /* In the supervisor's process, in the helper's world: a namespace of its own with eth0 on
-   spec->bridge. Afterwards the calling process is in it. */
-enum fault network_join(struct op *op, const struct sandbox_spec *spec);
+   spec->bridge, or a cluster's (RUN/n/<cluster>). Afterwards the calling process is in it. run:
+   RUN. UNAVAILABLE: the cluster has no network (any more). */
+enum fault network_join(struct op *op, const struct sandbox_spec *spec, int run);
 
 #endif

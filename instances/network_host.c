@@ -19,9 +19,12 @@
 
 #include "instances/netlink.h"
 #include "instances/paths.h"
+#include "instances/process.h"
 #include "instances/sandbox_folder.h"
 
-#define HOSTS_MAX ((size_t)4 << 20)
+#define HOSTS_MAX      ((size_t)4 << 20)
+#define HOLDER_TERM_MS 2000
+#define HOLDER_KILL_MS 5000
 
 /* What the calls of one DIR work on. */
 struct host {
@@ -170,9 +173,9 @@ static const char *range_text(struct op *op, struct network_range range)
     return arena_printf(&op->arena, "%s/%d", network_address_text(op, range.base), range.prefix);
 }
 
-static bool has_sandboxes(struct op *op, const struct host *host)
+static bool holds_any(const char *path)
 {
-    DIR *dir = opendir(arena_printf(&op->arena, "%s/s", host->run));
+    DIR *dir = opendir(path);
     bool any = false;
 
     for (struct dirent *e; dir && (e = readdir(dir));)
@@ -180,6 +183,13 @@ static bool has_sandboxes(struct op *op, const struct host *host)
     if (dir)
         closedir(dir);
     return any;
+}
+
+/* Or networks of clusters, which are at the bridge, too. */
+static bool has_sandboxes(struct op *op, const struct host *host)
+{
+    return holds_any(arena_printf(&op->arena, "%s/s", host->run)) ||
+           holds_any(arena_printf(&op->arena, "%s/n", host->run));
 }
 
 /* asked: NULL for "auto". */
@@ -384,6 +394,60 @@ static enum fault take_down(struct op *op, struct host *host)
     return folder_remove(op, run, strrchr(host->run, '/') + 1);
 }
 
+enum fault network_ranges_taken(struct op *op, const char *data, struct network_range ret[RANGES])
+{
+    struct host host = {.run = run_folder(op, data), .bridge = network_bridge_name(op, data)};
+    bool taken;
+
+    TRY(netlink_open(op, &host.nl));
+    taken = read_taken(op, &host);
+    netlink_close(host.nl);
+    if (!taken)
+        return fail(op, UNAVAILABLE, "the network of containers is not up");
+    memcpy(ret, host.ranges, sizeof(host.ranges));
+    return OK;
+}
+
+/* ---- clusters' networks ---- */
+
+enum fault network_holder_end(struct op *op, const char *data, const char *cluster)
+{
+    const char *const names[] = {strrchr(run_folder(op, data), '/') + 1, "n", NULL};
+    AUTO_CLOSE int run = -1, all = -1, folder = -1, pidfd = -1;
+    struct netlink *nl = NULL;
+    enum fault fault;
+
+    TRY(folder_open(op, "/run", &run));
+    fault = folder_descend(op, run, names, 0, 0, &all);
+    if (fault == OK)
+        fault = folder_enter(op, all, cluster, 0, 0, &folder);
+    if (fault == OK && (pidfd = process_find(op, folder)) >= 0)
+        (void)process_end(pidfd, HOLDER_TERM_MS, HOLDER_KILL_MS);
+    if (fault != OK && fault != NOT_FOUND)
+        return fault;
+    op_clear_fault(op);
+    TRY(netlink_open(op, &nl)); /* a socket of the server's may keep the namespace for a while */
+    fault = netlink_delete(op, nl, network_uplink_name(op, data, cluster));
+    netlink_close(nl);
+    return fault != OK || all < 0 ? fault : folder_remove(op, all, cluster);
+}
+
+/* For `sundog purge`. */
+static enum fault call_end_all(struct op *op, struct helper_job *job)
+{
+    const char *path = arena_printf(&op->arena, "%s/n", run_folder(op, job->settings->data));
+    AUTO_CLOSE int all = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const char **names = NULL;
+    size_t n = 0;
+
+    if (all >= 0)
+        TRY(folder_names(op, all, &names, &n));
+    for (size_t i = 0; i < n; i++)
+        TRY(network_holder_end(op, job->settings->data, names[i]));
+    job->out = json_pack("{s:I}", "ended", (json_int_t)n);
+    return OK;
+}
+
 static enum fault call_down(struct op *op, struct helper_job *job)
 {
     struct host host;
@@ -443,8 +507,9 @@ static enum fault call_hosts(struct op *op, struct helper_job *job)
 }
 
 const struct helper_call network_calls[] = {
-    {"network.up",    call_up},
-    {"network.down",               call_down},
-    {"network.hosts",call_hosts},
-    {0},
+    {"network.up",      call_up},
+    {"network.down",                 call_down},
+    {"network.end-all",call_end_all},
+    {"network.hosts", call_hosts},
+    {0                },
 };

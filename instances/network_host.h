@@ -25,8 +25,20 @@ const char *network_bridge_name(struct op *op, const char *data);
  * over UDP, DNS over TCP, metadata over TCP. Safe to call again.
  * "network.down": removes bridge, rules and RUN when no sandbox is left.
  * "network.hosts": {"lines"}: our block of /etc/hosts.
+ * "network.end-all": ends the networks of all clusters.
  */
 extern const struct helper_call network_calls[];
+
+/* The ranges as network.up took them. UNAVAILABLE: it is not up. */
+enum fault network_ranges_taken(struct op *op, const char *data, struct network_range ret[RANGES]);
+/* End the process that holds a cluster's network, known by its folder RUN/n/<cluster>, its link,
+   and its folder. Also of half of one, or none. */
+enum fault network_holder_end(struct op *op, const char *data, const char *cluster);
+/* The end of a cluster's uplink that is at our bridge: 15 characters. */
+const char *network_uplink_name(struct op *op, const char *data, const char *cluster);
+
+/* The bridge that pods are on, in their cluster's namespace. */
+#define CLUSTER_BRIDGE "cni0"
 
 /* Run nftables commands in this process's namespace. */
 enum fault network_nft(struct op *op, const char *commands);

@@ -11,6 +11,9 @@
 
 #include "instances/netlink.h"
 #include "instances/network_host.h"
+#include "instances/process.h"
+#include "instances/sandbox_folder.h"
+#include "instances/sandbox_pod.h"
 
 /* ---- nftables ---- */
 
@@ -106,10 +109,10 @@ static enum fault parse_address(struct op *op, const char *text, uint32_t *ret)
     return OK;
 }
 
-/* 15 characters at most: of the sandbox's id, which may be longer, a hash. */
-static const char *link_name(struct op *op, const struct sandbox_spec *spec)
+/* 15 characters at most: of the id, which may be longer, a hash. */
+static const char *link_name(struct op *op, const char *bridge, const char *id)
 {
-    const char *text = arena_printf(&op->arena, "%s/%s", spec->bridge, spec->id);
+    const char *text = arena_printf(&op->arena, "%s/%s", bridge, id);
     unsigned char hash[SHA256_DIGEST_LENGTH];
 
     SHA256((const unsigned char *)text, strlen(text), hash);
@@ -117,14 +120,32 @@ static const char *link_name(struct op *op, const struct sandbox_spec *spec)
                         hash[3], hash[4], hash[5]);
 }
 
-static enum fault set_up_inside(struct op *op, struct netlink *nl, const struct sandbox_spec *spec)
+const char *network_uplink_name(struct op *op, const char *data, const char *cluster)
+{
+    return link_name(op, network_bridge_name(op, data), arena_printf(&op->arena, "n/%s", cluster));
+}
+
+static enum fault add_route(struct op *op, struct netlink *nl, const struct sandbox_spec *spec)
+{
+    uint32_t gateway = 0;
+
+    if (!spec->gateway)
+        return OK;
+    TRY(parse_address(op, spec->gateway, &gateway));
+    if (spec->n_addresses > 0 && spec->addresses[0].prefix == 32) /* it is no neighbour by itself */
+        TRY(netlink_link_route(op, nl, "eth0", gateway));
+    return netlink_default_route(op, nl, gateway);
+}
+
+static enum fault set_up_inside(struct op *op, struct netlink *nl, const struct sandbox_spec *spec,
+                                const char *bridge)
 {
     uint32_t address = 0;
 
     TRY(netlink_up(op, nl, "lo"));
     write_sysctl("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
     write_sysctl("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
-    if (!spec->bridge)
+    if (!bridge)
         return OK;
     write_sysctl("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1");
     for (size_t i = 0; i < spec->n_addresses; i++) {
@@ -132,38 +153,54 @@ static enum fault set_up_inside(struct op *op, struct netlink *nl, const struct 
         TRY(netlink_address(op, nl, "eth0", address, spec->addresses[i].prefix));
     }
     TRY(netlink_up(op, nl, "eth0"));
-    if (spec->gateway) {
-        TRY(parse_address(op, spec->gateway, &address));
-        TRY(netlink_default_route(op, nl, address));
-    }
-    return OK;
+    return add_route(op, nl, spec);
 }
 
 static enum fault join(struct op *op, struct netlink *outside, struct netlink **inside,
-                       const struct sandbox_spec *spec)
+                       const struct sandbox_spec *spec, const char *bridge)
 {
     const char *rules;
 
     if (unshare(CLONE_NEWNET) < 0)
         return fail(op, UNAVAILABLE, "cannot make a network namespace: %s", strerror(errno));
     TRY(netlink_open(op, inside));
-    if (spec->bridge) {
+    if (bridge) {
         /* one that a supervisor killed a moment ago has left, until the kernel has cleaned up */
-        TRY(netlink_delete(op, outside, link_name(op, spec)));
-        TRY(netlink_veth(op, outside, link_name(op, spec), spec->bridge, "eth0"));
+        TRY(netlink_delete(op, outside, link_name(op, bridge, spec->id)));
+        TRY(netlink_veth(op, outside, link_name(op, bridge, spec->id), bridge, "eth0"));
     }
-    TRY(set_up_inside(op, *inside, spec));
+    TRY(set_up_inside(op, *inside, spec, bridge));
     rules = filter_rules(op, spec);
     return rules ? nft_in_child(op, rules) : OK;
 }
 
-enum fault network_join(struct op *op, const struct sandbox_spec *spec)
+/* The namespace is that of the cluster's holder, who is known by his folder. */
+static enum fault enter_cluster(struct op *op, int run, const char *cluster)
+{
+    const char *const names[] = {"n", cluster, NULL};
+    AUTO_CLOSE int folder = -1, holder = -1;
+
+    if (folder_descend(op, run, names, 0, 0, &folder) == OK)
+        holder = process_find(op, folder);
+    if (holder < 0)
+        return fail_on(op, "network", UNAVAILABLE, "the network of the cluster is not there");
+    return process_enter_network(op, holder);
+}
+
+enum fault network_join(struct op *op, const struct sandbox_spec *spec, int run)
 {
     struct netlink *outside = NULL, *inside = NULL; /* a socket stays in its namespace */
+    const char *bridge = spec->bridge;
     enum fault fault;
 
+    if (spec->pod) {
+        TRY(enter_cluster(op, run, spec->pod->cluster));
+        bridge = CLUSTER_BRIDGE;
+    }
+    if (spec->pod && spec->pod->host_network)
+        return OK;
     TRY(netlink_open(op, &outside));
-    fault = join(op, outside, &inside, spec);
+    fault = join(op, outside, &inside, spec, bridge);
     netlink_close(inside);
     netlink_close(outside);
     return fault;

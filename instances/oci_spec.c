@@ -114,6 +114,8 @@ static enum fault process(struct op *op, const struct container_spec *spec,
 
     TRY(oci_user_find(op, context->root, spec->user ? spec->user : "", spec->run_as_user,
                       spec->run_as_group, &user));
+    for (size_t i = 0; i < spec->n_groups && user.n_groups < OCI_GROUPS_MAX; i++)
+        user.groups[user.n_groups++] = spec->groups[i];
     if (spec->cwd && spec->cwd[0] && spec->cwd[0] != '/')
         return fail_on(op, "cwd", INVALID, "the working directory \"%s\" is not absolute",
                        spec->cwd);
@@ -122,7 +124,8 @@ static enum fault process(struct op *op, const struct container_spec *spec,
                      environment(op, spec, context->hostname, user.home), "cwd",
                      spec->cwd && spec->cwd[0] ? spec->cwd : "/", "capabilities",
                      capabilities_json(caps, &user), "rlimits", rlimits(), "noNewPrivileges",
-                     spec->no_new_privileges, "oomScoreAdj", OOM_SCORE_ADJ);
+                     spec->no_new_privileges, "oomScoreAdj",
+                     spec->oom_score_adj ? (int)spec->oom_score_adj : OOM_SCORE_ADJ);
     if (!json)
         return fail(op, INVALID, "a text is not UTF-8");
     if (spec->terminal)
@@ -160,8 +163,11 @@ static json_t *mounts(struct op *op, const struct container_spec *spec,
           OPTIONS("nosuid", "strictatime", "mode=755", "size=65536k"));
     mount(list, "/dev/pts", "devpts", "devpts",
           OPTIONS("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"));
-    mount(list, "/dev/shm", "tmpfs", "shm",
-          OPTIONS("nosuid", "noexec", "nodev", "mode=1777", SHM_BYTES));
+    if (context->shm)
+        bind(list, "/dev/shm", context->shm, false);
+    else
+        mount(list, "/dev/shm", "tmpfs", "shm",
+              OPTIONS("nosuid", "noexec", "nodev", "mode=1777", SHM_BYTES));
     mount(list, "/dev/mqueue", "mqueue", "mqueue", OPTIONS("nosuid", "noexec", "nodev"));
     mount(list, "/sys", "sysfs", "sysfs", OPTIONS("nosuid", "noexec", "nodev", sys));
     if (context->cgroup_v2) /* v1's many would cost more than all the rest */
@@ -173,6 +179,8 @@ static json_t *mounts(struct op *op, const struct container_spec *spec,
     for (size_t i = 0; i < context->n_mounts; i++)
         bind(list, context->mounts[i].path, context->mounts[i].source,
              context->mounts[i].read_only);
+    if (context->termination)
+        bind(list, spec->termination_path, context->termination, false);
     return list;
 }
 
@@ -194,16 +202,21 @@ static const char *const masked[] = {"/proc/acpi",
 static const char *const read_only_paths[] = {
     "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL};
 
-/* No network: the runtime is in the sandbox's, and what it starts stays there. */
-static json_t *namespaces(void)
+/* No network: the runtime is in the sandbox's, and what it starts stays there; a pod's IPC and host
+   name, too. */
+static json_t *namespaces(const struct oci_context *context)
 {
-    return json_pack("[{s:s},{s:s},{s:s},{s:s},{s:s}]", "type", "pid", "type", "ipc", "type", "uts",
-                     "type", "mount", "type", "cgroup");
+    json_t *list = json_pack("[{s:s,s:s*},{s:s},{s:s}]", "type", "pid", "path",
+                             context->pid_namespace, "type", "mount", "type", "cgroup");
+
+    for (const char *const *name = OPTIONS("ipc", "uts"); !context->shm && *name; name++)
+        json_array_append_new(list, json_pack("{s:s}", "type", *name));
+    return list;
 }
 
 static json_t *resources(const struct container_spec *spec)
 {
-    json_t *json = json_object();
+    json_t *json = json_object(), *cpu = json_object();
 
     json_object_set_new(json, "devices",
                         json_pack("[{s:b,s:s}]", "allow", spec->privileged, "access", "rwm"));
@@ -212,9 +225,12 @@ static json_t *resources(const struct container_spec *spec)
                             json_pack("{s:I,s:I}", "limit", (json_int_t)spec->memory_bytes, "swap",
                                       (json_int_t)spec->memory_bytes));
     if (spec->cpu_millis)
-        json_object_set_new(json, "cpu",
-                            json_pack("{s:I,s:i}", "quota", (json_int_t)(spec->cpu_millis * 100),
-                                      "period", 100000));
+        json_object_set_new(cpu, "quota", json_integer(spec->cpu_millis * 100));
+    if (spec->cpu_millis)
+        json_object_set_new(cpu, "period", json_integer(100000));
+    if (spec->cpu_shares)
+        json_object_set_new(cpu, "shares", json_integer(spec->cpu_shares));
+    json_object_set_new(json, "cpu", cpu);
     if (spec->pids)
         json_object_set_new(json, "pids", json_pack("{s:I}", "limit", (json_int_t)spec->pids));
     return json;
@@ -239,7 +255,7 @@ static enum fault linux_part(struct op *op, const struct container_spec *spec,
                              const struct oci_context *context, const char *const *caps, json_t *to)
 {
     json_object_set_new(to, "cgroupsPath", json_string(context->cgroup));
-    json_object_set_new(to, "namespaces", namespaces());
+    json_object_set_new(to, "namespaces", namespaces(context));
     json_object_set_new(to, "resources", resources(spec));
     if (!spec->privileged) {
         json_object_set_new(to, "maskedPaths", texts(masked));
@@ -260,7 +276,8 @@ enum fault oci_config(struct op *op, const struct container_spec *spec,
     TRY(process(op, spec, context, caps, &process_json));
     json_object_set_new(config, "process", process_json);
     json_object_set_new(config, "ociVersion", json_string("1.0.2"));
-    json_object_set_new(config, "hostname", json_string(context->hostname));
+    if (!context->shm)
+        json_object_set_new(config, "hostname", json_string(context->hostname));
     json_object_set_new(
         config, "root",
         json_pack("{s:s,s:b}", "path", context->rootfs, "readonly", spec->read_only));

@@ -21,6 +21,9 @@ struct oci_context {
     bool cgroup_v2;
     const struct oci_mount *mounts;
     size_t n_mounts;
+    const char *shm; /* a pod's: /dev/shm, and IPC and host name are the runtime's; or NULL */
+    const char *pid_namespace; /* path; NULL: its own */
+    const char *termination;   /* the file that is at spec->termination_path */
 };
 
 /* INVALID: no such user, an unknown capability, a seccomp profile that is none. Released with op.

@@ -35,6 +35,7 @@ static enum fault remove_all(struct op *op, const struct settings *settings)
     TRY(sandbox_list(op, &ids, &n));
     for (size_t i = 0; i < n; i++)
         TRY(sandbox_delete(op, ids[i]));
+    TRY(helper_call(op, "network.end-all", NULL, NULL, 0, NULL));
     TRY(helper_call(op, "network.down", NULL, NULL, 0, NULL));
     printf("sandboxes removed: %zu\n", n);
     return OK;

@@ -288,7 +288,9 @@ enum fault sandbox_states(struct op *op, const char *id, struct container_state 
             .oom_killed = json_is_true(json_object_get(each, "oomKilled")),
             .started_us = int_of(each, "startedUs"),
             .finished_us = int_of(each, "finishedUs"),
+            .message = "",
         };
+        TRY(message_text(op, each, "message", 8192, false, &all[i].message));
         TRY(message_text(op, each, "name", CONTAINER_NAME_MAX, true, &all[i].name));
     }
     *ret = all;
@@ -296,10 +298,32 @@ enum fault sandbox_states(struct op *op, const char *id, struct container_state 
     return OK;
 }
 
+/* kubelet's rule and words: a name says nothing about its number. */
+static enum fault check_non_root(struct op *op, const struct container_spec *spec)
+{
+    const char *user = spec->user ? spec->user : "";
+    size_t len = strcspn(user, ":");
+
+    if (!spec->run_as_non_root || spec->run_as_user > 0)
+        return OK;
+    if (spec->run_as_user == 0)
+        return fail_on(op, "runAsNonRoot", INVALID, "container's runAsUser breaks non-root policy");
+    if (strspn(user, "0123456789") != len)
+        return fail_on(op, "runAsNonRoot", INVALID,
+                       "container has runAsNonRoot and image has non-numeric user (%.*s), cannot "
+                       "verify user is non-root",
+                       (int)len, user);
+    if (strspn(user, "0") == len)
+        return fail_on(op, "runAsNonRoot", INVALID,
+                       "container has runAsNonRoot and image will run as root");
+    return OK;
+}
+
 enum fault container_start(struct op *op, const char *sandbox, const struct container_spec *spec)
 {
     json_t *json;
 
+    TRY(check_non_root(op, spec));
     TRY(container_spec_write(op, spec, &json));
     return sandbox_ask(op, sandbox, "start", json_incref(json), NULL);
 }
@@ -320,7 +344,7 @@ enum fault container_stats(struct op *op, const char *sandbox, const char *name,
 {
     struct message answer = {0};
 
-    TRY(sandbox_ask(op, sandbox, "stats", json_pack("{s:s}", "name", name), &answer));
+    TRY(sandbox_ask(op, sandbox, "stats", json_pack("{s:s*}", "name", name), &answer));
     message_close_fds(&answer);
     ret->memory_bytes = int_of(answer.body, "memoryBytes");
     ret->cpu_us = int_of(answer.body, "cpuUs");

@@ -18,8 +18,10 @@
 
 #include "instances/network_host.h"
 #include "instances/paths.h"
+#include "instances/process.h"
 #include "instances/sandbox_folder.h"
 #include "instances/sandbox_json.h"
+#include "instances/sandbox_pod.h"
 #include "instances/shim.h"
 #include "instances/volume.h"
 
@@ -85,63 +87,7 @@ static enum fault call_start(struct op *op, struct helper_job *job)
     return open_base(op, job, &base);
 }
 
-/* ---- supervisors, by their pid files ---- */
-
-/* When a process began, in clock ticks since boot: pid and this are never the same again. */
-static long long start_time(struct op *op, pid_t pid)
-{
-    AUTO_CLOSE int fd =
-        open(arena_printf(&op->arena, "/proc/%d/stat", (int)pid), O_RDONLY | O_CLOEXEC);
-    char text[1024], *at;
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-    if (n <= 0)
-        return -1;
-    text[n] = '\0';
-    at = strrchr(text, ')'); /* the 2nd field may hold anything; this is the 22nd */
-    for (int field = 2; at && field < 22; field++)
-        at = strchr(at + 1, ' ');
-    return at ? strtoll(at, NULL, 10) : -1;
-}
-
-static enum fault write_pid(struct op *op, int folder)
-{
-    return folder_write(
-        op, folder, "pid",
-        BYTES(arena_printf(&op->arena, "%d %lld\n", (int)getpid(), start_time(op, getpid()))),
-        0640);
-}
-
-/* A descriptor of the supervisor; -1: it does not live. */
-static int find_shim(struct op *op, int folder)
-{
-    AUTO_CLOSE int file = openat(folder, "pid", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    char text[64], *rest;
-    ssize_t n = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
-    int pidfd;
-    pid_t pid;
-
-    if (n <= 0)
-        return -1;
-    text[n] = '\0';
-    pid = (pid_t)strtol(text, &rest, 10);
-    pidfd = pid > 1 ? pidfd_open(pid, 0) : -1;
-    if (pidfd >= 0 && start_time(op, pid) != strtoll(rest, NULL, 10)) {
-        close(pidfd);
-        pidfd = -1;
-    }
-    return pidfd;
-}
-
-static bool ended_within(int pidfd, int timeout_ms)
-{
-    struct pollfd look = {.fd = pidfd, .events = POLLIN};
-    int n;
-
-    while ((n = poll(&look, 1, timeout_ms)) < 0 && errno == EINTR)
-        ;
-    return n == 1;
-}
+/* ---- supervisors ---- */
 
 /* Does that process see the supervisor's own mounts? place: " /run/sundog-…/s/<id>/c ". */
 static bool is_within(const char *pid, const char *place)
@@ -188,14 +134,10 @@ static void kill_strays(struct op *op, const char *run, const char *id)
 /* SIGTERM makes it kill and see the end of all it has started. */
 static void end_shim(struct op *op, const char *run, const char *id, int folder)
 {
-    AUTO_CLOSE int pidfd = find_shim(op, folder);
+    AUTO_CLOSE int pidfd = process_find(op, folder);
 
-    if (pidfd >= 0 && pidfd_send_signal(pidfd, SIGTERM, NULL, 0) == 0 &&
-        ended_within(pidfd, STOP_TIMEOUT_MS))
-        return;
-    if (pidfd >= 0 && pidfd_send_signal(pidfd, SIGKILL, NULL, 0) == 0)
-        (void)ended_within(pidfd, KILL_TIMEOUT_MS);
-    kill_strays(op, run, id);
+    if (pidfd < 0 || !process_end(pidfd, STOP_TIMEOUT_MS, KILL_TIMEOUT_MS))
+        kill_strays(op, run, id);
 }
 
 /* ---- delete ---- */
@@ -265,6 +207,8 @@ static enum fault write_hosts(struct op *op, const struct sandbox_spec *spec, in
     const char *own = spec->n_addresses ? spec->addresses[0].address : "127.0.1.1";
     struct text text;
 
+    if (spec->pod && spec->pod->hosts_file)
+        return folder_write(op, folder, "hosts", BYTES(spec->pod->hosts_file), 0644);
     text_init(&text, &op->arena, 65536);
     text_str(&text, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     text_printf(&text, "%s\t%s\n", own, spec->hostname);
@@ -408,21 +352,62 @@ static enum fault make_folders(struct op *op, const struct base *base, const cha
     return folder_enter(op, base->run_fd, "seccomp", 0700, 0, &shim->filters);
 }
 
+/* The cluster's own namespace is not one pod's to change; IPC is each pod's. */
+static enum fault set_sysctl(struct op *op, const struct pod_spec *pod,
+                             const struct sandbox_sysctl *sysctl)
+{
+    char *path = arena_printf(&op->arena, "/proc/sys/%s", sysctl->name);
+    AUTO_CLOSE int fd = -1;
+    size_t len = strlen(sysctl->value);
+
+    for (char *dot = path; (dot = strchr(dot, '.'));)
+        *dot = '/';
+    if (pod->host_network && strncmp(sysctl->name, "net.", 4) == 0)
+        return fail_on(op, "sysctls", FORBIDDEN,
+                       "forbidden sysctl: \"%s\" not allowed with host net enabled", sysctl->name);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, sysctl->value, len) != (ssize_t)len)
+        return fail_on(op, "sysctls", INVALID, "sysctl \"%s\" cannot be \"%s\": %s", sysctl->name,
+                       sysctl->value, strerror(errno));
+    return OK;
+}
+
+/* What the containers of a pod have in common: they are in the supervisor's namespaces. */
+static enum fault pod_enter(struct op *op, const struct sandbox_spec *spec, struct shim *shim)
+{
+    const char *shm = arena_printf(&op->arena, "%s/shm", shim->run);
+
+    shim->pod = true;
+    if (unshare(CLONE_NEWIPC | CLONE_NEWUTS) < 0 ||
+        sethostname(spec->hostname, strlen(spec->hostname)) < 0)
+        return fail(op, UNAVAILABLE, "cannot make the pod's namespaces: %s", strerror(errno));
+    if (mkdir(shm, 0755) < 0 ||
+        mount("shm", shm, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=64m") < 0)
+        return fail(op, UNAVAILABLE, "cannot make %s: %s", shm, strerror(errno));
+    for (size_t i = 0; i < spec->pod->n_sysctls; i++)
+        TRY(set_sysctl(op, spec->pod, &spec->pod->sysctls[i]));
+    return spec->pod->share_processes ? shim_share_processes(op, shim) : OK;
+}
+
 static enum fault make_all(struct op *op, const struct helper_job *job, const struct base *base,
                            const struct sandbox_spec *spec, struct shim *shim)
 {
-    const struct cgroup_limits limits = {spec->memory_bytes, spec->cpu_millis, spec->pids};
+    const struct cgroup_limits limits = {spec->memory_bytes, spec->cpu_millis, spec->pids,
+                                         spec->cpu_shares};
     struct volume_place place;
 
     TRY(make_folders(op, base, spec->id, job->gid, shim));
-    TRY(write_pid(op, shim->run_fd));
+    TRY(process_mark(op, shim->run_fd));
     TRY(cgroup_make(op, &shim->cgroups, shim->cgroup, &limits));
-    place = (struct volume_place){base->data, shim->folder, shim->run, shim->run_fd};
+    place = (struct volume_place){base->data, shim->folder, shim->run, shim->run_fd, spec->pod};
     TRY(volumes_make(op, &place, spec));
     TRY(make_etc(op, spec, shim));
     TRY(make_place(op, shim));
-    TRY(network_join(op, spec));
-    allow_ping();
+    TRY(network_join(op, spec, base->run_fd));
+    if (spec->pod)
+        TRY(pod_enter(op, spec, shim));
+    if (!spec->pod || !spec->pod->host_network)
+        allow_ping();
     return make_socket(op, shim, job->gid);
 }
 
@@ -471,6 +456,7 @@ static void undo(const struct helper_job *job, const struct base *base,
     op_init(&op);
     (void)umount2(arena_printf(&op.arena, "%s/etc", run), MNT_DETACH);
     (void)umount2(arena_printf(&op.arena, "%s/c", run), MNT_DETACH);
+    (void)umount2(arena_printf(&op.arena, "%s/shm", run), MNT_DETACH);
     for (size_t i = 0; i < spec->n_volumes; i++)
         (void)umount2(arena_printf(&op.arena, "%s/v/%s", run, spec->volumes[i].name), MNT_DETACH);
     (void)remove_all(&op, job, base, id); /* what is left is found by sandbox_list */
@@ -507,10 +493,32 @@ static enum fault call_create(struct op *op, struct helper_job *job)
     return OK;
 }
 
+static enum fault call_node_remove(struct op *op, struct helper_job *job)
+{
+    const char *cluster = NULL, *node = NULL;
+    AUTO_CLOSE int data = -1, nodes = -1, folder = -1;
+    enum fault fault;
+
+    TRY(sandbox_id_read(op, job->in->body, "cluster", &cluster));
+    TRY(node_name_read(op, job->in->body, "node", false, &node));
+    TRY(folder_open(op, job->settings->data, &data));
+    fault = folder_enter(op, data, "nodes", 0, 0, &nodes);
+    if (fault == OK && !node)
+        return folder_remove(op, nodes, cluster);
+    if (fault == OK)
+        fault = folder_enter(op, nodes, cluster, 0, 0, &folder);
+    if (fault == NOT_FOUND) {
+        op_clear_fault(op);
+        return OK;
+    }
+    return fault != OK ? fault : folder_remove(op, folder, node);
+}
+
 const struct helper_call sandbox_calls[] = {
-    {"sandbox.start",  call_start},
-    {"sandbox.create",                call_create},
+    {"sandbox.start",     call_start},
+    {"sandbox.create",                   call_create},
     {"sandbox.delete",call_delete},
-    {"sandbox.clone", sandbox_clone_call},
-    {0               },
+    {"sandbox.clone",    sandbox_clone_call},
+    {"sandbox.node-remove",                   call_node_remove},
+    {0},
 };

@@ -124,6 +124,34 @@ enum fault folder_remove(struct op *op, int at, const char *name)
     return fail(op, UNAVAILABLE, "cannot remove the folder %s: %s", name, strerror(errno));
 }
 
+enum fault folder_names(struct op *op, int folder, const char ***ret, size_t *ret_n)
+{
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    const char **names = NULL;
+    size_t n = 0;
+
+    if (!dir)
+        return fail(op, UNAVAILABLE, "cannot read a folder: %s", strerror(errno));
+    while ((entry = readdir(dir))) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if ((n & (n - 1)) == 0) { /* a power of two: as many again */
+            const char **more = arena_alloc(&op->arena, (n ? n * 2 : 1) * sizeof(*more));
+
+            if (n)
+                memcpy(more, names, n * sizeof(*more));
+            names = more;
+        }
+        names[n++] = arena_strdup(&op->arena, entry->d_name);
+    }
+    closedir(dir);
+    *ret = names;
+    *ret_n = n;
+    return OK;
+}
+
 /* ---- inside what others fill ---- */
 
 static int open_how(int root, const char *path, int flags, uint64_t resolve)
@@ -143,6 +171,11 @@ static int open_how(int root, const char *path, int flags, uint64_t resolve)
 int open_inside(int root, const char *path, int flags)
 {
     return open_how(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+int open_beneath(int root, const char *path, int flags)
+{
+    return open_how(root, path, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
 }
 
 enum fault folder_make_inside(struct op *op, int root, const char *path, int *ret_fd)

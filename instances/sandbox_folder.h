@@ -21,9 +21,13 @@ enum fault folder_descend(struct op *op, int at, const char *const *names, mode_
                           int *ret_fd);
 /* Remove name in at with all in it, however deep, following nothing. Not there: OK. */
 enum fault folder_remove(struct op *op, int at, const char *name);
+/* What is in it, but "." and "..". UNAVAILABLE: it cannot be read. */
+enum fault folder_names(struct op *op, int folder, const char ***ret, size_t *ret_n);
 /* What a path means inside root (a container's file system or a volume): links stay within.
    Returns a descriptor, or -1 with errno. flags as open's. */
 int open_inside(int root, const char *path, int flags);
+/* The same, but links that lead out of root are errors: EXDEV. */
+int open_beneath(int root, const char *path, int flags);
 /* The same without any link; folders are made where none are (0777 &~ umask). */
 enum fault folder_make_inside(struct op *op, int root, const char *path, int *ret_fd);
 /* A path to what fd is, for calls that take none: "/proc/self/fd/5". */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/message.h"
+#include "instances/sandbox_pod.h"
 
 #define TEXTS_MAX      4096
 #define TEXT_BYTES_MAX ((size_t)1 << 20)
@@ -15,6 +16,7 @@
 #define LOG_BYTES_MAX  ((int64_t)1 << 30)
 #define ADDRESSES_MAX  8
 #define PORTS_MAX      512
+#define GROUPS_MAX     256
 
 /* ---- names ---- */
 
@@ -127,23 +129,60 @@ static enum fault written(struct writer *w, json_t *json, json_t **ret)
     return OK;
 }
 
-static void put_volume(struct writer *w, json_t *to, const struct volume_spec *volume)
+static void put_files(struct writer *w, json_t *to, const struct volume_spec *volume)
 {
     json_t *files = json_array();
 
-    put_text(w, to, "name", volume->name);
-    put_int(w, to, "kind", volume->kind);
-    put_text(w, to, "account", volume->account);
-    put_text(w, to, "share", volume->share);
-    put_int(w, to, "sizeBytes", volume->size_bytes);
     for (size_t i = 0; i < volume->n_files; i++) {
         json_t *file = next(files);
 
         put_text(w, file, "path", volume->files[i].path);
         put_int(w, file, "mode", volume->files[i].mode);
+        put_int(w, file, "owner", volume->files[i].owner);
         put_bytes(w, file, "content", volume->files[i].content);
     }
     put(w, to, "files", files);
+}
+
+static void put_volume(struct writer *w, json_t *to, const struct volume_spec *volume)
+{
+    put_text(w, to, "name", volume->name);
+    put_int(w, to, "kind", volume->kind);
+    put_text(w, to, "account", volume->account);
+    put_text(w, to, "share", volume->share);
+    put_int(w, to, "sizeBytes", volume->size_bytes);
+    put_int(w, to, "fsGroup", volume->fs_group);
+    put_text(w, to, "path", volume->path);
+    put_text(w, to, "pathType", volume->path_type);
+    put_files(w, to, volume);
+}
+
+enum fault volume_spec_write(struct op *op, const struct volume_spec *volume, json_t **ret)
+{
+    struct writer w = {.op = op};
+    json_t *json = json_object();
+
+    put_volume(&w, json, volume);
+    return written(&w, json, ret);
+}
+
+static void put_pod(struct writer *w, json_t *to, const struct pod_spec *pod)
+{
+    json_t *json = json_object(), *sysctls = json_array();
+
+    put_text(w, json, "cluster", pod->cluster);
+    put_text(w, json, "node", pod->node);
+    put_bool(w, json, "hostNetwork", pod->host_network);
+    put_bool(w, json, "shareProcesses", pod->share_processes);
+    put_text(w, json, "hostsFile", pod->hosts_file);
+    for (size_t i = 0; i < pod->n_sysctls; i++) {
+        json_t *each = next(sysctls);
+
+        put_text(w, each, "name", pod->sysctls[i].name);
+        put_text(w, each, "value", pod->sysctls[i].value);
+    }
+    put(w, json, "sysctls", sysctls);
+    put(w, to, "pod", json);
 }
 
 static void put_network(struct writer *w, json_t *to, const struct sandbox_spec *spec)
@@ -187,6 +226,9 @@ enum fault sandbox_spec_write(struct op *op, const struct sandbox_spec *spec, js
     put_int(&w, json, "memoryBytes", spec->memory_bytes);
     put_int(&w, json, "cpuMillis", spec->cpu_millis);
     put_int(&w, json, "pids", spec->pids);
+    put_int(&w, json, "cpuShares", spec->cpu_shares);
+    if (spec->pod)
+        put_pod(&w, json, spec->pod);
     for (size_t i = 0; i < spec->n_volumes; i++)
         put_volume(&w, next(volumes), &spec->volumes[i]);
     put(&w, json, "volumes", volumes);
@@ -206,6 +248,20 @@ static void put_mounts(struct writer *w, json_t *to, const struct container_spec
         put_bool(w, each, "readOnly", spec->mounts[i].read_only);
     }
     put(w, to, "mounts", mounts);
+}
+
+static void put_pod_rights(struct writer *w, json_t *to, const struct container_spec *spec)
+{
+    json_t *groups = json_array();
+
+    for (size_t i = 0; i < spec->n_groups; i++)
+        json_array_append_new(groups, json_integer(spec->groups[i]));
+    put(w, to, "groups", groups);
+    put_int(w, to, "cpuShares", spec->cpu_shares);
+    put_int(w, to, "oomScoreAdj", spec->oom_score_adj);
+    put_bool(w, to, "stdinOnce", spec->stdin_once);
+    put_bool(w, to, "runAsNonRoot", spec->run_as_non_root);
+    put_text(w, to, "terminationPath", spec->termination_path);
 }
 
 enum fault container_spec_write(struct op *op, const struct container_spec *spec, json_t **ret)
@@ -234,6 +290,7 @@ enum fault container_spec_write(struct op *op, const struct container_spec *spec
     put_texts(&w, json, "capDrop", spec->cap_drop);
     put_text(&w, json, "seccomp", spec->seccomp);
     put_mounts(&w, json, spec);
+    put_pod_rights(&w, json, spec);
     put_int(&w, json, "logMaxBytes", spec->log_max_bytes);
     return written(&w, json, ret);
 }
@@ -325,6 +382,7 @@ static enum fault read_file(struct op *op, const json_t *json, struct volume_fil
     if (!path_within(ret->path))
         return wrong(op, "path", "leaves its folder");
     TRY(message_int(op, json, "mode", 0, 0777, &mode));
+    TRY(message_int(op, json, "owner", 0, INT_MAX, &ret->owner));
     TRY(message_text(op, json, "content", MESSAGE_BODY_MAX, true, &text));
     len = strlen(text);
     data = arena_alloc(&op->arena, len / 4 * 3 + 4);
@@ -340,14 +398,22 @@ static enum fault read_file(struct op *op, const json_t *json, struct volume_fil
     return OK;
 }
 
-static enum fault read_volume(struct op *op, const json_t *json, struct volume_spec *ret)
+static enum fault read_node_path(struct op *op, const json_t *json, struct volume_spec *ret)
+{
+    ret->path_type = "";
+    TRY(message_text(op, json, "path", 4000, true, &ret->path));
+    TRY(message_text(op, json, "pathType", 32, false, &ret->path_type));
+    return ret->path[0] == '/' ? OK : wrong(op, "path", "is not absolute");
+}
+
+enum fault volume_spec_read(struct op *op, const json_t *json, struct volume_spec *ret)
 {
     int kind = -1;
     const json_t *files = NULL;
     struct volume_file *all;
 
     TRY(container_name_read(op, json, "name", &ret->name));
-    TRY(read_int(op, json, "kind", VOLUME_EMPTY, VOLUME_GIT, &kind));
+    TRY(read_int(op, json, "kind", VOLUME_EMPTY, VOLUME_NODE, &kind));
     if (kind < 0)
         return wrong(op, "kind", "is missing");
     ret->kind = (enum volume_kind)kind;
@@ -355,7 +421,10 @@ static enum fault read_volume(struct op *op, const json_t *json, struct volume_s
         TRY(container_name_read(op, json, "account", &ret->account));
         TRY(container_name_read(op, json, "share", &ret->share));
     }
+    if (ret->kind == VOLUME_NODE)
+        TRY(read_node_path(op, json, ret));
     TRY(message_int(op, json, "sizeBytes", 0, INT64_MAX, &ret->size_bytes));
+    TRY(message_int(op, json, "fsGroup", 0, INT_MAX, &ret->fs_group));
     TRY(read_array(op, json, "files", FILES_MAX, &files));
     ret->n_files = json_array_size(files);
     ret->files = all = arena_alloc(&op->arena, (ret->n_files + 1) * sizeof(*all));
@@ -373,7 +442,7 @@ static enum fault read_volumes(struct op *op, const json_t *json, struct sandbox
     ret->n_volumes = json_array_size(list);
     ret->volumes = all = arena_alloc(&op->arena, (ret->n_volumes + 1) * sizeof(*all));
     for (size_t i = 0; i < ret->n_volumes; i++)
-        TRY(read_volume(op, json_array_get(list, i), &all[i]));
+        TRY(volume_spec_read(op, json_array_get(list, i), &all[i]));
     return OK;
 }
 
@@ -453,6 +522,58 @@ static enum fault read_limits(struct op *op, const json_t *json, int64_t *ret_me
     return message_int(op, json, "pids", 0, 4194304, ret_pids);
 }
 
+/* Names of nodes: as containers' but for dots. They become paths. */
+static bool node_name_valid(const char *name)
+{
+    return name[0] != '.' && name[0] != '-' && strlen(name) <= 253 &&
+           name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.")] == '\0' && name[0] != '\0';
+}
+
+enum fault node_name_read(struct op *op, const json_t *json, const char *member, bool required,
+                          const char **ret)
+{
+    TRY(message_text(op, json, member, 253, required, ret));
+    return !*ret || node_name_valid(*ret) ? OK : wrong(op, member, "is no name");
+}
+
+static enum fault read_sysctls(struct op *op, const json_t *json, struct pod_spec *ret)
+{
+    const json_t *list = NULL;
+    struct sandbox_sysctl *all;
+
+    TRY(read_array(op, json, "sysctls", 64, &list));
+    ret->n_sysctls = json_array_size(list);
+    ret->sysctls = all = arena_alloc(&op->arena, (ret->n_sysctls + 1) * sizeof(*all));
+    for (size_t i = 0; i < ret->n_sysctls; i++) {
+        TRY(message_text(op, json_array_get(list, i), "name", 64, true, &all[i].name));
+        TRY(message_text(op, json_array_get(list, i), "value", 1024, true, &all[i].value));
+        if (!sandbox_sysctl_safe(all[i].name))
+            return fail_on(op, "sysctls", FORBIDDEN, "forbidden sysctl: \"%s\" not allowlisted",
+                           all[i].name);
+    }
+    return OK;
+}
+
+static enum fault read_pod(struct op *op, const json_t *json, struct sandbox_spec *ret)
+{
+    const json_t *in = json_object_get(json, "pod");
+    struct pod_spec *pod = arena_alloc(&op->arena, sizeof(*pod));
+
+    if (!in)
+        return OK;
+    *pod = (struct pod_spec){0};
+    TRY(message_text(op, in, "cluster", SANDBOX_ID_MAX, true, &pod->cluster));
+    if (!sandbox_id_valid(pod->cluster))
+        return wrong(op, "cluster", "is no id");
+    TRY(node_name_read(op, in, "node", false, &pod->node));
+    TRY(message_bool(op, in, "hostNetwork", &pod->host_network));
+    TRY(message_bool(op, in, "shareProcesses", &pod->share_processes));
+    TRY(message_text(op, in, "hostsFile", 65536, false, &pod->hosts_file));
+    TRY(read_sysctls(op, in, pod));
+    ret->pod = pod;
+    return OK;
+}
+
 enum fault sandbox_spec_read(struct op *op, const json_t *json, struct sandbox_spec *ret)
 {
     struct sandbox_spec spec = {0};
@@ -464,6 +585,8 @@ enum fault sandbox_spec_read(struct op *op, const json_t *json, struct sandbox_s
         return wrong(op, "hostname", "is no name");
     TRY(read_network(op, json, &spec));
     TRY(read_limits(op, json, &spec.memory_bytes, &spec.cpu_millis, &spec.pids));
+    TRY(message_int(op, json, "cpuShares", 0, 262144, &spec.cpu_shares));
+    TRY(read_pod(op, json, &spec));
     TRY(read_volumes(op, json, &spec));
     *ret = spec;
     return OK;
@@ -529,6 +652,37 @@ static enum fault read_layers(struct op *op, const json_t *json, struct containe
     return n ? OK : wrong(op, "layers", "is empty");
 }
 
+static enum fault read_groups(struct op *op, const json_t *json, struct container_spec *ret)
+{
+    const json_t *list = NULL;
+    int64_t *all;
+
+    TRY(read_array(op, json, "groups", GROUPS_MAX, &list));
+    ret->n_groups = json_array_size(list);
+    ret->groups = all = arena_alloc(&op->arena, (ret->n_groups + 1) * sizeof(*all));
+    for (size_t i = 0; i < ret->n_groups; i++) {
+        const json_t *each = json_array_get(list, i);
+
+        all[i] = json_is_integer(each) ? json_integer_value(each) : -1;
+        if (all[i] < 0 || all[i] > INT_MAX)
+            return wrong(op, "groups", "holds what is no group");
+    }
+    return OK;
+}
+
+static enum fault read_pod_rights(struct op *op, const json_t *json, struct container_spec *ret)
+{
+    TRY(read_groups(op, json, ret));
+    TRY(message_int(op, json, "cpuShares", 0, 262144, &ret->cpu_shares));
+    TRY(message_int(op, json, "oomScoreAdj", 0, 1000, &ret->oom_score_adj));
+    TRY(message_bool(op, json, "stdinOnce", &ret->stdin_once));
+    TRY(message_bool(op, json, "runAsNonRoot", &ret->run_as_non_root));
+    TRY(message_text(op, json, "terminationPath", 4096, false, &ret->termination_path));
+    if (ret->termination_path && ret->termination_path[0] != '/')
+        return wrong(op, "terminationPath", "is not absolute");
+    return OK;
+}
+
 enum fault container_spec_read(struct op *op, const json_t *json, struct container_spec *ret)
 {
     struct container_spec spec = {0};
@@ -547,6 +701,7 @@ enum fault container_spec_read(struct op *op, const json_t *json, struct contain
     TRY(message_bool(op, json, "terminal", &spec.terminal));
     TRY(message_bool(op, json, "stdinOpen", &spec.stdin_open));
     TRY(read_mounts(op, json, &spec));
+    TRY(read_pod_rights(op, json, &spec));
     TRY(message_int(op, json, "logMaxBytes", 0, LOG_BYTES_MAX, &spec.log_max_bytes));
     *ret = spec;
     return OK;

@@ -116,13 +116,13 @@ static json_t *states(const struct shim *shim)
     json_t *list = json_array();
 
     for (const struct container *each = shim->containers; each; each = each->next)
-        json_array_append_new(list,
-                              json_pack("{s:s,s:I,s:i,s:i,s:i,s:b,s:I,s:I}", "name", each->name,
-                                        "attempt", (json_int_t)each->attempt, "phase", each->phase,
-                                        "pid", each->pid, "exitCode", each->exit_code, "oomKilled",
-                                        each->oom_killed, "startedUs", (json_int_t)each->started_us,
-                                        "finishedUs", (json_int_t)each->finished_us));
-    return json_pack("{s:o}", "containers", list);
+        json_array_append_new(
+            list, json_pack("{s:s,s:I,s:i,s:i,s:i,s:b,s:I,s:I,s:s*}", "name", each->name, "attempt",
+                            (json_int_t)each->attempt, "phase", each->phase, "pid", each->pid,
+                            "exitCode", each->exit_code, "oomKilled", each->oom_killed, "startedUs",
+                            (json_int_t)each->started_us, "finishedUs",
+                            (json_int_t)each->finished_us, "message", each->message));
+    return json_pack("{s:o,s:i}", "containers", list, "version", SHIM_VERSION);
 }
 
 static enum fault signal_it(struct op *op, struct shim *shim, const json_t *with)
@@ -139,12 +139,15 @@ static enum fault signal_it(struct op *op, struct shim *shim, const json_t *with
 
 static enum fault stats(struct op *op, struct shim *shim, const json_t *with, json_t **ret)
 {
+    const char *cgroup = shim->cgroup;
     struct container *container;
     struct container_stats now;
 
-    TRY(read_container(op, shim, with, &container));
-    TRY(cgroup_stats(op, &shim->cgroups,
-                     arena_printf(&op->arena, "%s/%s", shim->cgroup, container->name), &now));
+    if (json_object_get(with, "name")) {
+        TRY(read_container(op, shim, with, &container));
+        cgroup = arena_printf(&op->arena, "%s/%s", shim->cgroup, container->name);
+    }
+    TRY(cgroup_stats(op, &shim->cgroups, cgroup, &now));
     *ret = json_pack("{s:I,s:I,s:I}", "memoryBytes", (json_int_t)now.memory_bytes, "cpuUs",
                      (json_int_t)now.cpu_us, "pids", (json_int_t)now.pids);
     return OK;
@@ -159,6 +162,11 @@ static enum fault stdin_of(struct op *op, struct shim *shim, const json_t *with,
     if (*ret < 0)
         return fail_on(op, "container", INVALID, "container \"%s\" has no open standard input",
                        container->name);
+    *ret = fcntl(*ret, F_DUPFD_CLOEXEC, 3);
+    if (container->stdin_once && container->in >= 0) { /* who has it now has the only one */
+        close(container->in);
+        container->in = -1;
+    }
     return OK;
 }
 
@@ -181,12 +189,20 @@ static enum fault ask(struct op *op, struct shim *shim, struct conn *conn, const
         return stats(op, shim, with, ret);
     if (strcmp(call, "stdin") == 0)
         return stdin_of(op, shim, with, ret_fd);
+    if (strcmp(call, "files") == 0)
+        return shim_files(op, shim, conn, with);
+    if (strcmp(call, "resize") == 0)
+        return shim_resize(op, shim, with);
+    if (strcmp(call, "socket") == 0)
+        return shim_socket(op, ret_fd);
     if (strcmp(call, "states") == 0)
         *ret = states(shim);
     else if (strcmp(call, "watch") == 0)
         conn->watches = true;
     else
-        return fail(op, INTERNAL, "the supervisor knows no call \"%s\"", call);
+        return fail(op, UNSUPPORTED,
+                    "the supervisor, of another version (%d), knows no call \"%s\"", SHIM_VERSION,
+                    call);
     return OK;
 }
 
@@ -210,6 +226,8 @@ static void conn_ready(struct shim *shim, struct source *source, unsigned events
         conn->busy = fault == WOULD_BLOCK;
         if (fault != WOULD_BLOCK)
             shim_answer(shim, conn, &op, fault, answer, &fd, fd >= 0);
+        if (fd >= 0)
+            close(fd);
         json_decref(answer);
     }
     op_free(&op);
@@ -585,6 +603,8 @@ static void leave(struct shim *shim)
     op_init(&op);
     (void)cgroup_kill(&op, &shim->cgroups, shim->cgroup);
     op_free(&op);
+    if (shim->pause > 0)
+        kill(shim->pause, SIGKILL);
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
         ;
 }

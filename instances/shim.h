@@ -39,7 +39,8 @@ struct container {
     bool busy; /* a child of ours is making or removing it */
     pid_t pid;
     int exit_code;
-    bool oom_killed, terminal;
+    bool oom_killed, terminal, stdin_once, leaves_message;
+    char *message; /* what it left when it ended; NULL: nothing */
     int64_t started_us, finished_us;
     struct stream out, err; /* terminal: out is the terminal */
     int in;                 /* the writing end of its stdin; -1 */
@@ -84,6 +85,8 @@ struct shim {
     const char *crun;      /* the program */
     const char *crun_root; /* its state */
     const char *cgroup;    /* "/sundog-1a2b3c/<id>" */
+    bool pod;              /* containers have IPC, host name and /dev/shm in common */
+    pid_t pause;           /* 1 of the processes that they have in common; 0: each has its own */
     int data, folder, run_fd, logs;
     int filters; /* RUN/seccomp */
     unsigned gid;
@@ -104,6 +107,9 @@ struct shim {
 
 /* Goes on until SIGTERM; then kills what runs and returns. */
 void shim_main(void *shim);
+
+/* Goes up when what it is asked changes; told in the answer to "states". */
+#define SHIM_VERSION 2
 
 /* ---- shim.c ---- */
 void shim_listen(struct shim *shim, struct source *source, unsigned events);
@@ -137,6 +143,18 @@ enum fault shim_start(struct op *op, struct shim *shim, struct conn *conn, const
 enum fault shim_remove(struct op *op, struct shim *shim, struct conn *conn, const json_t *with);
 /* A child of ours has ended: was it a container's first process? */
 bool shim_container_ended(struct shim *shim, pid_t pid, int status);
+struct job *job_new(struct conn *conn, struct container *container,
+                    void (*ended)(struct shim *shim, struct job *job, int status));
+void job_drop(struct job *job);
+
+/* ---- shim_pod.c: what only pods ask for ---- */
+enum fault shim_share_processes(struct op *op, struct shim *shim);
+enum fault shim_files(struct op *op, struct shim *shim, struct conn *conn, const json_t *with);
+enum fault shim_resize(struct op *op, struct shim *shim, const json_t *with);
+/* A TCP socket of the sandbox's namespace, not connected. */
+enum fault shim_socket(struct op *op, int *ret_fd);
+const char *termination_file(struct op *op, const struct shim *shim, const char *container);
+void read_termination(struct op *op, const struct shim *shim, struct container *container);
 
 /* ---- shim_prepare.c: in children ---- */
 enum fault prepare_container(struct op *op, struct shim *shim, void *container_spec);

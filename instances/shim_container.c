@@ -90,11 +90,12 @@ static void drop_container(struct shim *shim, struct container *container)
             break;
         }
     close_streams(shim, container);
+    free(container->message);
     free(container);
 }
 
-static struct job *new_job(struct conn *conn, struct container *container,
-                           void (*ended)(struct shim *shim, struct job *job, int status))
+struct job *job_new(struct conn *conn, struct container *container,
+                    void (*ended)(struct shim *shim, struct job *job, int status))
 {
     struct job *job = calloc(1, sizeof(*job));
 
@@ -107,7 +108,7 @@ static struct job *new_job(struct conn *conn, struct container *container,
     return job;
 }
 
-static void drop_job(struct job *job)
+void job_drop(struct job *job)
 {
     if (job->console >= 0) {
         close(job->console);
@@ -271,14 +272,16 @@ enum fault shim_start(struct op *op, struct shim *shim, struct conn *conn, const
     container = add_container(shim, spec.name);
     container->attempt = spec.attempt;
     container->terminal = spec.terminal;
+    container->stdin_once = spec.stdin_once;
+    container->leaves_message = spec.termination_path != NULL;
     container->busy = true;
-    job = new_job(conn, container, started);
+    job = job_new(conn, container, started);
     snprintf(job->program, sizeof(job->program), "%s", spec.args[0]);
     fault = start(op, shim, container, job, &spec);
     if (fault == OK)
         return WOULD_BLOCK;
     drop_container(shim, container);
-    drop_job(job);
+    job_drop(job);
     return fault;
 }
 
@@ -297,6 +300,8 @@ bool shim_container_ended(struct shim *shim, pid_t pid, int status)
     close_streams(shim, container); /* the log is whole when its end is told */
     container->oom_killed = cgroup_oom_killed(
         &op, &shim->cgroups, arena_printf(&op.arena, "%s/%s", shim->cgroup, container->name));
+    if (container->leaves_message)
+        read_termination(&op, shim, container);
     container->exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     container->finished_us = wall_us();
     container->phase = CONTAINER_EXITED;
@@ -341,11 +346,11 @@ enum fault shim_remove(struct op *op, struct shim *shim, struct conn *conn, cons
     if (container->busy)
         return fail_on(op, "container", CONFLICT, "container \"%s\" is being started or removed",
                        name);
-    job = new_job(conn, container, removed);
+    job = job_new(conn, container, removed);
     child.arg = container->name;
     fault = shim_fork(op, shim, job, &child);
     if (fault != OK) {
-        drop_job(job);
+        job_drop(job);
         return fault;
     }
     container->busy = true;

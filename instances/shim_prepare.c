@@ -218,6 +218,21 @@ static enum fault write_config(struct op *op, struct shim *shim, const struct co
     return write_json(op, bundle, "config.json", config);
 }
 
+static enum fault share_pod(struct op *op, const struct shim *shim,
+                            const struct container_spec *spec, struct oci_context *context)
+{
+    AUTO_CLOSE int etc = -1;
+
+    context->shm = arena_printf(&op->arena, "%s/shm", shim->run);
+    if (shim->pause > 0)
+        context->pid_namespace = arena_printf(&op->arena, "/proc/%d/ns/pid", (int)shim->pause);
+    if (!spec->termination_path)
+        return OK;
+    context->termination = termination_file(op, shim, spec->name);
+    TRY(folder_open(op, context->etc, &etc));
+    return folder_write(op, etc, strrchr(context->termination, '/') + 1, BYTES(""), 0666);
+}
+
 enum fault prepare_container(struct op *op, struct shim *shim, void *arg)
 {
     const struct container_spec *spec = arg;
@@ -233,6 +248,8 @@ enum fault prepare_container(struct op *op, struct shim *shim, void *arg)
 
     if (!server_settings || !server_settings->privileged_containers)
         TRY(oci_is_plain(op, spec)); /* also against a server that is not itself any more */
+    if (shim->pod)
+        TRY(share_pod(op, shim, spec, &context));
     TRY(clean_container(op, shim, (void *)spec->name)); /* what a former one left */
     TRY(folder_descend(op, shim->run_fd, names, 0700, 0, &bundle));
     if (mkdirat(bundle, "root", 0700) < 0 || mkdirat(bundle, "m", 0700) < 0)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "instances/sandbox_folder.h"
+#include "instances/volume_pod.h"
 
 #define SAFE (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
@@ -33,7 +34,9 @@ static enum fault make_folder(struct op *op, const struct volume_place *place,
 
     TRY(folder_enter(op, place->folder, "volumes", 0700, 0, &volumes));
     TRY(folder_enter(op, volumes, volume->name, 0755, 0, &fd));
-    if (fchmod(fd, 0777) < 0)
+    if (volume->fs_group && fchown(fd, 0, (gid_t)volume->fs_group) < 0)
+        return cannot(op, volume);
+    if (fchmod(fd, volume->fs_group ? 02777 : 0777) < 0)
         return cannot(op, volume);
     return bind(op, volume, fd, target);
 }
@@ -52,13 +55,18 @@ static enum fault make_share(struct op *op, const struct volume_place *place,
     return bind(op, volume, fd, target);
 }
 
-static enum fault make_memory(struct op *op, const struct volume_spec *volume, const char *target)
+/* Programs may be run from a pod's. */
+static enum fault make_memory(struct op *op, const struct volume_place *place,
+                              const struct volume_spec *volume, const char *target)
 {
-    const char *size = volume->size_bytes ? arena_printf(&op->arena, "mode=0777,size=%lld",
-                                                         (long long)volume->size_bytes)
-                                          : "mode=0777";
+    struct text options;
 
-    if (mount("tmpfs", target, "tmpfs", SAFE, size) < 0)
+    text_init(&options, &op->arena, 256);
+    text_printf(&options, "mode=%s,gid=%lld", volume->fs_group ? "2777" : "0777",
+                (long long)volume->fs_group);
+    if (volume->size_bytes)
+        text_printf(&options, ",size=%lld", (long long)volume->size_bytes);
+    if (mount("tmpfs", target, "tmpfs", place->pod ? SAFE & ~MS_NOEXEC : SAFE, options.data) < 0)
         return cannot(op, volume);
     return OK;
 }
@@ -102,6 +110,8 @@ static enum fault make_one(struct op *op, const struct volume_place *place, int 
 {
     const char *target = arena_printf(&op->arena, "%s/v/%s", place->run, volume->name);
 
+    if (volume->kind == VOLUME_NODE)
+        return volume_node_make(op, place, folder, volume, target);
     if (mkdirat(folder, volume->name, 0755) < 0)
         return cannot(op, volume);
     switch (volume->kind) {
@@ -109,14 +119,15 @@ static enum fault make_one(struct op *op, const struct volume_place *place, int 
     case VOLUME_GIT:
         return make_folder(op, place, volume, target);
     case VOLUME_MEMORY:
-        return make_memory(op, volume, target);
+        return make_memory(op, place, volume, target);
     case VOLUME_FILES:
         return make_files(op, volume, target);
     case VOLUME_SHARE:
         return make_share(op, place, volume, target);
     case VOLUME_ATOMIC:
+        return volume_atomic_make(op, volume, target);
     case VOLUME_NODE:
-        return fail(op, UNSUPPORTED, "volumes of this kind are not made yet");
+        break;
     }
     return fail(op, INTERNAL, "a volume of no kind");
 }
@@ -132,11 +143,26 @@ enum fault volumes_make(struct op *op, const struct volume_place *place,
     return OK;
 }
 
+/* Links of ATOMIC volumes lead to ..data, and any may lead about within its volume. */
+static enum fault open_part(struct op *op, int root, const char *sub_path, int *ret_fd)
+{
+    int fd = open_beneath(root, sub_path, O_PATH);
+
+    if (fd >= 0) {
+        *ret_fd = fd;
+        return OK;
+    }
+    if (errno == EXDEV)
+        return fail(op, INVALID, "cannot use \"%s\" of a volume: a symbolic link leads out of it",
+                    sub_path);
+    return folder_make_inside(op, root, sub_path, ret_fd);
+}
+
 enum fault volume_open(struct op *op, const char *run, const char *name, const char *sub_path,
                        int *ret_fd)
 {
     const char *path = arena_printf(&op->arena, "%s/v/%s", run, name);
-    int root = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int root = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     enum fault fault = OK;
 
     if (root < 0)
@@ -145,7 +171,7 @@ enum fault volume_open(struct op *op, const char *run, const char *name, const c
         *ret_fd = root;
         return OK;
     }
-    fault = folder_make_inside(op, root, sub_path, ret_fd);
+    fault = open_part(op, root, sub_path, ret_fd);
     close(root);
     return fault;
 }

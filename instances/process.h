@@ -1,0 +1,19 @@
+/* Processes of root's that go on after a call of the helper's: known by a file "pid" in a folder of
+   theirs under RUN, which says when they began, too, since numbers are used again. */
+#ifndef SUNDOG_INSTANCES_PROCESS_H
+#define SUNDOG_INSTANCES_PROCESS_H
+
+#include <sys/types.h>
+
+#include "core/op.h"
+
+/* This process is the folder's. */
+enum fault process_mark(struct op *op, int folder);
+/* A descriptor of the folder's process (pidfd_open(2)); -1: it does not live. */
+int process_find(struct op *op, int folder);
+/* SIGTERM, and SIGKILL when that does not end it within term_ms; false: it had to be killed. */
+bool process_end(int pidfd, int term_ms, int kill_ms);
+/* This thread enters the network namespace of the process. */
+enum fault process_enter_network(struct op *op, int pidfd);
+
+#endif
