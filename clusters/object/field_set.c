@@ -1,0 +1,557 @@
+/* Sets of field paths: their algebra, and how trees are taken apart into them. */
+#include "clusters/object/field_set.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SELF "."
+
+/* ---- algebra ---- */
+
+/* Is the node itself in the set? */
+static bool in_set(const json_t *node)
+{
+    return node && (!json_object_size(node) || json_object_get(node, SELF));
+}
+
+/* A node out of its children (taken) and whether it is in the set itself. NULL: there is none. */
+static json_t *node_of(json_t *children, bool self)
+{
+    if (self && json_object_size(children))
+        json_object_set_new(children, SELF, json_object());
+    if (self || json_object_size(children))
+        return children;
+    json_decref(children);
+    return NULL;
+}
+
+static json_t *union_node(const json_t *a, const json_t *b)
+{
+    json_t *children, *value;
+    const char *key;
+
+    if (!a || !b)
+        return json_deep_copy(a ? a : b);
+    children = json_object();
+    json_object_foreach((json_t *)a, key, value)
+    {
+        if (strcmp(key, SELF) != 0)
+            json_object_set_new(children, key, union_node(value, json_object_get(b, key)));
+    }
+    json_object_foreach((json_t *)b, key, value)
+    {
+        if (strcmp(key, SELF) != 0 && !json_object_get(a, key))
+            json_object_set_new(children, key, json_deep_copy(value));
+    }
+    return node_of(children, in_set(a) || in_set(b));
+}
+
+static json_t *difference_node(const json_t *a, const json_t *b)
+{
+    json_t *children, *value, *left;
+    const char *key;
+
+    if (!b)
+        return json_deep_copy(a);
+    children = json_object();
+    json_object_foreach((json_t *)a, key, value)
+    {
+        if (strcmp(key, SELF) == 0)
+            continue;
+        left = difference_node(value, json_object_get(b, key));
+        if (left)
+            json_object_set_new(children, key, left);
+    }
+    return node_of(children, in_set(a) && !in_set(b));
+}
+
+static json_t *intersection_node(const json_t *a, const json_t *b)
+{
+    json_t *children = json_object(), *value, *both;
+    const char *key;
+
+    json_object_foreach((json_t *)a, key, value)
+    {
+        const json_t *other = json_object_get(b, key);
+
+        if (strcmp(key, SELF) == 0 || !other)
+            continue;
+        both = intersection_node(value, other);
+        if (both)
+            json_object_set_new(children, key, both);
+    }
+    return node_of(children, in_set(a) && in_set(b));
+}
+
+/* The root is no path of its own. */
+static json_t *root(json_t *node)
+{
+    if (!node)
+        return json_object();
+    json_object_del(node, SELF);
+    return node;
+}
+
+json_t *set_union(const json_t *a, const json_t *b)
+{
+    return root(union_node(a, b));
+}
+
+json_t *set_difference(const json_t *a, const json_t *b)
+{
+    return set_is_empty(a) ? json_object() : root(difference_node(a, b));
+}
+
+json_t *set_intersection(const json_t *a, const json_t *b)
+{
+    return set_is_empty(a) || set_is_empty(b) ? json_object() : root(intersection_node(a, b));
+}
+
+bool set_is_empty(const json_t *set)
+{
+    return json_object_size(set) == 0;
+}
+
+static const char *element_text(struct op *op, const char *path, const char *key)
+{
+    json_t *keys, *value;
+    const char *name;
+    struct text out;
+
+    if (key[0] == 'f')
+        return arena_printf(&op->arena, "%s.%s", path, key + 2);
+    if (key[0] != 'k')
+        return arena_printf(&op->arena, "%s[%s%s]", path, key[0] == 'v' ? "=" : "", key + 2);
+    text_init(&out, &op->arena, 65536);
+    keys = json_loads(key + 2, 0, NULL);
+    json_object_foreach(keys, name, value)
+    {
+        char *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+
+        text_printf(&out, "%s%s=%s", out.len ? "," : "", name, shown);
+        free(shown);
+    }
+    json_decref(keys);
+    return arena_printf(&op->arena, "%s[%s]", path, out.data);
+}
+
+static void walk_paths(struct op *op, const json_t *node, const char *path,
+                       void (*each)(void *user, const char *path), void *user)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)node, key, value)
+    {
+        const char *here;
+
+        if (strcmp(key, SELF) == 0)
+            continue;
+        here = element_text(op, path, key);
+        if (in_set(value))
+            each(user, here);
+        walk_paths(op, value, here, each, user);
+    }
+}
+
+void set_paths(struct op *op, const json_t *set, void (*each)(void *user, const char *path),
+               void *user)
+{
+    walk_paths(op, set, "", each, user);
+}
+
+/* ---- how a value is taken apart ---- */
+
+/* The schema of one value: a field's, or an item's of a list or map. */
+struct shape {
+    enum { LEAF, STRUCT, MAP, SET, KEYED } kind;
+    const struct type *type;   /* STRUCT, KEYED: of it, of its items */
+    const struct field *field; /* SET, KEYED, MAP */
+    bool always_there;         /* upstream's empty object has it: it is not a path of its own */
+};
+
+/* Structs, not pointers, in upstream's types. */
+static bool is_embedded(const struct field *field)
+{
+    static const char *const names[] = {"metadata", "resources", "spec",          "status",
+                                        "strategy", "template",  "updateStrategy"};
+
+    if (field->shape != SHAPE_ONE || field->required)
+        return field->required;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(field->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static struct shape shape_of_field(const struct field *field)
+{
+    struct shape shape = {.kind = LEAF, .field = field};
+
+    shape.always_there = is_embedded(field);
+    if (field->atomic || (field->shape == SHAPE_ONE && field->type && field->type->atomic))
+        return shape;
+    if (field->shape == SHAPE_MAP)
+        shape.kind = MAP;
+    else if (field->shape == SHAPE_LIST && field->list_type == LIST_IS_SET)
+        shape.kind = SET;
+    else if (field->shape == SHAPE_LIST && field->list_type == LIST_IS_MAP)
+        shape.kind = KEYED;
+    else if (field->shape == SHAPE_ONE && field->value == VALUE_OBJECT)
+        shape.kind = STRUCT;
+    shape.type = field->value == VALUE_OBJECT ? field->type : NULL;
+    return shape;
+}
+
+static struct shape shape_of_item(const struct field *field)
+{
+    if (field && field->value == VALUE_OBJECT && field->type && !field->type->atomic)
+        return (struct shape){.kind = STRUCT, .type = field->type};
+    return (struct shape){.kind = LEAF};
+}
+
+/* Of a member. Without a schema objects are granular and lists atomic. */
+static struct shape shape_of_member(const struct shape *parent, const char *key,
+                                    const json_t *value)
+{
+    const struct field *field = NULL;
+
+    if (parent->kind == MAP && parent->field)
+        return shape_of_item(parent->field);
+    if (parent->type)
+        field = type_field(parent->type, key, strlen(key));
+    if (field)
+        return shape_of_field(field);
+    return (struct shape){.kind = json_is_object(value) ? MAP : LEAF};
+}
+
+/* `k:{"containerPort":80,"protocol":"TCP"}`; NULL: the item lacks a key. */
+static const char *key_of_item(struct op *op, const struct field *field, const json_t *item)
+{
+    json_t *keys = json_object();
+    const char *element = NULL;
+    bool found = false;
+    char *text;
+
+    for (const char *const *name = field->list_keys; *name; name++) {
+        json_t *value = json_object_get(item, *name);
+
+        found |= value != NULL;
+        if (value)
+            json_object_set(keys, *name, value);
+        else if (strcmp(*name, "protocol") == 0)
+            json_object_set_new(keys, *name, json_string("TCP")); /* the default of this key */
+    }
+    text = json_dumps(keys, JSON_COMPACT | JSON_SORT_KEYS);
+    if (found && text)
+        element = arena_printf(&op->arena, "k:%s", text);
+    free(text);
+    json_decref(keys);
+    return element;
+}
+
+static const char *value_element(struct op *op, const json_t *item)
+{
+    char *text = json_dumps(item, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    const char *element = arena_printf(&op->arena, "v:%s", text);
+
+    free(text);
+    return element;
+}
+
+static const char *element_of_item(struct op *op, const struct shape *shape, const json_t *item)
+{
+    return shape->kind == SET ? value_element(op, item) : key_of_item(op, shape->field, item);
+}
+
+static json_t *find_item(struct op *op, const struct shape *shape, const json_t *list,
+                         const char *element, size_t *ret_index)
+{
+    for (size_t i = 0; element && i < json_array_size(list); i++) {
+        const char *other = element_of_item(op, shape, json_array_get(list, i));
+
+        if (other && strcmp(other, element) == 0) {
+            if (ret_index)
+                *ret_index = i;
+            return json_array_get(list, i);
+        }
+    }
+    return NULL;
+}
+
+static bool is_list(const struct shape *shape)
+{
+    return shape->kind == SET || shape->kind == KEYED;
+}
+
+static struct shape item_shape(const struct shape *shape)
+{
+    return shape->kind == SET ? (struct shape){.kind = LEAF} : shape_of_item(shape->field);
+}
+
+/* Can value be taken apart as shape says? */
+static bool fits(const struct shape *shape, const json_t *value)
+{
+    if (shape->kind == LEAF)
+        return false;
+    return is_list(shape) ? json_is_array(value) : json_is_object(value);
+}
+
+/* ---- all of a tree ---- */
+
+static json_t *of_value(struct op *op, const struct shape *shape, const json_t *value)
+{
+    json_t *children = json_object(), *member;
+    const char *key;
+    size_t i;
+
+    if (!fits(shape, value))
+        return children; /* a leaf: in the set itself */
+    json_object_foreach((json_t *)value, key, member)
+    {
+        struct shape inner = shape_of_member(shape, key, member);
+
+        json_object_set_new(children, arena_printf(&op->arena, "f:%s", key),
+                            of_value(op, &inner, member));
+    }
+    json_array_foreach((json_t *)value, i, member)
+    {
+        struct shape inner = item_shape(shape);
+        const char *element = element_of_item(op, shape, member);
+        json_t *node;
+
+        if (!element)
+            continue;
+        node = of_value(op, &inner, member);
+        json_object_set_new(children, element, node_of(node, true));
+    }
+    return children;
+}
+
+json_t *set_of(struct op *op, const struct type *type, const json_t *tree)
+{
+    struct shape shape = {.kind = type ? STRUCT : MAP, .type = type};
+
+    return of_value(op, &shape, tree);
+}
+
+/* ---- two trees ---- */
+
+struct comparison {
+    struct op *op;
+    json_t *changed, *removed; /* nodes of the value; NULL: nothing of it is in that set */
+};
+
+static struct comparison compare_value(struct op *op, const struct shape *shape, const json_t *old,
+                                       const json_t *next);
+
+static void put(json_t *children, const char *element, json_t *node)
+{
+    if (node)
+        json_object_set_new(children, element, node);
+}
+
+static void compare_one(struct comparison *c, const struct shape *shape, const char *element,
+                        const json_t *old, const json_t *next)
+{
+    struct comparison inner = compare_value(c->op, shape, old, next);
+
+    put(c->changed, element, inner.changed);
+    put(c->removed, element, inner.removed);
+}
+
+static void compare_members(struct comparison *c, const struct shape *shape, const json_t *old,
+                            const json_t *next)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)next, key, value)
+    {
+        struct shape inner = shape_of_member(shape, key, value);
+
+        compare_one(c, &inner, arena_printf(&c->op->arena, "f:%s", key), json_object_get(old, key),
+                    value);
+    }
+    json_object_foreach((json_t *)old, key, value)
+    {
+        struct shape inner = shape_of_member(shape, key, value);
+
+        if (!json_object_get(next, key))
+            compare_one(c, &inner, arena_printf(&c->op->arena, "f:%s", key), value, NULL);
+    }
+}
+
+static void compare_items(struct comparison *c, const struct shape *shape, const json_t *old,
+                          const json_t *next)
+{
+    struct shape inner = item_shape(shape);
+    json_t *item;
+    size_t i;
+
+    json_array_foreach((json_t *)next, i, item)
+    {
+        const char *element = element_of_item(c->op, shape, item);
+
+        if (element)
+            compare_one(c, &inner, element, find_item(c->op, shape, old, element, NULL), item);
+    }
+    json_array_foreach((json_t *)old, i, item)
+    {
+        const char *element = element_of_item(c->op, shape, item);
+
+        if (element && !find_item(c->op, shape, next, element, NULL))
+            compare_one(c, &inner, element, item, NULL);
+    }
+}
+
+static struct comparison compare_value(struct op *op, const struct shape *shape, const json_t *old,
+                                       const json_t *next)
+{
+    struct comparison c = {.op = op};
+    bool apart = (!old || fits(shape, old)) && (!next || fits(shape, next));
+
+    if (old && next && json_equal(old, next))
+        return c;
+    if (!apart) {
+        *(next ? &c.changed : &c.removed) = json_object();
+        return c;
+    }
+    c.changed = json_object();
+    c.removed = json_object();
+    if (is_list(shape))
+        compare_items(&c, shape, old, next);
+    else
+        compare_members(&c, shape, old, next);
+    /* the thing itself is new, or gone; an empty one is a leaf */
+    c.changed = node_of(c.changed, !old && (!shape->always_there || !json_object_size(c.changed)));
+    c.removed = node_of(c.removed, !next && (!shape->always_there || !json_object_size(c.removed)));
+    return c;
+}
+
+void set_compare(struct op *op, const struct type *type, const json_t *old, const json_t *next,
+                 json_t **ret_changed, json_t **ret_removed)
+{
+    struct shape shape = {.kind = type ? STRUCT : MAP, .type = type, .always_there = true};
+    json_t *nothing = json_object();
+    struct comparison c = compare_value(op, &shape, old ? old : nothing, next);
+
+    json_decref(nothing);
+    *ret_changed = root(c.changed);
+    *ret_removed = root(c.removed);
+}
+
+/* ---- taking out ---- */
+
+static void remove_value(struct op *op, const struct shape *shape, json_t *value,
+                         const json_t *gone, const json_t *kept);
+
+/* Is nothing left of it that anybody wants? */
+static bool is_over(const json_t *value, const json_t *gone, const json_t *kept)
+{
+    if (kept)
+        return false;
+    if (in_set(gone))
+        return true;
+    return (json_is_object(value) && !json_object_size(value)) ||
+           (json_is_array(value) && !json_array_size(value));
+}
+
+static void remove_member(struct op *op, const struct shape *shape, json_t *parent,
+                          const char *element, const json_t *gone, const json_t *kept)
+{
+    const char *key = element + 2;
+    json_t *value = json_object_get(parent, key);
+    struct shape inner;
+
+    if (!value)
+        return;
+    inner = shape_of_member(shape, key, value);
+    remove_value(op, &inner, value, gone, kept);
+    if (is_over(value, gone, kept))
+        json_object_del(parent, key);
+}
+
+static void remove_item(struct op *op, const struct shape *shape, json_t *list, const char *element,
+                        const json_t *gone, const json_t *kept)
+{
+    struct shape inner = item_shape(shape);
+    size_t index = 0;
+    json_t *value = find_item(op, shape, list, element, &index);
+
+    if (!value)
+        return;
+    remove_value(op, &inner, value, gone, kept);
+    if (is_over(value, gone, kept))
+        json_array_remove(list, index);
+}
+
+static void remove_value(struct op *op, const struct shape *shape, json_t *value,
+                         const json_t *gone, const json_t *kept)
+{
+    const char *element;
+    json_t *node;
+
+    if (!fits(shape, value))
+        return;
+    json_object_foreach((json_t *)gone, element, node)
+    {
+        const json_t *wanted = json_object_get(kept, element);
+
+        if (strcmp(element, SELF) == 0)
+            continue;
+        if (is_list(shape))
+            remove_item(op, shape, value, element, node, wanted);
+        else if (element[0] == 'f')
+            remove_member(op, shape, value, element, node, wanted);
+    }
+}
+
+void set_remove(struct op *op, const struct type *type, json_t *tree, const json_t *gone,
+                const json_t *kept)
+{
+    struct shape shape = {.kind = type ? STRUCT : MAP, .type = type};
+
+    remove_value(op, &shape, tree, gone, kept);
+}
+
+/* ---- laying over ---- */
+
+static json_t *merge_value(struct op *op, const struct shape *shape, const json_t *live,
+                           const json_t *config)
+{
+    json_t *result, *item;
+    const char *key;
+    size_t i;
+
+    if (!live || !fits(shape, live) || !fits(shape, config))
+        return json_deep_copy(config);
+    result = json_deep_copy(live);
+    json_object_foreach((json_t *)config, key, item)
+    {
+        struct shape inner = shape_of_member(shape, key, item);
+
+        json_object_set_new(result, key, merge_value(op, &inner, json_object_get(live, key), item));
+    }
+    json_array_foreach((json_t *)config, i, item)
+    {
+        struct shape inner = item_shape(shape);
+        const char *element = element_of_item(op, shape, item);
+        size_t index = 0;
+        json_t *now = find_item(op, shape, result, element, &index);
+
+        if (now)
+            json_array_set_new(result, index, merge_value(op, &inner, now, item));
+        else
+            json_array_append_new(result, json_deep_copy(item));
+    }
+    return result;
+}
+
+json_t *typed_merge(struct op *op, const struct type *type, const json_t *live,
+                    const json_t *config)
+{
+    struct shape shape = {.kind = type ? STRUCT : MAP, .type = type};
+
+    return merge_value(op, &shape, live, config);
+}
