@@ -24,13 +24,21 @@ struct decoded {
  * Read a body of type. Unknown members are dropped (IGNORE), named in warnings and dropped (WARN)
  * or INVALID (STRICT: `strict decoding error: unknown field "spec.foo", …`). Wrong JSON types are
  * INVALID in upstream's words (golden/errors.json: pod-wrong-type, bad-json). null members are
- * dropped. Quantities, times and int-or-strings are checked, not rewritten. kind and apiVersion may
- * be absent. Protobuf: the "k8s\0" envelope; ends up as the same tree that JSON gives.
- * type NULL: any JSON object (custom resources).
+ * dropped. Quantities and times are brought into their canonical form ("0.5" → "500m", UTC). As
+ * upstream's omitempty does, empty optional texts, lists and maps go, and zeros of numbers and
+ * booleans that Go has no pointer for (hostNetwork: false). kind and apiVersion may be absent.
+ * Protobuf: the "k8s\0" envelope; ends up as the same tree that JSON gives. type NULL: any JSON
+ * object (custom resources).
  */
 enum fault object_decode(struct op *op, const struct type *type, enum media media,
                          struct bytes body, enum field_validation validation, struct decoded *ret);
-/* Compact JSON text in op's arena; members in the tree's order. */
+/* The same checks for a tree, of a patched object say. */
+enum fault object_conform(struct op *op, const struct type *type, const json_t *tree,
+                          enum field_validation validation, struct decoded *ret);
+/* BadRequest unless tree's apiVersion and kind, where it has them, are r's (or NULL: only that they
+   are texts). Sets those that are absent. */
+enum fault object_check_kind(struct op *op, const struct resource *r, json_t *tree);
+/* Compact JSON text in op's arena, NUL-terminated; members in the tree's order. */
 struct bytes object_encode(struct op *op, const json_t *tree);
 struct bytes object_encode_yaml(struct op *op, const json_t *tree);
 /* A deep copy, released with op's arena. */
@@ -54,7 +62,8 @@ const char *annotation_of(const json_t *tree, const char *key); /* NULL */
 /* RFC 3339: "2026-11-21T16:00:00Z"; micro: "….000000Z". In op's arena. */
 const char *time_text(struct op *op, int64_t unix_s);
 const char *micro_time_text(struct op *op, int64_t unix_us);
-int64_t time_parse(const char *text); /* Unix seconds; -1: none */
+int64_t time_parse(const char *text);                          /* Unix seconds; -1: none */
+bool micro_time_parse(const char *text, int64_t *ret_unix_us); /* false: not RFC 3339 */
 
 /* spec/metadata of a new object: apiVersion and kind of r, name, namespace (NULL: none). The
    caller's reference is op's arena's. */

@@ -16,7 +16,8 @@ int64_t quantity_millis(struct quantity q);
 /* Of a text that may be NULL or wrong: 0. */
 int64_t quantity_value_of(const char *text);
 int64_t quantity_millis_of(const char *text);
-struct quantity quantity_add(struct quantity a, struct quantity b); /* a's format */
+/* In a's format; in b's when a is 0. Formats are 'B', 'D', 'E': {0} + b works. */
+struct quantity quantity_add(struct quantity a, struct quantity b);
 struct quantity quantity_subtract(struct quantity a, struct quantity b);
 int quantity_compare(struct quantity a, struct quantity b);
 

@@ -29,6 +29,9 @@ struct subresource {
 struct resource {
     const char *group; /* "": the core group */
     const char *version, *plural, *singular, *kind, *list_kind;
+    const char *api_version;    /* "v1", "apps/v1" */
+    const char *qualified;      /* "pods", "deployments.apps": as messages name it */
+    const char *qualified_kind; /* "Pod", "Deployment.apps" */
     const char *const *short_names, *const *categories; /* NULL-terminated */
     bool namespaced;
     unsigned verbs;
