@@ -37,6 +37,7 @@
 #include "core/migrate.h"
 #include "core/seal.h"
 #include "core/tls.h"
+#include "core/wait.h"
 
 const struct service *const *all_services;
 const struct settings *server_settings;
@@ -324,6 +325,7 @@ static enum fault start(struct op *op, const struct settings *s)
     io_pool = pool_new("io", (int)s->io_threads, (size_t)s->queue_max, false);
     slow_pool = pool_new("slow", (int)s->slow_threads, (size_t)s->queue_max, true);
     durable_start();
+    waits_start();
     TRY(start_services(op, s));
     hub_start();
     return become_ready(op, s);
@@ -334,6 +336,7 @@ static void stop(const struct settings *s)
     atomic_store(&ready, false);
     loops_drain(s->drain_timeout_s);
     hub_stop();
+    waits_stop();
     for (const struct service *const *p = all_services; *p; p++)
         if ((*p)->stop)
             (*p)->stop();
