@@ -27,7 +27,16 @@ enum {
     TCP_TIMEOUT_S = 5
 };
 
+struct dns_door {
+    struct dns_door *next;
+    int udp, tcp;
+    dns_answerer answer;
+    void *user;
+    bool closed; /* by its owner: the thread takes it away */
+};
+
 struct pending {
+    struct dns_door *door;
     int fd; /* connected to a resolver; -1: free */
     int tries;
     int64_t until_ms;
@@ -37,14 +46,17 @@ struct pending {
 };
 
 static struct {
-    int udp, tcp, wake;
+    int wake;
     pthread_t thread;
-    bool running;
+    bool running; /* by the lock */
     atomic_bool ending;
     atomic_int n_tcp;
-    struct pending pending[PENDING_MAX];
+    struct pending pending[PENDING_MAX]; /* and the buffers: the thread's */
     unsigned char buffer[DNS_MESSAGE_MAX + 64], answer[DNS_MESSAGE_MAX + 64];
-} state = {.udp = -1, .tcp = -1, .wake = -1};
+    pthread_mutex_t lock; /* held while an answer is made */
+    pthread_cond_t gone;
+    struct dns_door *doors; /* by the lock; the thread alone takes from it */
+} state = {.wake = -1, .lock = PTHREAD_MUTEX_INITIALIZER, .gone = PTHREAD_COND_INITIALIZER};
 
 /* ---- the host's resolvers ---- */
 
@@ -94,17 +106,18 @@ static bool resolver(int which, struct sockaddr_in *ret)
 
 /* ---- UDP ---- */
 
-static void reply(const struct sockaddr_in *client, const unsigned char *message, size_t len)
+static void reply(const struct dns_door *door, const struct sockaddr_in *client,
+                  const unsigned char *message, size_t len)
 {
     /* one that is lost is asked for again */
-    (void)sendto(state.udp, message, len, MSG_DONTWAIT, (const void *)client, sizeof(*client));
+    (void)sendto(door->udp, message, len, MSG_DONTWAIT, (const void *)client, sizeof(*client));
 }
 
 static void give_up(struct pending *p)
 {
     size_t len = dns_failure(p->query, p->len, state.answer);
 
-    reply(&p->client, state.answer, len);
+    reply(p->door, &p->client, state.answer, len);
     p->fd = -1;
 }
 
@@ -128,37 +141,60 @@ static void ask(struct pending *p)
         (void)send(p->fd, p->query, p->len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static void forward(const struct sockaddr_in *client, const unsigned char *query, size_t len)
+static void forward(struct dns_door *door, const struct sockaddr_in *client,
+                    const unsigned char *query, size_t len)
 {
     for (size_t i = 0; i < PENDING_MAX && len <= sizeof(state.pending[0].query); i++) {
         struct pending *p = &state.pending[i];
 
         if (p->fd >= 0)
             continue;
-        *p = (struct pending){.fd = -1, .client = *client, .len = len};
+        *p = (struct pending){.door = door, .fd = -1, .client = *client, .len = len};
         memcpy(p->query, query, len);
         ask(p);
         return;
     }
 }
 
-static void serve_udp(void)
+static enum dns_verdict own_answer(void *user, const unsigned char *query, size_t len, bool tcp,
+                                   unsigned char *answer, size_t *ret_len)
+{
+    (void)user;
+    (void)tcp;
+    return dns_answer(query, len, answer, ret_len);
+}
+
+/* What its owner says, while he has not closed it. */
+static enum dns_verdict answer_at(struct dns_door *door, const unsigned char *query, size_t len,
+                                  bool tcp, unsigned char *answer, size_t *ret_len)
+{
+    enum dns_verdict verdict = DNS_DROP;
+
+    pthread_mutex_lock(&state.lock);
+    for (const struct dns_door *each = state.doors; each; each = each->next)
+        if (each == door && !door->closed)
+            verdict = door->answer(door->user, query, len, tcp, answer, ret_len);
+    pthread_mutex_unlock(&state.lock);
+    return verdict;
+}
+
+static void serve_udp(struct dns_door *door)
 {
     for (int i = 0; i < 64; i++) {
         struct sockaddr_in client;
         socklen_t client_len = sizeof(client);
-        ssize_t n = recvfrom(state.udp, state.buffer, DNS_MESSAGE_MAX, MSG_DONTWAIT,
+        ssize_t n = recvfrom(door->udp, state.buffer, DNS_MESSAGE_MAX, MSG_DONTWAIT,
                              (struct sockaddr *)&client, &client_len);
-        size_t len;
+        size_t len = 0;
 
         if (n < 0)
             return;
-        switch (dns_answer(state.buffer, (size_t)n, state.answer, &len)) {
+        switch (answer_at(door, state.buffer, (size_t)n, false, state.answer, &len)) {
         case DNS_ANSWER:
-            reply(&client, state.answer, len);
+            reply(door, &client, state.answer, len);
             break;
         case DNS_FORWARD:
-            forward(&client, state.buffer, (size_t)n);
+            forward(door, &client, state.buffer, (size_t)n);
             break;
         case DNS_DROP:
             break;
@@ -178,7 +214,7 @@ static void take_answer(struct pending *p)
     }
     if (memcmp(state.buffer, p->query, 2) != 0)
         return;
-    reply(&p->client, state.buffer, (size_t)n);
+    reply(p->door, &p->client, state.buffer, (size_t)n);
     close(p->fd);
     p->fd = -1;
 }
@@ -235,88 +271,221 @@ static bool ask_by_tcp(unsigned char *query, size_t len, unsigned char *answer, 
            send_message(fd, query, len) && receive_message(fd, answer, ret_len);
 }
 
+struct tcp_conn {
+    struct dns_door *door; /* perhaps gone: answer_at looks */
+    int fd;
+};
+
 static void *tcp_main(void *arg)
 {
-    int fd = (int)(intptr_t)arg;
+    struct tcp_conn conn = *(struct tcp_conn *)arg;
     unsigned char *query = malloc(DNS_MESSAGE_MAX + 64), *answer = malloc(DNS_MESSAGE_MAX + 64);
     size_t len, answer_len = 0;
 
+    free(arg);
     pthread_setname_np(pthread_self(), "dns-tcp");
-    limit_time(fd);
-    while (query && answer && receive_message(fd, query, &len)) {
-        enum dns_verdict verdict = dns_answer(query, len, answer, &answer_len);
+    limit_time(conn.fd);
+    while (query && answer && receive_message(conn.fd, query, &len)) {
+        enum dns_verdict verdict = answer_at(conn.door, query, len, true, answer, &answer_len);
 
         if (verdict == DNS_DROP)
             break;
         if (verdict == DNS_FORWARD && !ask_by_tcp(query, len, answer, &answer_len))
             answer_len = dns_failure(query, len, answer);
-        if (!send_message(fd, answer, answer_len))
+        if (!send_message(conn.fd, answer, answer_len))
             break;
     }
     free(query);
     free(answer);
-    close(fd);
+    close(conn.fd);
     atomic_fetch_sub(&state.n_tcp, 1);
     return NULL;
 }
 
-static void serve_tcp(void)
+static void serve_tcp(struct dns_door *door)
 {
-    int fd = accept4(state.tcp, NULL, NULL, SOCK_CLOEXEC);
+    int fd = accept4(door->tcp, NULL, NULL, SOCK_CLOEXEC);
+    struct tcp_conn *conn;
     pthread_t thread;
 
     if (fd < 0)
         return;
+    conn = malloc(sizeof(*conn));
+    if (!conn)
+        abort();
+    *conn = (struct tcp_conn){door, fd};
     if (atomic_fetch_add(&state.n_tcp, 1) >= TCP_MAX ||
-        pthread_create(&thread, NULL, tcp_main, (void *)(intptr_t)fd) != 0) {
+        pthread_create(&thread, NULL, tcp_main, conn) != 0) {
         atomic_fetch_sub(&state.n_tcp, 1);
+        free(conn);
         close(fd);
         return;
     }
     pthread_detach(thread);
 }
 
+/* ---- doors ---- */
+
+static struct dns_door *door_new(int udp, int tcp, dns_answerer answer, void *user)
+{
+    struct dns_door *door = calloc(1, sizeof(*door));
+
+    if (!door)
+        abort();
+    *door = (struct dns_door){.udp = udp, .tcp = tcp, .answer = answer, .user = user};
+    door->next = state.doors;
+    state.doors = door;
+    return door;
+}
+
+static void door_free(struct dns_door *door)
+{
+    for (size_t i = 0; i < PENDING_MAX; i++)
+        if (state.pending[i].fd >= 0 && state.pending[i].door == door) {
+            close(state.pending[i].fd);
+            state.pending[i].fd = -1;
+        }
+    close(door->udp);
+    close(door->tcp);
+    free(door);
+}
+
+/* By the thread, with the lock: nobody else looks at descriptors. */
+static void take_away_closed(bool all)
+{
+    for (struct dns_door **at = &state.doors; *at;) {
+        struct dns_door *door = *at;
+
+        if (!door->closed && !all) {
+            at = &door->next;
+            continue;
+        }
+        *at = door->next;
+        door_free(door);
+    }
+    pthread_cond_broadcast(&state.gone);
+}
+
+struct dns_door *dns_door_open(int udp, int tcp, dns_answerer answer, void *user)
+{
+    struct dns_door *door = NULL;
+
+    pthread_mutex_lock(&state.lock);
+    if (state.running) {
+        door = door_new(udp, tcp, answer, user);
+        (void)eventfd_write(state.wake, 1);
+    }
+    pthread_mutex_unlock(&state.lock);
+    if (!door) {
+        close(udp);
+        close(tcp);
+    }
+    return door;
+}
+
+static bool is_there(const struct dns_door *door)
+{
+    const struct dns_door *each = state.doors;
+
+    while (each && each != door)
+        each = each->next;
+    return each != NULL;
+}
+
+void dns_door_close(struct dns_door *door)
+{
+    pthread_mutex_lock(&state.lock);
+    if (is_there(door)) { /* else DNS has been stopped, and all are gone */
+        door->closed = true;
+        (void)eventfd_write(state.wake, 1);
+        while (is_there(door))
+            pthread_cond_wait(&state.gone, &state.lock);
+    }
+    pthread_mutex_unlock(&state.lock);
+}
+
 /* ---- the thread ---- */
 
-static void look_at_pending(const struct pollfd *fds, struct pending *const *whose, nfds_t n)
-{
-    int64_t now = now_ms();
+enum what { WAKE, DOOR_UDP, DOOR_TCP, ASKED };
 
-    for (nfds_t i = 0; i < n; i++) {
-        if (fds[i].revents)
-            take_answer(whose[i]);
-        else if (now >= whose[i]->until_ms)
-            ask(whose[i]);
+/* What is polled: grown by the thread alone, as doors come. */
+struct looks {
+    struct pollfd *fds;
+    struct look {
+        enum what what;
+        struct dns_door *door;
+        struct pending *pending;
+    } * whose;
+    size_t n, cap;
+    bool waits; /* for others' answers */
+};
+
+static void look_at(struct looks *looks, int fd, struct look whose)
+{
+    if (looks->n == looks->cap) {
+        looks->cap = looks->cap ? 2 * looks->cap : 64;
+        looks->fds = realloc(looks->fds, looks->cap * sizeof(*looks->fds));
+        looks->whose = realloc(looks->whose, looks->cap * sizeof(*looks->whose));
+        if (!looks->fds || !looks->whose)
+            abort();
     }
+    looks->fds[looks->n] = (struct pollfd){.fd = fd, .events = POLLIN};
+    looks->whose[looks->n++] = whose;
+}
+
+static void look_at_all(struct looks *looks)
+{
+    looks->n = 0;
+    looks->waits = false;
+    look_at(looks, state.wake, (struct look){WAKE});
+    pthread_mutex_lock(&state.lock);
+    take_away_closed(false);
+    for (struct dns_door *door = state.doors; door; door = door->next) {
+        look_at(looks, door->udp, (struct look){DOOR_UDP, .door = door});
+        look_at(looks, door->tcp, (struct look){DOOR_TCP, .door = door});
+    }
+    pthread_mutex_unlock(&state.lock);
+    for (size_t i = 0; i < PENDING_MAX; i++)
+        if (state.pending[i].fd >= 0) {
+            look_at(looks, state.pending[i].fd, (struct look){ASKED, NULL, &state.pending[i]});
+            looks->waits = true;
+        }
+}
+
+static void go_on(const struct look *look, bool ready, int64_t now)
+{
+    eventfd_t count;
+
+    if (look->what == ASKED && ready)
+        take_answer(look->pending);
+    else if (look->what == ASKED && now >= look->pending->until_ms)
+        ask(look->pending);
+    else if (look->what == DOOR_UDP && ready)
+        serve_udp(look->door);
+    else if (look->what == DOOR_TCP && ready)
+        serve_tcp(look->door);
+    else if (look->what == WAKE && ready)
+        (void)eventfd_read(state.wake, &count);
 }
 
 static void *dns_main(void *arg)
 {
-    struct pollfd fds[3 + PENDING_MAX];
-    struct pending *whose[PENDING_MAX];
+    struct looks looks = {0};
 
     (void)arg;
     pthread_setname_np(pthread_self(), "dns");
     while (!atomic_load(&state.ending)) {
-        nfds_t n = 0;
+        int64_t now;
 
-        fds[0] = (struct pollfd){.fd = state.udp, .events = POLLIN};
-        fds[1] = (struct pollfd){.fd = state.tcp, .events = POLLIN};
-        fds[2] = (struct pollfd){.fd = state.wake, .events = POLLIN};
-        for (size_t i = 0; i < PENDING_MAX; i++) {
-            if (state.pending[i].fd < 0)
-                continue;
-            whose[n] = &state.pending[i];
-            fds[3 + n++] = (struct pollfd){.fd = state.pending[i].fd, .events = POLLIN};
-        }
-        if (poll(fds, 3 + n, n ? 200 : -1) < 0)
+        look_at_all(&looks);
+        if (poll(looks.fds, looks.n, looks.waits ? 200 : -1) < 0)
             continue;
-        look_at_pending(fds + 3, whose, n);
-        if (fds[0].revents)
-            serve_udp();
-        if (fds[1].revents)
-            serve_tcp();
+        now = now_ms();
+        for (size_t i = looks.n; i-- > 0;) /* what was asked first, then what is asked now */
+            go_on(&looks.whose[i], looks.fds[i].revents != 0, now);
     }
+    free(looks.fds);
+    free(looks.whose);
     return NULL;
 }
 
@@ -324,29 +493,32 @@ void dns_start(int udp, int tcp)
 {
     for (size_t i = 0; i < PENDING_MAX; i++)
         state.pending[i].fd = -1;
-    state.udp = udp;
-    state.tcp = tcp;
-    state.wake = eventfd(0, EFD_CLOEXEC);
+    state.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     atomic_store(&state.ending, false);
+    pthread_mutex_lock(&state.lock);
+    (void)door_new(udp, tcp, own_answer, NULL);
     if (state.wake < 0 || pthread_create(&state.thread, NULL, dns_main, NULL) != 0)
         abort();
     state.running = true;
+    pthread_mutex_unlock(&state.lock);
 }
 
 void dns_stop(void)
 {
-    if (!state.running)
+    pthread_mutex_lock(&state.lock);
+    if (!state.running) {
+        pthread_mutex_unlock(&state.lock);
         return;
+    }
+    state.running = false;
+    pthread_mutex_unlock(&state.lock);
     atomic_store(&state.ending, true);
     (void)eventfd_write(state.wake, 1);
     pthread_join(state.thread, NULL);
+    pthread_mutex_lock(&state.lock);
+    take_away_closed(true);
+    pthread_mutex_unlock(&state.lock);
     while (atomic_load(&state.n_tcp) > 0) /* at most their time limit */
         poll(NULL, 0, 10);
-    for (size_t i = 0; i < PENDING_MAX; i++)
-        if (state.pending[i].fd >= 0)
-            close(state.pending[i].fd);
-    close(state.udp);
-    close(state.tcp);
     close(state.wake);
-    state.running = false;
 }

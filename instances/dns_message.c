@@ -8,10 +8,9 @@
 
 #include "instances/dns.h"
 
-#define NAME_MAX_LEN 255
-#define ZONE_LOCAL   ".azurecontainer.localhost"
-#define ZONE_CLOUD   ".azurecontainer.io"
-#define TTL_S        5
+#define ZONE_LOCAL ".azurecontainer.localhost"
+#define ZONE_CLOUD ".azurecontainer.io"
+#define TTL_S      5
 
 /* ---- names ---- */
 
@@ -130,14 +129,14 @@ static unsigned char *put16(unsigned char *p, unsigned value)
 
 /* The question's name as text, and where the question ends; 0: malformed. A question's name is
    never compressed. */
-static size_t read_question(const unsigned char *query, size_t len, char name[NAME_MAX_LEN + 1])
+size_t dns_question(const unsigned char *query, size_t len, char *name)
 {
     size_t at = HEAD, used = 0;
 
     while (at < len && query[at] != 0) {
         size_t label = query[at++];
 
-        if (label > 63 || at + label > len || used + label + 1 > NAME_MAX_LEN ||
+        if (label > 63 || at + label > len || used + label + 1 > DNS_NAME_MAX ||
             memchr(query + at, 0, label))
             return 0;
         if (used)
@@ -151,8 +150,8 @@ static size_t read_question(const unsigned char *query, size_t len, char name[NA
 }
 
 /* Head and question, flags QR and RA, RD as it was asked. */
-static size_t begin_answer(const unsigned char *query, size_t question_end, unsigned code,
-                           unsigned answers, unsigned char *out)
+size_t dns_begin(const unsigned char *query, size_t question_end, unsigned code, unsigned answers,
+                 unsigned char *out)
 {
     memcpy(out, query, question_end);
     put16(out + 2, 0x8080u | (get16(query + 2) & 0x7900u) | code);
@@ -166,7 +165,7 @@ static size_t begin_answer(const unsigned char *query, size_t question_end, unsi
 enum dns_verdict dns_answer(const unsigned char *query, size_t len, unsigned char *answer,
                             size_t *ret_len)
 {
-    char name[NAME_MAX_LEN + 1];
+    char name[DNS_NAME_MAX + 1];
     uint32_t address = 0;
     unsigned type;
     size_t end;
@@ -174,7 +173,7 @@ enum dns_verdict dns_answer(const unsigned char *query, size_t len, unsigned cha
 
     if (len < HEAD || (query[2] & 0x80) || get16(query + 4) != 1)
         return DNS_DROP;
-    end = read_question(query, len, name);
+    end = dns_question(query, len, name);
     if (end == 0)
         return DNS_DROP;
     known = dns_find(name, &address);
@@ -182,7 +181,7 @@ enum dns_verdict dns_answer(const unsigned char *query, size_t len, unsigned cha
         return DNS_FORWARD;
     type = get16(query + end - 4);
     known = known && get16(query + end - 2) == CLASS_IN;
-    *ret_len = begin_answer(query, end, known ? 0 : NXDOMAIN, known && type == TYPE_A, answer);
+    *ret_len = dns_begin(query, end, known ? 0 : NXDOMAIN, known && type == TYPE_A, answer);
     if (known && type == TYPE_A) {
         unsigned char *p = answer + *ret_len;
 
@@ -201,8 +200,8 @@ enum dns_verdict dns_answer(const unsigned char *query, size_t len, unsigned cha
 
 size_t dns_failure(const unsigned char *query, size_t len, unsigned char *answer)
 {
-    char name[NAME_MAX_LEN + 1];
-    size_t end = len >= HEAD ? read_question(query, len, name) : 0;
+    char name[DNS_NAME_MAX + 1];
+    size_t end = len >= HEAD ? dns_question(query, len, name) : 0;
 
-    return len < HEAD ? 0 : begin_answer(query, end ? end : HEAD, SERVFAIL, 0, answer);
+    return len < HEAD ? 0 : dns_begin(query, end ? end : HEAD, SERVFAIL, 0, answer);
 }

@@ -169,6 +169,18 @@ enum fault netlink_up(struct op *op, struct netlink *nl, const char *name)
     return change(op, nl, head, 0, "bring up", name);
 }
 
+enum fault netlink_hardware_address(struct op *op, struct netlink *nl, const char *name,
+                                    const unsigned char address[6])
+{
+    char buffer[MESSAGE_SIZE];
+    struct nlmsghdr *head = begin(buffer, RTM_NEWLINK, 0);
+
+    link_message(head);
+    mnl_attr_put_strz(head, IFLA_IFNAME, name);
+    mnl_attr_put(head, IFLA_ADDRESS, 6, address);
+    return change(op, nl, head, 0, "give a hardware address to", name);
+}
+
 enum fault netlink_delete(struct op *op, struct netlink *nl, const char *name)
 {
     char buffer[MESSAGE_SIZE];
@@ -212,6 +224,20 @@ enum fault netlink_default_route(struct op *op, struct netlink *nl, uint32_t gat
     message->rtm_type = RTN_UNICAST;
     mnl_attr_put_u32(head, RTA_GATEWAY, htonl(gateway));
     return change(op, nl, head, EEXIST, "make the route", "0.0.0.0/0");
+}
+
+enum fault netlink_address_delete(struct op *op, struct netlink *nl, const char *name,
+                                  uint32_t address, int prefix)
+{
+    char buffer[MESSAGE_SIZE];
+    struct nlmsghdr *head = begin(buffer, RTM_DELADDR, 0);
+    struct ifaddrmsg *message = mnl_nlmsg_put_extra_header(head, sizeof(*message));
+
+    message->ifa_family = AF_INET;
+    message->ifa_prefixlen = (unsigned char)prefix;
+    message->ifa_index = (unsigned)netlink_index(nl, name);
+    mnl_attr_put_u32(head, IFA_LOCAL, htonl(address));
+    return change(op, nl, head, EADDRNOTAVAIL, "take an address from", name);
 }
 
 enum fault netlink_link_route(struct op *op, struct netlink *nl, const char *name, uint32_t host)

@@ -20,12 +20,18 @@ enum fault netlink_bridge(struct op *op, struct netlink *nl, const char *name);
 /* A pair: name here, on the bridge, up; peer in this process's present namespace. */
 enum fault netlink_veth(struct op *op, struct netlink *nl, const char *name, const char *bridge,
                         const char *peer);
+/* Before it is up. */
+enum fault netlink_hardware_address(struct op *op, struct netlink *nl, const char *name,
+                                    const unsigned char address[6]);
 enum fault netlink_up(struct op *op, struct netlink *nl, const char *name);
 /* Nothing to do when it is gone. */
 enum fault netlink_delete(struct op *op, struct netlink *nl, const char *name);
 /* Nothing to do when it has it. Host byte order. */
 enum fault netlink_address(struct op *op, struct netlink *nl, const char *name, uint32_t address,
                            int prefix);
+/* Nothing to do when it has none such. */
+enum fault netlink_address_delete(struct op *op, struct netlink *nl, const char *name,
+                                  uint32_t address, int prefix);
 /* A host that is reached at the link itself, whatever the link's addresses say. */
 enum fault netlink_link_route(struct op *op, struct netlink *nl, const char *name, uint32_t host);
 enum fault netlink_default_route(struct op *op, struct netlink *nl, uint32_t gateway);

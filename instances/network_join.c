@@ -137,6 +137,20 @@ static enum fault add_route(struct op *op, struct netlink *nl, const struct sand
     return netlink_default_route(op, nl, gateway);
 }
 
+/* Pods' addresses are soon used again: by the next one's neighbours it is known by the same. */
+static enum fault set_hardware_address(struct op *op, struct netlink *nl,
+                                       const struct sandbox_spec *spec)
+{
+    uint32_t ip = 0;
+
+    if (spec->n_addresses == 0)
+        return OK;
+    TRY(parse_address(op, spec->addresses[0].address, &ip));
+    return netlink_hardware_address(
+        op, nl, "eth0",
+        (const unsigned char[]){0x0a, 0x58, ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255});
+}
+
 static enum fault set_up_inside(struct op *op, struct netlink *nl, const struct sandbox_spec *spec,
                                 const char *bridge)
 {
@@ -148,6 +162,8 @@ static enum fault set_up_inside(struct op *op, struct netlink *nl, const struct 
     if (!bridge)
         return OK;
     write_sysctl("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1");
+    if (spec->pod)
+        TRY(set_hardware_address(op, nl, spec));
     for (size_t i = 0; i < spec->n_addresses; i++) {
         TRY(parse_address(op, spec->addresses[i].address, &address));
         TRY(netlink_address(op, nl, "eth0", address, spec->addresses[i].prefix));

@@ -13,10 +13,11 @@
 
 #include "instances/sandbox_folder.h"
 
-#define SAFE       (MS_NOSUID | MS_NODEV | MS_NOEXEC)
-#define DATA       "..data"
-#define HASH_XATTR "trusted.sundog.files" /* of the folder they are in; containers cannot see it   \
-                                           */
+#define SAFE (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+#define DATA "..data"
+#define HASH_XATTR                                                                                 \
+    "trusted.sundog.files" /* of the folder they are in; containers cannot see it                  \
+                            */
 
 static enum fault cannot(struct op *op, const struct volume_spec *volume)
 {

@@ -13,16 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "clusters/network/cluster_network.h"
+#include "clusters/network/proxy_json.h"
 #include "core/helper.h"
 #include "core/json.h"
 #include "core/server.h"
 #include "instances/layer.h"
 #include "instances/log_file.h"
+#include "instances/network.h"
 #include "instances/sandbox.h"
 #include "instances/sandbox_json.h"
+#include "instances/sandbox_pod.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -110,12 +115,13 @@ static enum fault do_states(struct op *op, const json_t *in, json_t *out)
     json_object_set_new(out, "states", states);
     TRY(sandbox_states(op, text_of(in, "id"), &all, &n));
     for (size_t i = 0; i < n; i++)
-        json_object_set_new(
-            states, all[i].name,
-            json_pack("{s:s,s:i,s:i,s:b,s:I,s:I,s:I}", "phase", phases[all[i].phase], "pid",
-                      all[i].pid, "exitCode", all[i].exit_code, "oomKilled", all[i].oom_killed,
-                      "attempt", (json_int_t)all[i].attempt, "startedUs",
-                      (json_int_t)all[i].started_us, "finishedUs", (json_int_t)all[i].finished_us));
+        json_object_set_new(states, all[i].name,
+                            json_pack("{s:s,s:i,s:i,s:b,s:I,s:I,s:I,s:s}", "phase",
+                                      phases[all[i].phase], "pid", all[i].pid, "exitCode",
+                                      all[i].exit_code, "oomKilled", all[i].oom_killed, "attempt",
+                                      (json_int_t)all[i].attempt, "startedUs",
+                                      (json_int_t)all[i].started_us, "finishedUs",
+                                      (json_int_t)all[i].finished_us, "message", all[i].message));
     return OK;
 }
 
@@ -357,26 +363,245 @@ static enum fault do_lacks(struct op *op, const json_t *in, json_t *out)
     return OK;
 }
 
+/* ---- pods ---- */
+
+static enum fault do_files(struct op *op, const json_t *in, json_t *out)
+{
+    struct volume_spec volume = {0};
+
+    (void)out;
+    TRY(volume_spec_read(op, json_object_get(in, "volume"), &volume));
+    return sandbox_files(op, text_of(in, "id"), &volume);
+}
+
+/* What the other side says, after input, until it closes. */
+static enum fault talk(struct op *op, const json_t *in, int fd, json_t *out)
+{
+    const char *input = text_of(in, "input");
+    struct text text;
+
+    text_init(&text, &op->arena, (size_t)1 << 20);
+    if (input && send(fd, input, strlen(input), MSG_NOSIGNAL) < 0)
+        return fail(op, INTERNAL, "cannot send: %s", strerror(errno));
+    read_ends(op, &fd, &text, 1);
+    json_object_set_new(out, "out", bytes_json(op, text.data, text.len));
+    return OK;
+}
+
+static int64_t int_of(const json_t *json, const char *member, int64_t otherwise)
+{
+    const json_t *value = json_object_get(json, member);
+
+    return value ? json_integer_value(value) : otherwise;
+}
+
+static enum fault do_dial(struct op *op, const json_t *in, json_t *out)
+{
+    AUTO_CLOSE int fd = -1;
+
+    TRY(sandbox_dial(op, text_of(in, "id"), text_of(in, "address"), (int)int_of(in, "port", 0),
+                     int_of(in, "timeoutMs", 30000), &fd));
+    return talk(op, in, fd, out);
+}
+
+static enum fault do_resize(struct op *op, const json_t *in, json_t *out)
+{
+    const struct container_limits limits = {
+        int_of(in, "memoryBytes", -1), int_of(in, "cpuMillis", -1), int_of(in, "cpuShares", -1)};
+
+    (void)out;
+    return container_resize(op, text_of(in, "id"), text_of(in, "name"), &limits);
+}
+
+static enum fault do_node_remove(struct op *op, const json_t *in, json_t *out)
+{
+    (void)out;
+    return sandbox_node_remove(op, text_of(in, "cluster"), text_of(in, "node"));
+}
+
+/* ---- clusters' networks ---- */
+
+static struct place {
+    char id[64];
+    struct cluster_network *network;
+    json_t *names; /* what its DNS knows: {"name": [{"type", "target", "port"}]} */
+} places[8];
+
+static struct place *place_of(const char *id)
+{
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        if (places[i].network && id && strcmp(places[i].id, id) == 0)
+            return &places[i];
+    return NULL;
+}
+
+static void forget(struct place *place)
+{
+    cluster_network_release(place->network);
+    json_decref(place->names);
+    *place = (struct place){0};
+}
+
+static enum fault do_network_up(struct op *op, const json_t *in, json_t *out)
+{
+    (void)in;
+    TRY(network_up(op));
+    json_object_set_new(out, "gateway", json_string(network_gateway(op, RANGE_PRIVATE)));
+    json_object_set_new(out, "public", json_string(network_address(op, RANGE_PUBLIC, 7)));
+    json_object_set_new(out, "private", json_string(network_address(op, RANGE_PRIVATE, 7)));
+    return OK;
+}
+
+static enum fault do_cluster_up(struct op *op, const json_t *in, json_t *out)
+{
+    const struct cluster_network_spec spec = {text_of(in, "id"), text_of(in, "podCidr"),
+                                              text_of(in, "serviceCidr"), text_of(in, "dnsIp"),
+                                              int_of(in, "uplinkIndex", 0)};
+    struct place *place = place_of(spec.id);
+    bool is_new = false;
+
+    if (place)
+        forget(place);
+    for (place = places; place->network;)
+        place++;
+    TRY(cluster_network_up(op, &spec, &place->network, &is_new));
+    snprintf(place->id, sizeof(place->id), "%s", spec.id);
+    json_object_set_new(out, "new", json_boolean(is_new));
+    json_object_set_new(out, "uplink", json_string(cluster_network_uplink(place->network)));
+    json_object_set_new(out, "gateway", json_string(cluster_network_gateway(place->network)));
+    return OK;
+}
+
+static enum fault do_cluster_delete(struct op *op, const json_t *in, json_t *out)
+{
+    struct place *place = place_of(text_of(in, "id"));
+
+    (void)out;
+    if (place)
+        forget(place);
+    return cluster_network_delete(op, text_of(in, "id"));
+}
+
+static enum fault do_cluster_list(struct op *op, const json_t *in, json_t *out)
+{
+    json_t *list = json_array();
+    const char **ids = NULL;
+    size_t n = 0;
+
+    (void)in;
+    json_object_set_new(out, "ids", list);
+    TRY(cluster_network_list(op, &ids, &n));
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_string(ids[i]));
+    return OK;
+}
+
+static enum fault do_cluster_proxy(struct op *op, const json_t *in, json_t *out)
+{
+    struct proxy_state state;
+
+    (void)out;
+    TRY(proxy_state_read(op, json_object_get(in, "state"), &state));
+    return cluster_network_proxy(op, place_of(text_of(in, "id"))->network, &state);
+}
+
+static enum fault do_cluster_dial(struct op *op, const json_t *in, json_t *out)
+{
+    AUTO_CLOSE int fd = -1;
+
+    TRY(cluster_network_dial(op, place_of(text_of(in, "id"))->network, text_of(in, "address"),
+                             (int)int_of(in, "port", 0), int_of(in, "timeoutMs", 30000), &fd));
+    return talk(op, in, fd, out);
+}
+
+/* One who is said hello and asked nothing, by a thread that ends with the program. */
+static void *greet(void *arg)
+{
+    int listener = (int)(intptr_t)arg, fd;
+    struct pollfd look = {.fd = listener, .events = POLLIN};
+
+    while (poll(&look, 1, -1) == 1 && (fd = accept(listener, NULL, NULL)) >= 0) {
+        if (write(fd, "hello from the server\n", 22) != 22)
+            perror("driver");
+        close(fd);
+    }
+    return NULL;
+}
+
+static enum fault do_cluster_listen(struct op *op, const json_t *in, json_t *out)
+{
+    pthread_t thread;
+    int fd = -1;
+
+    (void)out;
+    TRY(cluster_network_listen(op, place_of(text_of(in, "id"))->network, text_of(in, "address"),
+                               (int)int_of(in, "port", 0), &fd));
+    if (pthread_create(&thread, NULL, greet, (void *)(intptr_t)fd) != 0)
+        return fail(op, INTERNAL, "no thread");
+    pthread_detach(thread);
+    return OK;
+}
+
+static void resolve(struct op *op, void *user, const char *name, bool *ret_known,
+                    const struct dns_record **ret, size_t *ret_n)
+{
+    const struct place *place = user;
+    const json_t *list = json_object_get(place->names, name);
+    struct dns_record *all = arena_alloc(&op->arena, (json_array_size(list) + 1) * sizeof(*all));
+
+    *ret_known = list != NULL;
+    *ret_n = json_array_size(list);
+    for (size_t i = 0; i < *ret_n; i++)
+        all[i] = (struct dns_record){
+            (uint16_t)int_of(json_array_get(list, i), "type", 1),
+            arena_strdup(&op->arena, text_of(json_array_get(list, i), "target")),
+            (uint16_t)int_of(json_array_get(list, i), "port", 0),
+        };
+    *ret = all;
+}
+
+static enum fault do_cluster_dns(struct op *op, const json_t *in, json_t *out)
+{
+    struct place *place = place_of(text_of(in, "id"));
+
+    (void)out;
+    json_decref(place->names);
+    place->names = json_deep_copy(json_object_get(in, "names"));
+    return cluster_network_dns(op, place->network, resolve, place);
+}
+
 static const struct {
     const char *name;
     enum fault (*run)(struct op *op, const json_t *in, json_t *out);
 } verbs[] = {
-    {"create",    do_create   },
-    {"delete",    do_delete   },
-    {"list",      do_list     },
-    {"states",    do_states   },
-    {"start",     do_start    },
-    {"signal",    do_signal   },
-    {"remove",    do_remove   },
-    {"stats",     do_stats    },
-    {"wait",      do_wait     },
-    {"exec",      do_exec     },
-    {"stdin",     do_stdin    },
-    {"log",       do_log      },
-    {"follow",    do_follow   },
-    {"clone",     do_clone    },
-    {"lacks",     do_lacks    },
-    {"wait-gone", do_wait_gone},
+    {"create",         do_create        },
+    {"delete",         do_delete        },
+    {"list",           do_list          },
+    {"states",         do_states        },
+    {"start",          do_start         },
+    {"signal",         do_signal        },
+    {"remove",         do_remove        },
+    {"stats",          do_stats         },
+    {"wait",           do_wait          },
+    {"exec",           do_exec          },
+    {"stdin",          do_stdin         },
+    {"log",            do_log           },
+    {"follow",         do_follow        },
+    {"clone",          do_clone         },
+    {"lacks",          do_lacks         },
+    {"wait-gone",      do_wait_gone     },
+    {"files",          do_files         },
+    {"dial",           do_dial          },
+    {"resize",         do_resize        },
+    {"node-remove",    do_node_remove   },
+    {"network-up",     do_network_up    },
+    {"cluster-up",     do_cluster_up    },
+    {"cluster-delete", do_cluster_delete},
+    {"cluster-list",   do_cluster_list  },
+    {"cluster-proxy",  do_cluster_proxy },
+    {"cluster-dial",   do_cluster_dial  },
+    {"cluster-listen", do_cluster_listen},
+    {"cluster-dns",    do_cluster_dns   },
 };
 
 /* ---- the program ---- */
@@ -411,10 +636,13 @@ static bool start(struct op *op, struct settings *settings)
 {
     sandbox_register();
     layer_register();
+    network_register();
+    cluster_networks_register();
     if (helper_start(op, settings) != OK || helper_drop_privileges(op, settings) != OK)
         return false;
     sandbox_on_event(on_event);
-    return sandbox_start(op, settings) == OK;
+    return sandbox_start(op, settings) == OK && network_start(op, settings) == OK &&
+           cluster_networks_start(op, settings) == OK;
 }
 
 int main(int argc, char **argv)
@@ -431,6 +659,7 @@ int main(int argc, char **argv)
     settings.data = argv[1];
     settings.blobs = argv[1];
     settings.privileged_containers = true;
+    settings.public_range = settings.private_range = "auto";
     server_settings = &settings;
     settings.user = argc > 2 ? argv[2] : "sundog";
     op_init(&op);
@@ -443,6 +672,11 @@ int main(int argc, char **argv)
     while (fine && getline(&line, &size, stdin) > 0)
         answer(line);
     free(line);
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        if (places[i].network)
+            forget(&places[i]);
+    cluster_networks_stop();
+    network_stop();
     sandbox_stop();
     helper_stop();
     return fine ? 0 : 1;
