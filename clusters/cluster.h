@@ -26,13 +26,16 @@ struct cluster {
     const char *issuer;    /* of service account tokens: an https URL of this Sundog */
     const char *principal; /* object id that pulls images (the kubelet identity) */
     const char *pod_cidr, *service_cidr, *dns_ip, *kubernetes_ip;
-    int api_port; /* on the host */
-    X509 *ca;     /* of API server and client certificates; P-256 */
+    int api_port;                 /* on the host */
+    const char *endpoint_address; /* where pods reach the API server: the `kubernetes` endpoints */
+    int endpoint_port;
+    X509 *ca; /* of API server and client certificates; P-256 */
     EVP_PKEY *ca_key;
     const char *ca_pem;
     EVP_PKEY *token_key; /* service account tokens: ES256 */
     const char *token_key_id;
     struct store *store;
+    struct rest_state *rest;         /* clusters/rest/ */
     struct cluster_network *network; /* clusters/network/ */
     void *controllers;               /* clusters/controller/ */
     void *node_agent;                /* clusters/node/ */

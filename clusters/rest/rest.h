@@ -82,6 +82,13 @@ enum fault rest_delete_collection(struct op *op, struct rest *r, const struct se
                                   const struct field_selector *fields,
                                   const struct delete_options *options, struct store_page *ret);
 
+/* object as r's resource and subresource show it: another version, a Scale. In op's arena. */
+enum fault rest_view(struct op *op, const struct rest *r, struct object *object, json_t **ret);
+/* pods/binding: to target.name of a Binding. */
+enum fault rest_bind(struct op *op, struct rest *r, const json_t *binding, struct object **ret);
+/* pods/eviction: delete unless a disruption budget forbids it (TOO_MANY). */
+enum fault rest_evict(struct op *op, struct rest *r, const struct delete_options *options);
+
 /* ---- convenience for controllers ---- */
 
 /* Replace status alone, from what it is now: status is the new member (taken). Writes only when it
@@ -111,5 +118,7 @@ enum fault access_check(struct op *op, struct cluster *cluster, const struct acc
    the `kubernetes` service) that are not there yet; caches of rights, quotas, addresses. */
 enum fault rest_open(struct op *op, struct cluster *cluster);
 void rest_close(struct cluster *cluster);
+/* Events that nobody repeated for an hour go; looks at most once a minute. */
+void rest_sweep(struct cluster *cluster);
 
 #endif

@@ -34,9 +34,9 @@ const json_t *object_tree(struct object *object);
 
 struct store;
 
-/* Load all rows of a cluster. epoch: written with every transaction; when the row has another,
-   somebody else owns the cluster: writes fail UNAVAILABLE and lost() is called once. cluster: the
-   row's id. user is handed back by store_user. Needs op->db. */
+/* Load all rows of a cluster (its row's id). epoch: when the row has another, somebody else owns
+   the cluster: writes fail UNAVAILABLE, lost() is called once. user: for store_user. Needs op->db.
+ */
 enum fault store_open(struct op *op, int64_t cluster, int64_t epoch, void *user,
                       void (*lost)(void *user), struct store **ret);
 void store_close(struct store *store); /* waits for pending writes, ends all watches */
@@ -52,7 +52,6 @@ struct object *store_read(struct op *op, struct store *store, const struct resou
 /* What a writer builds on: with pending changes. NULL: none. */
 struct object *store_latest(struct op *op, struct store *store, const struct resource *r,
                             const char *ns, const char *name);
-
 struct store_page {
     struct object **objects; /* held by op's arena; by namespace, then name */
     size_t n;
@@ -95,6 +94,8 @@ enum fault store_submit(struct op *op, struct store *store, const struct write *
 /* Several, all or none; of different objects. */
 enum fault store_submit_all(struct op *op, struct store *store, const struct write *writes,
                             size_t n, int64_t *ret_revision);
+/* What a write would make, for dry runs: not stored. revision 0: the object shows none. */
+struct object *store_draft(struct op *op, const struct write *write, int64_t revision);
 /* Until revision is committed and shown. UNAVAILABLE: its batch failed, nothing of it happened or
    ever will, or nobody knows (then the store has read its rows anew). */
 enum fault store_wait(struct op *op, struct store *store, int64_t revision);

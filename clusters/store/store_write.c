@@ -52,9 +52,12 @@ static void append_metadata(struct buffer *b, json_t *metadata, int64_t revision
         if (strcmp(name, "resourceVersion") != 0)
             append_member(b, name, value);
     }
-    snprintf(text, sizeof(text), "%s\"resourceVersion\":\"%lld\"}",
-             b->data[b->len - 1] == '{' ? "" : ",", (long long)revision);
-    append_text(b, text);
+    if (revision) {
+        snprintf(text, sizeof(text), "%s\"resourceVersion\":\"%lld\"",
+                 b->data[b->len - 1] == '{' ? "" : ",", (long long)revision);
+        append_text(b, text);
+    }
+    append_text(b, "}");
 }
 
 /* Kind and version first, as upstream: lists of typed objects leave them out, by their length. */
@@ -78,6 +81,18 @@ static struct bytes encode(struct buffer *b, const struct resource *r, const jso
     }
     append_text(b, "}");
     return (struct bytes){b->data, b->len};
+}
+
+struct object *store_draft(struct op *op, const struct write *w, int64_t revision)
+{
+    struct buffer b = {0};
+    struct bytes text = encode(&b, w->resource, w->tree, revision);
+    struct object *made =
+        object_make(w->resource, w->ns ? w->ns : "", w->name, revision, text, w->tree);
+
+    free(b.data);
+    object_drop_later(op, made);
+    return made;
 }
 
 /* ---- pending changes, under write_lock ---- */
