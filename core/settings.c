@@ -89,6 +89,10 @@ static const struct setting table[] = {
      "addresses of container groups that the host reaches; auto: a /17 of 10.0.0.0/8 that is free"                                                                                    },
     {"private-range",         S_TEXT,    AT(private_range),         "auto",                      0, 0,         "ADDR/BITS",
      "addresses that containers send from; auto: the /17 after the public one"                                                                                                        },
+    {"cluster-ports",         S_TEXT,    AT(cluster_ports),         "8600-8999",                 0, 0,         "FIRST-LAST",
+     "ports of clusters' Kubernetes APIs, one each"                                                                                                                                   },
+    {"command-image",         S_TEXT,    AT(command_image),         NULL,                        0, 0,         "IMAGE",
+     "what az aks command invoke runs in: an image with sh and kubectl; none"                                                                                                         },
     {"pull-default",          S_CHOICE,  AT(pull_default),          "subscription",              0, 0,         "subscription|none",
      "which of our registries containers pull from without credentials: those of their "
      "subscription"                                                                                                                                                                   },

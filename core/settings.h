@@ -38,6 +38,8 @@ struct settings {
     bool registry_h2;           /* offer HTTP/2 on registries' own TLS names */
     bool pg_fast_init;          /* reserved for tests: small WAL segments for the embedded server */
     const char *public_range, *private_range; /* of containers: "10.213.0.0/17", or "auto" */
+    const char *cluster_ports;                /* "8600-8999" */
+    const char *command_image;                /* of az aks command invoke; NULL: none */
     const char *pull_default; /* "subscription", "none": what containers pull without credentials */
     int64_t layer_keep_s;     /* unpacked layers that nothing uses */
     bool privileged_containers; /* API users may ask for what makes them root of this machine */
