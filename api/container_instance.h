@@ -6,6 +6,7 @@
 #define SUNDOG_API_CONTAINER_INSTANCE_H
 
 #include "api/provider.h"
+#include "api/shape.h"
 #include "instances/group.h"
 
 #define ACI_NAMESPACE "Microsoft.ContainerInstance"
@@ -14,45 +15,8 @@
 extern const struct provider container_instance_provider;
 extern const struct service container_instance_service;
 
-/* ---- shapes: which members a body may have (container_group_shape.c) ---- */
-
-enum shape_kind {
-    SHAPE_TEXT,
-    SHAPE_INT,
-    SHAPE_NUMBER,
-    SHAPE_BOOL,
-    SHAPE_OBJECT,
-    SHAPE_LIST,
-    SHAPE_TEXTS,
-    SHAPE_MAP,
-    SHAPE_ANY
-};
-enum shape_flag {
-    SHAPE_REQUIRED = 1,
-    SHAPE_READ_ONLY = 2, /* dropped: what is read can be put back */
-    SHAPE_SECRET = 4,    /* never shown again */
-    SHAPE_IGNORED = 8,   /* kept and shown, without effect: named in x-sundog-ignored */
-    SHAPE_DEFAULTED = 16 /* IGNORED, but not when it is the first of words */
-};
-struct shape {
-    const char *name;
-    enum shape_kind kind;
-    unsigned flags;
-    int64_t min, max;         /* TEXT: bytes; INT: value; LIST, TEXTS, MAP: items */
-    const char *const *words; /* TEXT: one of these, NULL ends */
-    const struct shape *of;   /* OBJECT, LIST: members */
-};
+/* ---- container_group_shape.c ---- */
 extern const struct shape container_group_shape[]; /* {"properties", "zones", "identity", …} */
-
-/*
- * The body in canonical spelling: names as the tables have them, null and read-only members
- * dropped. INVALID with code and target for what no table knows or does not fit. ignored: a text
- * that names what has no effect.
- */
-enum fault shape_read(struct op *op, const struct shape *shape, json_t *value, const char *path,
-                      struct text *ignored, json_t **ret);
-/* A copy without secrets. */
-json_t *shape_public(struct op *op, const struct shape *shape, const json_t *value);
 
 /* ---- container_group_json.c ---- */
 
