@@ -71,7 +71,7 @@ static const struct {
      FIELDS_IGNORE                                                                                                                                                                                                                                                                         },
     {"{\"metadata\":{\"name\":\"1234567890123456789012345678901234567890\"},}",                         NULL,
      UNRECOGNIZED "invalid character '}' looking for beginning of object key string "
-                  "({\"metadata\":{\"name\":\"12345678 ...)",                                                                                                                                                                                                                 FIELDS_IGNORE},
+                  "({\"metadata\":{\"name\":\"123456789 ...)",                                                                                                                                                                                                                FIELDS_IGNORE},
 };
 
 static void decoding(void)
