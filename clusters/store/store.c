@@ -425,9 +425,8 @@ static void take_page(struct op *op, const struct bucket *bucket, const char *ns
         if (from > end)
             from = end;
     }
-    ret->more = max && end - from > max;
-    if (ret->more)
-        end = from + max;
+    ret->remaining = max && end - from > max ? end - from - max : 0;
+    end -= ret->remaining;
     held = held_new(op, end - from);
     for (size_t i = from; i < end; i++)
         held->objects[held->n++] = object_hold(bucket->objects[i]);

@@ -56,7 +56,7 @@ struct store_page {
     struct object **objects; /* held by op's arena; by namespace, then name */
     size_t n;
     int64_t revision; /* of the whole view */
-    bool more;        /* there are objects after the last one */
+    size_t remaining; /* objects after the last one */
 };
 /*
  * ns NULL: of all namespaces. after_ns/after_name: begin after this key (NULL: at the start); max
