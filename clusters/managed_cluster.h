@@ -140,8 +140,6 @@ struct managed_cluster_listener {
     /* It is gone; within the transaction that deletes its row … */
     enum fault (*removed)(struct op *op, const struct managed_cluster *m);
     void (*after_removal)(struct op *op, const struct managed_cluster *m); /* … and after it */
-    /* A pool's row goes, within its transaction. */
-    enum fault (*pool_removed)(struct op *op, const struct managed_cluster *m, const char *pool);
     void (*changed)(const char *key); /* something shown has changed; key NULL: anything */
 };
 void managed_cluster_listen(const struct managed_cluster_listener *listener);
