@@ -86,6 +86,7 @@ static enum fault set_rules(struct op *op, struct holder *holder, const struct p
 
     if (!change)
         return OK;
+    holder_set_kernel();
     TRY(holder_nft(op, change));
     pieces_free(holder->pieces);
     holder->pieces = pieces_keep(wanted);

@@ -37,6 +37,8 @@ struct holder {
 /* Goes on until SIGTERM. */
 void holder_main(void *holder);
 
+/* Again when rules change: a module that is loaded later has defaults of its own. */
+void holder_set_kernel(void);
 /* Run nftables commands in a child: the library keeps what it once allocates. */
 enum fault holder_nft(struct op *op, const char *commands);
 

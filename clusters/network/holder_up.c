@@ -112,9 +112,13 @@ static void set(const char *file, const char *value)
         return; /* each is a finer point: a kernel without it has no need of it */
 }
 
-static void set_kernel(void)
+/* What a bridge carries is not the filter's business: pods' packets pass it when they are routed,
+   and one that came back by the port it came from would be lost. */
+void holder_set_kernel(void)
 {
     static const char *const values[][2] = {
+        {"/proc/sys/net/bridge/bridge-nf-call-iptables",     "0"           },
+        {"/proc/sys/net/bridge/bridge-nf-call-arptables",    "0"           },
         {"/proc/sys/net/ipv4/ip_forward",                    "1"           },
         {"/proc/sys/net/ipv4/conf/all/rp_filter",            "0"           },
         {"/proc/sys/net/ipv4/conf/all/send_redirects",       "0"           },
@@ -170,7 +174,7 @@ static enum fault make_namespace(struct op *op, struct netlink *outside, struct 
     TRY(make_bridge(op, holder, asked));
     TRY(make_uplink(op, outside, holder, data, asked));
     TRY(holder_nft(op, proxy_base_rules(op, &holder->config)));
-    set_kernel();
+    holder_set_kernel();
     return OK;
 }
 

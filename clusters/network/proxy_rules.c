@@ -73,7 +73,7 @@ static void add_filter(struct text *out, const struct proxy_config *c)
                   "  ct state established,related accept\n  jump refuse\n }\n"
                   " chain output {\n  type filter hook output priority filter;\n"
                   "  ct state established,related accept\n  jump refuse\n"
-                  "  oifname eth0 jump outside\n }\n");
+                  "  oifname eth0 fib daddr type != local jump outside\n }\n");
 }
 
 const char *proxy_base_rules(struct op *op, const struct proxy_config *config)
@@ -127,9 +127,11 @@ static const char *proto(const struct service_port *port)
 }
 
 /* A chain whose name says what is in it: a changed one is another. */
-static const char *add_chain(struct maker *m, const char *kind, const char *comment,
+static const char *add_chain(struct maker *m, enum piece_rank rank, const char *comment,
                              const char *const *rules, size_t n)
 {
+    static const char *const kinds[PIECE_RANKS] = {
+        [PIECE_END] = "end", [PIECE_SERVICE] = "svc", [PIECE_GATE] = "lb"};
     struct arena *a = &m->op->arena;
     unsigned char hash[SHA256_DIGEST_LENGTH];
     struct text all, out;
@@ -140,13 +142,13 @@ static const char *add_chain(struct maker *m, const char *kind, const char *comm
     for (size_t i = 0; i < n; i++)
         text_printf(&all, "%s\n", rules[i]);
     SHA256((const unsigned char *)all.data, all.len, hash);
-    name = arena_printf(a, "%s_%02x%02x%02x%02x%02x%02x%02x%02x", kind, hash[0], hash[1], hash[2],
-                        hash[3], hash[4], hash[5], hash[6], hash[7]);
+    name = arena_printf(a, "%s_%02x%02x%02x%02x%02x%02x%02x%02x", kinds[rank], hash[0], hash[1],
+                        hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]);
     text_init(&out, a, TEXT_MAX);
     text_printf(&out, "add chain " TABLE " %s { comment \"%s\"; }\n", name, comment);
     for (size_t i = 0; i < n; i++)
         text_printf(&out, "add rule " TABLE " %s %s\n", name, rules[i]);
-    add(m, PIECE_CHAIN, out.data,
+    add(m, rank, out.data,
         arena_printf(a, "flush chain " TABLE " %s\ndelete chain " TABLE " %s\n", name, name));
     return name;
 }
@@ -210,14 +212,14 @@ static const char *add_affinity_chain(struct maker *m, const struct service_port
         const char *memory = add_memory(m, port, &endpoints[i]);
         const char *go[] = {arena_printf(a, "update @%s { ip saddr }", memory),
                             balance(m, port, &endpoints[i], 1)};
-        const char *chain = add_chain(m, "end", comment, go, 2);
+        const char *chain = add_chain(m, PIECE_END, comment, go, 2);
 
         rules[i] = arena_printf(a, "ip saddr @%s goto %s", memory, chain);
         text_printf(&last, "%s%zu : goto %s", i ? ", " : "", i, chain);
     }
     text_str(&last, " }");
     rules[n] = last.data;
-    return add_chain(m, "svc", comment, rules, n + 1);
+    return add_chain(m, PIECE_SERVICE, comment, rules, n + 1);
 }
 
 /* The name of a chain that sends to one of them. */
@@ -229,7 +231,7 @@ static const char *add_endpoints(struct maker *m, const struct service_port *por
     if (port->affinity_s > 0)
         return add_affinity_chain(m, port, comment, endpoints, n);
     rule = balance(m, port, endpoints, n);
-    return add_chain(m, "svc", comment, &rule, 1);
+    return add_chain(m, PIECE_SERVICE, comment, &rule, 1);
 }
 
 /* ---- a service's addresses ---- */
@@ -268,7 +270,7 @@ static const char *add_source_ranges(struct maker *m, const struct proxy_config 
     text_str(&out, " drop");
     rules[0] = out.data;
     rules[1] = arena_printf(&m->op->arena, "goto %s", chain);
-    return add_chain(m, "lb", comment, rules, 2);
+    return add_chain(m, PIECE_GATE, comment, rules, 2);
 }
 
 /* Local: each node's address leads to its own endpoints, and nowhere when it has none. */
@@ -404,7 +406,7 @@ const char *proxy_difference(struct op *op, const struct pieces *from, const str
     add_missing(&out, from, to, PIECE_ELEMENT, true);
     for (int rank = 0; rank < PIECE_RANKS; rank++)
         add_missing(&out, to, from, (enum piece_rank)rank, false);
-    add_missing(&out, from, to, PIECE_CHAIN, true);
-    add_missing(&out, from, to, PIECE_SET, true);
+    for (int rank = PIECE_GATE; rank >= PIECE_SET; rank--)
+        add_missing(&out, from, to, (enum piece_rank)rank, true);
     return out.len ? out.data : NULL;
 }

@@ -17,8 +17,9 @@ struct proxy_config {            /* of one cluster, for good */
     const char *private_gateway; /* but this one, where the machine's DNS answers */
 };
 
-/* Sets come first, elements of maps last, and the other way round when they go. */
-enum piece_rank { PIECE_SET, PIECE_CHAIN, PIECE_ELEMENT, PIECE_RANKS };
+/* What is led to comes before what leads there, and the other way round when they go: sets, chains
+   of one endpoint, of a service, of who may reach it, elements of maps. */
+enum piece_rank { PIECE_SET, PIECE_END, PIECE_SERVICE, PIECE_GATE, PIECE_ELEMENT, PIECE_RANKS };
 struct piece {
     enum piece_rank rank;
     const char *make, *unmake; /* nftables commands, each line one */

@@ -37,7 +37,7 @@ def leftovers(data):
         "mounts": [point for point in mounts if point.startswith((data + "/", run + "/"))],
         "cgroups": [path for folder in _cgroups(mark) for path in _below(folder)],
         "links": [line for line in _lines("ip", "-o", "link", "show", "type", "veth") if f"sd{data_id(data)}" in line],
-        "run": os.listdir(f"{run}/s") if os.path.isdir(f"{run}/s") else [],
+        "run": [name for part in "sn" if os.path.isdir(f"{run}/{part}") for name in os.listdir(f"{run}/{part}")],
         "crun": os.listdir(f"{run}/crun") if os.path.isdir(f"{run}/crun") else [],
         "sandboxes": os.listdir(sandboxes) if os.path.isdir(sandboxes) else [],
         "shims": shims(data),
@@ -49,12 +49,12 @@ def _below(folder):
 
 
 def shims(data):
-    """Process ids of the supervisors of this DIR."""
+    """Process ids of the supervisors, and of the holders of clusters' networks, of this DIR."""
     found = []
     for pid in processes_of(data):
         with contextlib.suppress(OSError):
             with open(f"/proc/{pid}/comm") as file:
-                if file.read().startswith("sundog-shim"):
+                if file.read().startswith(("sundog-shim", "sundog-net")):
                     found.append(pid)
     return found
 
