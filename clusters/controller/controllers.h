@@ -1,0 +1,10 @@
+/* All controllers there are, each defined in a file of its own. */
+#ifndef SUNDOG_CLUSTERS_CONTROLLER_CONTROLLERS_H
+#define SUNDOG_CLUSTERS_CONTROLLER_CONTROLLERS_H
+
+#include "clusters/controller/controller.h"
+
+extern const struct controller deployment_controller;
+extern const struct controller replica_set_controller;
+
+#endif

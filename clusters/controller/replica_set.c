@@ -1,0 +1,250 @@
+/* ReplicaSets: as many pods as wanted. */
+#include <string.h>
+
+#include "clusters/controller/controllers.h"
+#include "clusters/controller/workload.h"
+
+#define BURST_MAX 500
+
+static const struct actor actor = {
+    .name = "system:serviceaccount:kube-system:replicaset-controller",
+    .groups = (const char *const[]){"system:serviceaccounts", "system:authenticated", NULL},
+    .manager = "kube-controller-manager",
+    .trusted = true,
+};
+
+struct pass {
+    struct op *op;
+    struct cluster *cluster;
+    struct object *set;
+    const json_t *tree;
+    struct owned pods;                    /* that have not ended */
+    int64_t revision;                     /* to wait for */
+    const char *failure_reason, *failure; /* why a pod could not be made or deleted */
+    int64_t again_s;                      /* until a pod becomes available; 0: none does */
+};
+
+static const struct resource *pods_resource(void)
+{
+    return resource_find("", "v1", "pods");
+}
+
+/* ---- pods ---- */
+
+static void drop_ended(struct pass *p)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < p->pods.n; i++)
+        if (pod_is_active(object_tree(p->pods.list[i])))
+            p->pods.list[kept++] = p->pods.list[i];
+    p->pods.n = kept;
+}
+
+static void note_failure(struct pass *p, const char *reason)
+{
+    p->failure_reason = reason;
+    p->failure = p->op->message;
+    op_clear_fault(p->op);
+}
+
+static enum fault create(struct pass *p, int64_t n)
+{
+    for (int64_t i = 0; i < n && i < BURST_MAX; i++) {
+        struct rest r = rest_of(p->cluster, &actor, pods_resource(), p->set->ns, NULL);
+        json_t *pod =
+            pod_of_template(p->op, p->set, p->set->resource, at(p->tree, "spec.template"), NULL);
+        struct object *made = NULL;
+        enum fault fault = rest_create(p->op, &r, pod, &made);
+
+        if (fault == FORBIDDEN || fault == INVALID) { /* a quota, or a template that cannot be */
+            rest_event(p->op, p->cluster, &actor, p->set, "Warning", "FailedCreate",
+                       "Error creating: %s", p->op->message);
+            note_failure(p, "FailedCreate");
+            return OK;
+        }
+        TRY(fault);
+        moved(&p->revision, &r);
+        rest_event(p->op, p->cluster, &actor, p->set, "Normal", "SuccessfulCreate",
+                   "Created pod: %s", made->name);
+    }
+    return OK;
+}
+
+static enum fault delete_surplus(struct pass *p, int64_t n)
+{
+    const struct delete_options options = {.grace_s = -1};
+
+    rank_for_deletion(p->pods.list, p->pods.n);
+    for (int64_t i = 0; i < n; i++) {
+        struct object *pod = p->pods.list[i];
+        struct rest r = rest_of(p->cluster, &actor, pods_resource(), pod->ns, pod->name);
+        enum fault fault = rest_delete(p->op, &r, &options, NULL, NULL);
+
+        if (fault == NOT_FOUND) {
+            op_clear_fault(p->op);
+            continue;
+        }
+        TRY(fault);
+        moved(&p->revision, &r);
+        rest_event(p->op, p->cluster, &actor, p->set, "Normal", "SuccessfulDelete",
+                   "Deleted pod: %s", pod->name);
+    }
+    return OK;
+}
+
+/* ---- status ---- */
+
+struct counts {
+    int64_t replicas, labelled, ready, available;
+};
+
+static bool carries(const json_t *pod, const json_t *labels)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)labels, key, value)
+    {
+        if (!json_equal(json_object_get(at(pod, "metadata.labels"), key), value))
+            return false;
+    }
+    return true;
+}
+
+static struct counts count(struct pass *p)
+{
+    const json_t *labels = at(p->tree, "spec.template.metadata.labels");
+    int64_t min_ready = int_at(p->tree, "spec.minReadySeconds", 0), wait;
+    struct counts counts = {.replicas = (int64_t)p->pods.n};
+
+    for (size_t i = 0; i < p->pods.n; i++) {
+        const json_t *pod = object_tree(p->pods.list[i]);
+
+        counts.labelled += carries(pod, labels);
+        counts.ready += pod_is_ready(pod);
+        counts.available += pod_is_available(pod, min_ready, &wait);
+        if (wait > 0 && (!p->again_s || wait < p->again_s))
+            p->again_s = wait;
+    }
+    return counts;
+}
+
+static void set_count(json_t *status, const char *member, int64_t n, bool always)
+{
+    if (n || always)
+        json_object_set_new(status, member, json_integer(n));
+}
+
+static void set_failure(struct pass *p, json_t *status)
+{
+    json_t *conditions = json_deep_copy(at(p->tree, "status.conditions"));
+
+    if (!conditions)
+        conditions = json_array();
+    if (p->failure)
+        condition_set(p->op, conditions, "ReplicaFailure", "True", p->failure_reason, p->failure);
+    for (size_t i = json_array_size(conditions); i > 0 && !p->failure; i--)
+        if (strcmp(text_at_or(json_array_get(conditions, i - 1), "type", ""), "ReplicaFailure") ==
+            0)
+            json_array_remove(conditions, i - 1);
+    if (json_array_size(conditions))
+        json_object_set_new(status, "conditions", conditions);
+    else
+        json_decref(conditions);
+}
+
+static enum fault write_status(struct pass *p)
+{
+    struct counts counts = count(p);
+    json_t *status = json_object();
+    struct rest r = rest_of(p->cluster, &actor, p->set->resource, p->set->ns, p->set->name);
+
+    set_count(status, "replicas", counts.replicas, true);
+    set_count(status, "fullyLabeledReplicas", counts.labelled, false);
+    set_count(status, "readyReplicas", counts.ready, false);
+    set_count(status, "availableReplicas", counts.available, false);
+    set_count(status, "observedGeneration", int_at(p->tree, "metadata.generation", 0), false);
+    set_failure(p, status);
+    TRY(rest_set_status(p->op, &r, status));
+    moved(&p->revision, &r);
+    return OK;
+}
+
+/* ---- one set ---- */
+
+/* As seen before this pass's own changes: those come back as events. */
+static enum fault manage(struct pass *p)
+{
+    int64_t wanted = int_at(p->tree, "spec.replicas", 1), have = (int64_t)p->pods.n;
+
+    if (p->set->deleting)
+        return OK;
+    if (have < wanted)
+        return create(p, wanted - have);
+    return have > wanted ? delete_surplus(p, have - wanted) : OK;
+}
+
+static enum fault look(struct pass *p)
+{
+    const struct selector *selector;
+
+    TRY(selector_of(p->op, &p->op->arena, at(p->tree, "spec.selector"), &selector));
+    TRY(owned_by(p->op, p->cluster, &actor, p->set, p->set->resource, pods_resource(), selector,
+                 &p->revision, &p->pods));
+    drop_ended(p);
+    return OK;
+}
+
+static enum fault reconcile(struct op *op, struct cluster *cluster, const char *ns,
+                            const char *name, int64_t *ret_again_ms)
+{
+    const struct resource *sets = resource_find("apps", "v1", "replicasets");
+    struct pass p = {.op = op, .cluster = cluster};
+
+    p.set = store_read(op, cluster->store, sets, ns, name);
+    if (!p.set)
+        return OK;
+    p.tree = object_tree(p.set);
+    TRY(look(&p));
+    TRY(manage(&p));
+    TRY(write_status(&p));
+    if (p.again_s)
+        *ret_again_ms = p.again_s * 1000;
+    if (p.failure)
+        *ret_again_ms = 5000;
+    return p.revision ? store_wait(op, cluster->store, p.revision) : OK;
+}
+
+/* A pod without a controller may be wanted by any set of its namespace that chooses it. */
+static void keys_of_pod(struct cluster *cluster, const struct event *event, struct keys *keys)
+{
+    const json_t *owner = controller_of(object_tree(event->object));
+    const struct resource *sets = resource_find("apps", "v1", "replicasets");
+    struct store_page page;
+    struct op op;
+
+    if (owner) {
+        if (strcmp(text_at_or(owner, "kind", ""), "ReplicaSet") == 0)
+            keys_add(keys, event->object->ns, text_at_or(owner, "name", ""));
+        return;
+    }
+    op_init(&op);
+    if (store_list(&op, cluster->store, sets, event->object->ns, NULL, NULL, 0, 0, &page) == OK)
+        for (size_t i = 0; i < page.n; i++)
+            keys_add(keys, page.objects[i]->ns, page.objects[i]->name);
+    op_free(&op);
+}
+
+static const struct rule rules[] = {
+    {"apps", "replicasets", NULL, NULL},
+    {"",  "pods", keys_of_pod, NULL},
+    {0     },
+};
+
+const struct controller replica_set_controller = {
+    .name = "replicaset",
+    .actor = {"system:serviceaccount:kube-system:replicaset-controller"},
+    .rules = rules,
+    .reconcile = reconcile,
+};
