@@ -401,19 +401,17 @@ enum fault kube_authorise(struct call *c, bool may_block)
     struct kube *k = c->caller;
 
     (void)may_block; /* without a connection, identity_of_token says WOULD_BLOCK */
-    if (!k) {
-        k = arena_alloc(&c->op.arena, sizeof(*k));
-        c->caller = k;
+    if (!k)
+        k = c->caller = arena_alloc(&c->op.arena, sizeof(*k));
+    if (!k->cluster)
         TRY(find_cluster(c, k));
+    if (!k->r.cluster) {
+        k->known_version = true;
         if (c->route->access == ACCESS_RESOURCE)
             read_path(c, k);
-        else
-            k->known_version = true;
         k->r.cluster = k->cluster;
         k->r.actor = &k->who.actor;
     }
-    if (!k->cluster)
-        return fail_on(&c->op, "ServiceUnavailable", UNAVAILABLE, "the cluster is not running");
     TRY(identify(c, k));
     TRY(impersonate(c, k));
     return check_access(c, k);
