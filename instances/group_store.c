@@ -7,6 +7,7 @@
 #include "core/hub.h"
 #include "core/json.h"
 #include "core/seal.h"
+#include "instances/address.h"
 #include "instances/group_run.h"
 #include "instances/network.h"
 
@@ -14,13 +15,6 @@
     "id, key, scope, subscription, location, name, document, sealed, host, wanted, generation,"    \
     " observed, provisioning, state, fault_code, fault_text, begun_us, stopping_us, cloned,"       \
     " coalesce(public_index, -1) AS public_index, private_index, label, principal, version"
-
-/* $1 host, $2 … $3: the first index that nobody has is the first, or next to one that somebody has.
- */
-#define FIRST_FREE(column)                                                                         \
-    "SELECT min(i) AS i FROM (SELECT $2::bigint AS i UNION ALL SELECT " column " + 1"              \
-    " FROM instances.container_group WHERE host = $1 AND " column " >= $2) AS c WHERE i <= $3"     \
-    " AND NOT EXISTS (SELECT FROM instances.container_group WHERE host = $1 AND " column " = i)"
 
 const char *const group_provisioning_words[] = {"Pending", "Creating", "Succeeded", "Failed"};
 const char *const group_state_words[] = {"Pending", "Running", "Succeeded", "Failed", "Stopped"};
@@ -37,8 +31,6 @@ enum {
     RETOUCH,
     NO_CONTAINERS,
     ADD_CONTAINER,
-    FREE_PUBLIC,
-    FREE_PRIVATE,
     WANT,
     WANT_BELOW,
     REKEY,
@@ -83,8 +75,6 @@ static const struct db_stmt stmts[] = {
     [NO_CONTAINERS] = {"DELETE FROM instances.container WHERE group_id = $1"},
     [ADD_CONTAINER] = {"INSERT INTO instances.container (group_id, position, name, init)"
                        " VALUES ($1, $2, $3, $4)"},
-    [FREE_PUBLIC] = {FIRST_FREE("public_index")},
-    [FREE_PRIVATE] = {FIRST_FREE("private_index")},
     [WANT] = {"UPDATE instances.container_group SET wanted = $2, generation = generation + 1,"
               " version = version + 1 WHERE id = $1 AND wanted <> 2 RETURNING generation"},
     [WANT_BELOW] = {"UPDATE instances.container_group SET wanted = 2, generation = generation + 1,"
@@ -135,12 +125,12 @@ static const struct db_stmt stmts[] = {
 };
 
 static char this_host[64];
-static atomic_llong cursors[RANGES]; /* where the search for a free address begins */
 
 void group_store_open(const char *host)
 {
     snprintf(this_host, sizeof(this_host), "%s", host);
     db_register(stmts);
+    address_open(host);
 }
 
 enum fault group_host_seen(struct op *op)
@@ -330,39 +320,6 @@ enum fault container_group_usage(struct op *op, const char *subscription, int64_
     return OK;
 }
 
-/* ---- addresses ---- */
-
-static enum fault find_free(struct op *op, const char *host, enum range range, int64_t from,
-                            int64_t to, int64_t *ret_index)
-{
-    struct db_rows rows;
-
-    TRY(db_query(op, &stmts[range == RANGE_PUBLIC ? FREE_PUBLIC : FREE_PRIVATE], &rows,
-                 DB_TEXT(host), DB_INT(from), DB_INT(to)));
-    *ret_index = db_next(&rows) && !db_is_null(&rows, "i") ? db_int(&rows, "i") : -1;
-    return OK;
-}
-
-/* Round and round, so that an address just given back is not another's at once, and two requests
-   at the same moment look from different places. */
-static enum fault take_address(struct op *op, const char *host, enum range range,
-                               int64_t *ret_index)
-{
-    int64_t size = network_size(range), index = -1;
-    int64_t from = size > 0 ? atomic_fetch_add(&cursors[range], 1) % size : 0;
-
-    if (size > 0)
-        TRY(find_free(op, host, range, from, size - 1, &index));
-    if (size > 0 && index < 0)
-        TRY(find_free(op, host, range, 0, from, &index));
-    if (index < 0)
-        return fail(op, UNAVAILABLE, "all %lld addresses of the %s range are in use",
-                    (long long)size, range == RANGE_PUBLIC ? "public" : "private");
-    atomic_store(&cursors[range], index + 1);
-    *ret_index = index;
-    return OK;
-}
-
 /* ---- writing what is wanted ---- */
 
 static enum fault tell_others(struct op *op, int64_t id)
@@ -414,8 +371,8 @@ static enum fault insert(struct op *op, const struct container_group_wish *w, st
     struct db_rows rows;
 
     if (w->has_public)
-        TRY(take_address(op, this_host, RANGE_PUBLIC, &public_index));
-    TRY(take_address(op, this_host, RANGE_PRIVATE, &private_index));
+        TRY(address_find(op, this_host, RANGE_PUBLIC, &public_index));
+    TRY(address_find(op, this_host, RANGE_PRIVATE, &private_index));
     TRY(db_query(op, &stmts[INSERT], &rows, DB_TEXT(w->key), DB_TEXT(w->scope),
                  DB_TEXT(w->subscription), DB_TEXT(w->location), DB_TEXT(w->name),
                  DB_TEXT(w->document), DB_BYTES(sealed), DB_TEXT(this_host), DB_INT(public_index),
@@ -450,7 +407,7 @@ static enum fault replace(struct op *op, const struct container_group *g,
         return db_query(op, &stmts[RETOUCH], NULL, DB_INT(g->id), DB_TEXT(w->document),
                         DB_BYTES(sealed), DB_TEXT(w->principal));
     if (w->has_public && public_index < 0)
-        TRY(take_address(op, g->host, RANGE_PUBLIC, &public_index));
+        TRY(address_find(op, g->host, RANGE_PUBLIC, &public_index));
     return db_query(op, &stmts[REPLACE], NULL, DB_INT(g->id), DB_TEXT(w->document),
                     DB_BYTES(sealed), DB_TEXT(w->label), DB_TEXT(w->principal),
                     DB_INT(public_index), DB_INT(w->cpu_millis));

@@ -1,0 +1,93 @@
+#include "instances/address.h"
+
+#include <stdio.h>
+
+#include "core/db.h"
+
+#define TRIES 20 /* others take addresses at the same moment */
+
+/* $1 host, $2 range, $3 … $4: the first index that nobody has is the first, or next to one that
+   somebody has. */
+enum { FIND, OF_OWNER, TAKE, GIVE };
+static const struct db_stmt stmts[] = {
+    [FIND] = {"SELECT min(i) AS i FROM (SELECT $3::bigint AS i UNION ALL SELECT index + 1"
+              " FROM instances.address_lease WHERE host = $1 AND range = $2 AND index >= $3) AS c"
+              " WHERE i <= $4 AND NOT EXISTS (SELECT FROM instances.address_lease"
+              " WHERE host = $1 AND range = $2 AND index = i)"},
+    [OF_OWNER] = {"SELECT index FROM instances.address_lease WHERE owner = $1 AND range = $2"
+                  " AND host = $3"},
+    [TAKE] = {"INSERT INTO instances.address_lease (host, range, index, owner)"
+              " VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"},
+    [GIVE] = {"DELETE FROM instances.address_lease WHERE host = $2 AND (owner = $1"
+              " OR (right($1, 1) = '/' AND starts_with(owner, $1)))"},
+    {0},
+};
+
+static char this_host[64];
+static atomic_llong cursors[RANGES]; /* where the search begins */
+
+void address_open(const char *host)
+{
+    snprintf(this_host, sizeof(this_host), "%s", host);
+    db_register(stmts);
+}
+
+static enum fault find(struct op *op, const char *host, enum range range, int64_t from, int64_t to,
+                       int64_t *ret_index)
+{
+    struct db_rows rows;
+
+    TRY(db_query(op, &stmts[FIND], &rows, DB_TEXT(host), DB_INT(range), DB_INT(from), DB_INT(to)));
+    *ret_index = db_next(&rows) && !db_is_null(&rows, "i") ? db_int(&rows, "i") : -1;
+    return OK;
+}
+
+/* Two requests at the same moment look from different places. */
+enum fault address_find(struct op *op, const char *host, enum range range, int64_t *ret_index)
+{
+    int64_t size = network_size(range), index = -1;
+    int64_t from = size > 0 ? atomic_fetch_add(&cursors[range], 1) % size : 0;
+
+    if (size > 0)
+        TRY(find(op, host, range, from, size - 1, &index));
+    if (size > 0 && index < 0)
+        TRY(find(op, host, range, 0, from, &index));
+    if (index < 0)
+        return fail(op, UNAVAILABLE, "all %lld addresses of the %s range are in use",
+                    (long long)size, range == RANGE_PUBLIC ? "public" : "private");
+    atomic_store(&cursors[range], index + 1);
+    *ret_index = index;
+    return OK;
+}
+
+static enum fault of_owner(struct op *op, enum range range, const char *owner, int64_t *ret_index)
+{
+    struct db_rows rows;
+
+    TRY(db_query(op, &stmts[OF_OWNER], &rows, DB_TEXT(owner), DB_INT(range), DB_TEXT(this_host)));
+    *ret_index = db_next(&rows) ? db_int(&rows, "index") : -1;
+    return OK;
+}
+
+enum fault address_take(struct op *op, enum range range, const char *owner, int64_t *ret_index)
+{
+    int64_t index = -1;
+
+    TRY(network_up(op));
+    for (int i = 0; i < TRIES; i++) {
+        TRY(of_owner(op, range, owner, &index));
+        if (index >= 0) {
+            *ret_index = index;
+            return OK;
+        }
+        TRY(address_find(op, this_host, range, &index));
+        TRY(db_query(op, &stmts[TAKE], NULL, DB_TEXT(this_host), DB_INT(range), DB_INT(index),
+                     DB_TEXT(owner)));
+    }
+    return fail(op, UNAVAILABLE, "no address could be had: too many ask at once");
+}
+
+enum fault address_give(struct op *op, const char *owner)
+{
+    return db_query(op, &stmts[GIVE], NULL, DB_TEXT(owner), DB_TEXT(this_host));
+}
