@@ -658,10 +658,10 @@ static enum fault cannot_be_handled(struct reader *r, const char *why)
 static enum fault finish(struct reader *r, struct bytes body)
 {
     if (r->syntax)
-        return bad_request(r->op,
-                           "the object provided is unrecognized (must be of type %s): couldn't get "
-                           "version/kind; json parse error: %s (%s)",
-                           kind_of(r->root), r->syntax, summary(r->op, body));
+        return bad_request(
+            r->op, "the object provided is unrecognized (must be of type %s): %s%s (%s)",
+            kind_of(r->root), r->start ? "couldn't get version/kind; json parse error: " : "",
+            r->syntax, summary(r->op, body));
     if (r->mismatch)
         return cannot_be_handled(r, r->mismatch);
     if (r->problems.len)
@@ -694,16 +694,23 @@ enum fault object_decode(struct op *op, const struct type *type, enum media medi
     struct decoded decoded = {0};
     struct reader *r = arena_alloc(&op->arena, sizeof(*r));
     struct bytes text = body;
+    json_t *yaml;
 
-    if (media != MEDIA_JSON)
-        return status_fail(op, INVALID, "UnsupportedMediaType", NULL,
-                           "the body of the request was in an unknown format");
+    if (media == MEDIA_YAML) {
+        TRY(yaml_to_tree(op, body, &yaml));
+        text = object_encode(op, yaml);
+    }
     *r = (struct reader){.op = op, .root = type, .validation = validation, .ret = &decoded};
-    r->start = r->p = text.data;
-    r->end = r->start ? r->start + text.len : NULL;
+    if (media != MEDIA_PROTOBUF) {
+        r->start = r->p = text.data ? text.data : "";
+        r->end = r->start + text.len;
+    }
     if (validation == FIELDS_STRICT)
         text_init(&r->problems, &op->arena, (size_t)64 << 10);
-    read_text(r);
+    if (media == MEDIA_PROTOBUF)
+        protobuf_decode(r, body);
+    else
+        read_text(r);
     TRY(finish(r, body));
     *ret = decoded;
     return OK;

@@ -14,7 +14,7 @@ struct place {
 };
 struct reader {
     struct op *op;
-    const char *start, *p, *end;
+    const char *start, *p, *end; /* of JSON text; NULL: protobuf */
     const struct type *root;
     enum field_validation validation;
     struct decoded *ret;
@@ -47,6 +47,7 @@ json_t *number_value(struct reader *r, const struct field *field, const char *te
 bool is_omitted(const struct field *field, const json_t *value);
 
 enum fault yaml_to_tree(struct op *op, struct bytes body, json_t **ret);
-enum fault protobuf_decode(struct reader *r, struct bytes body);
+/* Into r->ret->tree; a failure is in r->syntax or r->mismatch. */
+void protobuf_decode(struct reader *r, struct bytes body);
 
 #endif

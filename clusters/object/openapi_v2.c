@@ -17,21 +17,21 @@ enum how {
     MAP_OF,   /* an object as a message of repeated {name = 1, value = 2} */
     PARAMETERS_OF,
 };
-struct message;
+struct gnostic;
 struct member {
     const char *name; /* in JSON */
     uint8_t number;
     enum how how;
-    const struct message *message;
+    const struct gnostic *message;
     uint8_t within; /* a message around the value: the number in it; 0: none */
     uint8_t list;   /* MAP_OF: the number of the repeated member */
 };
-struct message {
+struct gnostic {
     const struct member *members;
     uint8_t extensions; /* the number that takes "x-…" members; 0: none */
 };
 
-static const struct message schema, operation, path_item, response, info, body, query, path;
+static const struct gnostic schema, operation, path_item, response, info, body, query, path;
 
 static const struct member schema_members[] = {
     {"$ref",     1, TEXT_OF, NULL, 0, 0},
@@ -44,7 +44,7 @@ static const struct member schema_members[] = {
     {"properties", 25, MAP_OF, &schema, 0, 1},
     {0 },
 };
-static const struct message schema = {schema_members, 31};
+static const struct gnostic schema = {schema_members, 31};
 
 static const struct member body_members[] = {
     {"name",   2, TEXT_OF, NULL, 0, 0},
@@ -53,7 +53,7 @@ static const struct member body_members[] = {
     {"schema",        5, ONE_OF, &schema, 0, 0},
     {0      },
 };
-static const struct message body = {body_members, 0};
+static const struct gnostic body = {body_members, 0};
 
 static const struct member query_members[] = {
     {"in",     2, TEXT_OF, NULL, 0, 0},
@@ -62,7 +62,7 @@ static const struct member query_members[] = {
     {"uniqueItems",        20, FLAG_OF, NULL, 0, 0},
     {0      },
 };
-static const struct message query = {query_members, 0};
+static const struct gnostic query = {query_members, 0};
 
 static const struct member path_members[] = {
     {"required", 1, FLAG_OF, NULL, 0, 0},
@@ -72,14 +72,14 @@ static const struct member path_members[] = {
     {"uniqueItems",       19, FLAG_OF, NULL, 0, 0},
     {0     },
 };
-static const struct message path = {path_members, 0};
+static const struct gnostic path = {path_members, 0};
 
 static const struct member response_members[] = {
     {"description", 1, TEXT_OF, NULL, 0, 0},
     {"schema",      2, ONE_OF, &schema, 1, 0},
     {0           },
 };
-static const struct message response = {response_members, 0};
+static const struct gnostic response = {response_members, 0};
 
 static const struct member operation_members[] = {
     {"operationId", 5, TEXT_OF, NULL, 0, 0},
@@ -89,7 +89,7 @@ static const struct member operation_members[] = {
     {"responses",       9, MAP_OF, &response, 1, 1},
     {0        },
 };
-static const struct message operation = {operation_members, 13};
+static const struct gnostic operation = {operation_members, 13};
 
 static const struct member path_item_members[] = {
     {"get",       2, ONE_OF, &operation, 0, 0},
@@ -100,14 +100,14 @@ static const struct member path_item_members[] = {
     {"parameters", 9, PARAMETERS_OF, NULL, 0, 0},
     {0         },
 };
-static const struct message path_item = {path_item_members, 0};
+static const struct gnostic path_item = {path_item_members, 0};
 
 static const struct member info_members[] = {
     {"title",  1, TEXT_OF, NULL, 0, 0},
     {"version", 2, TEXT_OF, NULL, 0, 0},
     {0      },
 };
-static const struct message info = {info_members, 0};
+static const struct gnostic info = {info_members, 0};
 
 static const struct member document_members[] = {
     {"swagger", 1, TEXT_OF, NULL, 0, 0},
@@ -116,7 +116,7 @@ static const struct member document_members[] = {
     {"definitions",         9, MAP_OF, &schema, 0, 1},
     {0      },
 };
-static const struct message document = {document_members, 0};
+static const struct gnostic document = {document_members, 0};
 
 /* ---- the wire ---- */
 
@@ -146,10 +146,10 @@ static void put_text(struct text *out, unsigned number, const char *s)
 
 /* ---- messages ---- */
 
-static void write_message(struct op *op, struct text *out, const struct message *message,
+static void write_message(struct op *op, struct text *out, const struct gnostic *message,
                           const json_t *value);
 
-static struct bytes message_bytes(struct op *op, const struct message *message, const json_t *value,
+static struct bytes message_bytes(struct op *op, const struct gnostic *message, const json_t *value,
                                   unsigned within)
 {
     struct text inner, outer;
@@ -279,7 +279,7 @@ static void write_extension(struct op *op, struct text *out, unsigned number, co
     free(dump);
 }
 
-static void write_message(struct op *op, struct text *out, const struct message *message,
+static void write_message(struct op *op, struct text *out, const struct gnostic *message,
                           const json_t *value)
 {
     const char *key;
