@@ -103,7 +103,9 @@ static void add_all(struct cluster *cluster, size_t i)
 {
     const struct controller *controller = controllers[i];
     const struct rule *first = &controller->rules[0];
-    const struct resource *r = resource_preferred(first->group, first->plural);
+    const struct resource *r = strcmp(first->plural, RULE_ALL) == 0
+                                   ? NULL
+                                   : resource_preferred(first->group, first->plural);
     struct keys keys = {cluster, i};
     struct store_page page;
     struct op op;
@@ -196,18 +198,28 @@ static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
 
 /* ---- life ---- */
 
+static void index_rule(const struct rule *rule, const struct resource *r)
+{
+    struct by_resource *by = &rules_of[r->stored_as->index];
+
+    if (by->n == ARRAY_LEN(by->list))
+        abort();
+    by->list[by->n].controller = (uint8_t)state.n;
+    by->list[by->n++].rule = rule;
+}
+
 static void index_rules(void)
 {
     memset(rules_of, 0, sizeof(rules_of));
     for (state.n = 0; controllers[state.n]; state.n++)
         for (const struct rule *rule = controllers[state.n]->rules; rule->plural; rule++) {
-            const struct resource *r = resource_preferred(rule->group, rule->plural);
-            struct by_resource *by = &rules_of[r->stored_as->index];
-
-            if (by->n == CONTROLLERS_MAX)
-                abort();
-            by->list[by->n].controller = (uint8_t)state.n;
-            by->list[by->n++].rule = rule;
+            if (strcmp(rule->plural, RULE_ALL) != 0) {
+                index_rule(rule, resource_preferred(rule->group, rule->plural));
+                continue;
+            }
+            for (const struct resource *const *r = all_resources; *r; r++)
+                if ((*r)->stored_as == *r && !(*r)->virtual_)
+                    index_rule(rule, *r);
         }
 }
 

@@ -12,6 +12,7 @@ struct keys; /* where a rule puts the keys that an event concerns */
 void keys_add(struct keys *keys, const char *ns, const char *name);
 void keys_add_after(struct keys *keys, const char *ns, const char *name, int64_t delay_ms);
 
+#define RULE_ALL "*" /* plural: of every stored resource */
 struct rule {
     const char *group, *plural; /* version: the stored one */
     /* NULL: the object's own namespace and name. */

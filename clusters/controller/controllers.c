@@ -2,7 +2,8 @@
 #include "clusters/controller/controllers.h"
 
 const struct controller *const controllers[] = {
-    &deployment_controller,
-    &replica_set_controller,
-    NULL,
+    &namespace_controller,  &service_account_controller,
+    &deployment_controller, &replica_set_controller,
+    &endpoints_controller,  &endpoint_slice_controller,
+    &garbage_controller,    NULL,
 };

@@ -5,6 +5,11 @@
 #include "clusters/controller/controller.h"
 
 extern const struct controller deployment_controller;
+extern const struct controller endpoint_slice_controller;
+extern const struct controller endpoints_controller;
+extern const struct controller garbage_controller;
+extern const struct controller namespace_controller;
 extern const struct controller replica_set_controller;
+extern const struct controller service_account_controller;
 
 #endif
