@@ -63,7 +63,9 @@ static bool next_item(struct cursor *c, struct item *item)
 
     if (!read_varint(c, &tag) || tag >> 3 == 0 || tag >> 3 > 1 << 29)
         return false;
-    *item = (struct item){.number = (unsigned)(tag >> 3), .wire = (enum wire)(tag & 7)};
+    *item = (struct item){
+        .number = (unsigned)(tag >> 3), .wire = (enum wire)(tag & 7), .bytes = {"", 0}
+    };
     switch (item->wire) {
     case VARINT:
         return read_varint(c, &item->value);

@@ -330,7 +330,7 @@ void cell_modes(struct row *row, const struct column *column)
     put_text(row, text.data);
 }
 
-const json_t *condition_of(const json_t *tree, const char *type)
+const json_t *cell_condition(const json_t *tree, const char *type)
 {
     json_t *condition;
     size_t i;
@@ -343,7 +343,7 @@ const json_t *condition_of(const json_t *tree, const char *type)
     return NULL;
 }
 
-bool has_condition(const json_t *tree, const char *type)
+bool cell_has_condition(const json_t *tree, const char *type)
 {
-    return strcmp(text_at_or(condition_of(tree, type), "status", ""), "True") == 0;
+    return strcmp(text_at_or(cell_condition(tree, type), "status", ""), "True") == 0;
 }

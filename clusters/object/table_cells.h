@@ -110,8 +110,8 @@ void put_format(struct row *row, const char *fmt, ...) PRINTF_LIKE(2, 3);
 const char *age_text(struct row *row, const char *time); /* "<unknown>" when NULL */
 const char *human_duration(struct op *op, int64_t seconds);
 /* The condition's status is "True". */
-bool has_condition(const json_t *tree, const char *type);
-const json_t *condition_of(const json_t *tree, const char *type); /* NULL */
+bool cell_has_condition(const json_t *tree, const char *type);
+const json_t *cell_condition(const json_t *tree, const char *type); /* NULL */
 /* texts joined: "a,b,c + 2 more..." when there are more than max (0: all). */
 void join_text(struct text *out, size_t *count, size_t max, const char *text);
 const char *join_end(struct row *row, struct text *out, size_t count, size_t max,

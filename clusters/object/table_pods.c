@@ -110,7 +110,7 @@ static void summarize_containers(struct op *op, const json_t *pod, struct summar
         }
     }
     if (running && strcmp(s->reason, "Completed") == 0)
-        s->reason = has_condition(pod, "Ready") ? "Running" : "NotReady";
+        s->reason = cell_has_condition(pod, "Ready") ? "Running" : "NotReady";
 }
 
 static struct summary summarize(struct op *op, const json_t *pod)
@@ -121,14 +121,15 @@ static struct summary summarize(struct op *op, const json_t *pod)
     json_t *container;
     size_t i;
 
-    if (strcmp(text_at_or(condition_of(pod, "PodScheduled"), "reason", ""), "SchedulingGated") == 0)
+    if (strcmp(text_at_or(cell_condition(pod, "PodScheduled"), "reason", ""), "SchedulingGated") ==
+        0)
         s.reason = "SchedulingGated";
     s.total = json_array_size(at(pod, "spec.containers"));
     json_array_foreach(at(pod, "spec.initContainers"), i, container)
     {
         s.total += strcmp(text_at_or(container, "restartPolicy", ""), "Always") == 0;
     }
-    if (!summarize_init(op, pod, &s, &sidecars) || has_condition(pod, "Initialized")) {
+    if (!summarize_init(op, pod, &s, &sidecars) || cell_has_condition(pod, "Initialized")) {
         s.restarts = sidecars.restarts;
         s.last_restart = sidecars.last_restart;
         summarize_containers(op, pod, &s);
@@ -188,7 +189,7 @@ void pod_gates(struct row *row, const struct column *column)
     }
     json_array_foreach((json_t *)gates, i, gate)
     {
-        passed += has_condition(row->tree, text_at_or(gate, "conditionType", ""));
+        passed += cell_has_condition(row->tree, text_at_or(gate, "conditionType", ""));
     }
     put_format(row, "%zu/%zu", passed, json_array_size(gates));
 }

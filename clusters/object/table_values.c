@@ -75,7 +75,7 @@ void endpoints_of(struct row *row, const struct column *column)
 
 void node_status(struct row *row, const struct column *column)
 {
-    const json_t *ready = condition_of(row->tree, "Ready");
+    const json_t *ready = cell_condition(row->tree, "Ready");
 
     (void)column;
     put_format(row, "%s%s",
@@ -399,7 +399,7 @@ void job_status(struct row *row, const struct column *column)
 
     (void)column;
     for (size_t i = 0; i < ARRAY_LEN(before); i++) {
-        if (has_condition(row->tree, before[i])) {
+        if (cell_has_condition(row->tree, before[i])) {
             put_text(row, before[i]);
             return;
         }
@@ -409,7 +409,7 @@ void job_status(struct row *row, const struct column *column)
         return;
     }
     for (size_t i = 0; i < ARRAY_LEN(after); i++) {
-        if (has_condition(row->tree, after[i])) {
+        if (cell_has_condition(row->tree, after[i])) {
             put_text(row, after[i]);
             return;
         }
@@ -607,10 +607,10 @@ void csr_condition(struct row *row, const struct column *column)
 {
     (void)column;
     put_format(row, "%s%s%s",
-               condition_of(row->tree, "Denied")     ? "Denied"
-               : condition_of(row->tree, "Approved") ? "Approved"
-                                                     : "Pending",
-               condition_of(row->tree, "Failed") ? ",Failed" : "",
+               cell_condition(row->tree, "Denied")     ? "Denied"
+               : cell_condition(row->tree, "Approved") ? "Approved"
+                                                       : "Pending",
+               cell_condition(row->tree, "Failed") ? ",Failed" : "",
                *text_at_or(row->tree, "status.certificate", "") ? ",Issued" : "");
 }
 
@@ -635,7 +635,7 @@ void local_or_service(struct row *row, const struct column *column)
 
 void api_available(struct row *row, const struct column *column)
 {
-    const json_t *condition = condition_of(row->tree, "Available");
+    const json_t *condition = cell_condition(row->tree, "Available");
     const char *status = text_at_or(condition, "status", "");
 
     if (!condition)
@@ -693,7 +693,7 @@ void param_reference(struct row *row, const struct column *column)
 
 void missing_level(struct row *row, const struct column *column)
 {
-    const json_t *condition = condition_of(row->tree, column->path);
+    const json_t *condition = cell_condition(row->tree, column->path);
 
     put_text(row, condition ? text_at_or(condition, "status", "") : column->missing);
 }
