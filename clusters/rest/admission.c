@@ -77,9 +77,11 @@ static const struct plugin {
 } plugins[] = {
     {"",                          "namespaces",             ON_CREATE | ON_UPDATE, admit_namespace      },
     {"",                          "pods",                   ON_CREATE,             admit_pod_runtime    },
+    {"",                          "pods",                   ON_CREATE,             admit_limits         },
     {"",                          "pods",                   ON_CREATE,             admit_pod_account    },
     {"",                          "pods",                   ON_CREATE,             admit_pod_priority   },
     {"",                          "pods",                   ON_CREATE,             admit_pod_tolerations},
+    {"",                          "persistentvolumeclaims", ON_CREATE,             admit_limits         },
     {"",                          "persistentvolumeclaims", ON_CREATE,             admit_claim          },
     {"",                          "secrets",                ON_CREATE | ON_UPDATE, admit_secret         },
     {"",                          "services",               ON_CREATE | ON_UPDATE, admit_service        },

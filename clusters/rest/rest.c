@@ -247,6 +247,20 @@ static enum fault submit(struct op *op, struct rest *r, enum change change, cons
     return OK;
 }
 
+/* With the namespace's quotas held still, when it has any. */
+static enum fault submit_counted(struct admission *a, enum change change, const struct object *live,
+                                 struct object **ret)
+{
+    bool counted = quota_begin(a->r);
+    enum fault fault = counted ? quota_check(a) : OK;
+
+    if (fault == OK)
+        fault = submit(a->op, a->r, change, a->tree, live, ret);
+    if (counted)
+        quota_end(a->op, a->r, fault == OK);
+    return fault;
+}
+
 /* A plugin's failure, or a later one, gives back what plugins took. */
 static enum fault finish(struct admission *a, enum change change, const struct object *live,
                          const json_t *config, struct object **ret)
@@ -260,7 +274,7 @@ static enum fault finish(struct admission *a, enum change change, const struct o
     if (fault == OK)
         fault = object_validate(op, r->resource->stored_as, a->tree, a->old, r->subresource);
     if (fault == OK)
-        fault = submit(op, r, change, a->tree, live, ret);
+        fault = submit_counted(a, change, live, ret);
     if (fault != OK || r->dry_run)
         admit_undo(a);
     return fault;
@@ -589,8 +603,7 @@ static enum fault check_shape(struct op *op, struct rest *r, const struct patch_
 
     if (!r->resource->type)
         return OK;
-    TRY(object_decode(op, r->resource->type, MEDIA_JSON, object_encode(op, *tree), p->validation,
-                      &decoded));
+    TRY(object_conform(op, r->resource->type, *tree, p->validation, &decoded));
     for (size_t i = 0; i < ARRAY_LEN(decoded.warnings) && decoded.warnings[i]; i++)
         rest_warn(r, decoded.warnings[i]);
     *tree = decoded.tree;

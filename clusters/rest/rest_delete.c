@@ -16,14 +16,19 @@ enum fault rest_remove(struct op *op, struct rest *r, struct object *live, const
                       .tree = last,
                       .expected = live->revision};
     int64_t revision = 0;
+    enum fault fault;
+    bool counted;
 
     *ret = live;
     if (r->dry_run)
         return OK;
-    TRY(store_submit(op, r->cluster->store, &w, &revision, ret));
+    counted = quota_begin(r);
+    fault = store_submit(op, r->cluster->store, &w, &revision, ret);
     if (r->revision < revision)
         r->revision = revision;
-    return OK;
+    if (counted)
+        quota_end(op, r, fault == OK);
+    return fault;
 }
 
 static enum fault check_preconditions(struct op *op, struct rest *r, const struct delete_options *o,

@@ -22,7 +22,7 @@ struct rights;
 struct address_pool;
 /* Kept beside a running cluster. */
 struct rest_state {
-    pthread_mutex_t lock;
+    pthread_mutex_t lock, quota_lock;
     struct rights *rights;      /* access.c: evaluated roles, replaced as a whole */
     struct address_pool *pool;  /* admission_service.c: addresses and node ports in use */
     struct token_cache *tokens; /* identity.c */
@@ -68,11 +68,21 @@ enum fault admit_pod_account(struct admission *a);
 enum fault admit_pod_priority(struct admission *a);
 enum fault admit_pod_runtime(struct admission *a);
 enum fault admit_pod_tolerations(struct admission *a);
+enum fault admit_limits(struct admission *a);        /* limits.c */
 enum fault fill_account_secret(struct admission *a); /* identity.c */
 enum fault admit_service(struct admission *a);
 void undo_service(struct admission *a);
 struct address_pool *address_pool_new(struct cluster *cluster);
 void address_pool_free(struct cluster *cluster);
+
+/* ---- quota.c ---- */
+/* Amounts of a pod's resources as a tree: which: "requests", "limits". In op's arena. */
+json_t *pod_total(struct op *op, const json_t *pod, const char *which);
+/* true: r's namespace has quotas, and from here to quota_end nobody else writes there. */
+bool quota_begin(const struct rest *r);
+enum fault quota_check(struct admission *a);
+/* changed: bring the quotas' status up to date. */
+void quota_end(struct op *op, struct rest *r, bool changed);
 
 /* ---- access.c ---- */
 void rights_free(struct rights *rights);

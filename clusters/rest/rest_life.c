@@ -16,6 +16,7 @@ enum fault rest_open(struct op *op, struct cluster *cluster)
         abort();
     known_find();
     pthread_mutex_init(&state->lock, NULL);
+    pthread_mutex_init(&state->quota_lock, NULL);
     state->tokens = token_cache_new();
     cluster->rest = state;
     fault = bootstrap(op, cluster);
@@ -36,6 +37,7 @@ void rest_close(struct cluster *cluster)
     token_cache_free(state->tokens);
     rights_free(state->rights);
     pthread_mutex_destroy(&state->lock);
+    pthread_mutex_destroy(&state->quota_lock);
     free(state);
     cluster->rest = NULL;
 }

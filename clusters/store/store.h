@@ -19,17 +19,15 @@ struct object {
     const struct resource *resource; /* the stored form's */
     const char *ns, *name, *uid;     /* ns: "" when not namespaced */
     int64_t revision;
-    bool deleting;     /* has a deletionTimestamp */
-    struct bytes text; /* compact JSON, resourceVersion included */
-    /* owned by the store */
-    json_t *_Atomic tree;
-    json_t *labels;
+    bool deleting;        /* has a deletionTimestamp */
+    struct bytes text;    /* compact JSON, resourceVersion included */
+    json_t *_Atomic tree; /* the store's */
+    json_t *labels;       /* NULL: none */
 };
 struct object *object_hold(struct object *object);
 void object_drop(struct object *object);                      /* NULL is fine */
 void object_drop_later(struct op *op, struct object *object); /* with op's arena */
-/* The tree, parsed at first use and shared: never change it (object_copy). Lives as long as the
-   object. */
+/* Parsed at first use and shared, as long as the object lives: never change it (object_copy). */
 const json_t *object_tree(struct object *object);
 
 struct store;
@@ -39,14 +37,16 @@ struct store;
  */
 enum fault store_open(struct op *op, int64_t cluster, int64_t epoch, void *user,
                       void (*lost)(void *user), struct store **ret);
-void store_close(struct store *store); /* waits for pending writes, ends all watches */
+/* Waits for pending writes, ends all watches. Where their streams hold the store's owner, they are
+   ended before it waits for those. */
+void store_close(struct store *store);
+void store_end_watches(struct store *store);
 void *store_user(struct store *store);
 int64_t store_revision(struct store *store); /* the newest committed */
 /* ---- reading: from memory, any thread ---- */
 /* Held for the caller; NULL: there is none. ns "" or NULL when not namespaced. */
 struct object *store_get(struct store *store, const struct resource *r, const char *ns,
-                         const char *name);
-/* The same with op's arena as holder. */
+                         const char *name); /* The same with op's arena as holder. */
 struct object *store_read(struct op *op, struct store *store, const struct resource *r,
                           const char *ns, const char *name);
 /* What a writer builds on: with pending changes. NULL: none. */
@@ -58,17 +58,18 @@ struct store_page {
     int64_t revision; /* of the whole view */
     size_t remaining; /* objects after the last one */
 };
-/*
- * ns NULL: of all namespaces. after_ns/after_name: begin after this key (NULL: at the start); max
- * 0: all. at 0: the newest view; else the view of that revision as it was then (undone from the
- * history); GONE when history no longer reaches so far.
- */
+/* ns NULL: of all namespaces. after_ns/after_name: begin after this key (NULL: at the start); max
+   0: all. at 0: the newest view; else that revision's as it was then (undone from the history);
+   GONE when history no longer reaches so far. */
 enum fault store_list(struct op *op, struct store *store, const struct resource *r, const char *ns,
                       const char *after_ns, const char *after_name, size_t max, int64_t at,
                       struct store_page *ret);
+/* All of a namespace, as a writer sees it: with pending changes; in no order. */
+enum fault store_list_latest(struct op *op, struct store *store, const struct resource *r,
+                             const char *ns, struct store_page *ret);
 size_t store_count(struct store *store, const struct resource *r, const char *ns);
-/* The revision of the last change to any object of r: what was derived from them (rights, quotas)
-   is fresh while this stays the same. */
+/* The last change to any object of r: what was derived from them is fresh while this is the same.
+ */
 int64_t store_changed(struct store *store, const struct resource *r);
 
 /* ---- writing ---- */

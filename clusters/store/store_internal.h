@@ -119,7 +119,6 @@ void history_clear(struct history *history);
 void store_tell(struct store *store, const struct event *event); /* on the committing thread */
 void store_tell_listeners(struct store *store, const struct event *event);
 void store_tick(struct store *store);
-void store_end_watches(struct store *store);
 
 /* ---- store_commit.c ---- */
 void store_dirty(struct store *store); /* it has something to commit */

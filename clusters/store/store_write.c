@@ -141,6 +141,40 @@ struct object *store_latest(struct op *op, struct store *store, const struct res
     return object;
 }
 
+enum fault store_list_latest(struct op *op, struct store *store, const struct resource *r,
+                             const char *ns, struct store_page *ret)
+{
+    enum fault fault;
+    size_t n = 0, pending = 0;
+    struct object **all;
+
+    r = r->stored_as;
+    pthread_mutex_lock(&store->write_lock); /* nothing is published meanwhile */
+    fault = store_list(op, store, r, ns, NULL, NULL, 0, 0, ret);
+    for (size_t i = 0; i < PENDING_SLOTS; i++)
+        for (struct pending_change *c = store->pending[i]; c; c = c->hash_next)
+            pending++;
+    all = arena_alloc(&op->arena, (ret->n + pending + 1) * sizeof(*all));
+    for (size_t i = 0; i < ret->n; i++)
+        if (!find_pending(store, r, ns, ret->objects[i]->name))
+            all[n++] = ret->objects[i];
+    for (size_t i = 0; i < PENDING_SLOTS; i++) {
+        for (struct pending_change *c = store->pending[i]; c; c = c->hash_next) {
+            struct object *o = c->object;
+
+            if (o->resource != r || strcmp(o->ns, ns) != 0 || c->kind == EVENT_DELETED ||
+                find_pending(store, r, ns, o->name) != c)
+                continue;
+            all[n++] = object_hold(o);
+            object_drop_later(op, o);
+        }
+    }
+    pthread_mutex_unlock(&store->write_lock);
+    ret->objects = all;
+    ret->n = n;
+    return fault;
+}
+
 void change_free(struct pending_change *change)
 {
     object_drop(change->object);
