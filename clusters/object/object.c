@@ -268,30 +268,40 @@ const char *annotation_of(const json_t *tree, const char *key)
 
 /* ---- times ---- */
 
-const char *time_text(struct op *op, int64_t unix_s)
+#define YEAR_1_US     (-62135596800LL * 1000000)
+#define YEAR_10000_US (253402300800LL * 1000000)
+
+/* Not strftime: its %Y of the year 226 has three digits. */
+static void split_time(int64_t unix_s, char to[32])
 {
     time_t when = (time_t)unix_s;
-    char text[40];
     struct tm tm;
 
-    gmtime_r(&when, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    return arena_strdup(&op->arena, text);
+    if (!gmtime_r(&when, &tm) || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
+        tm = (struct tm){.tm_year = -1899, .tm_mday = 1}; /* no time that RFC 3339 can say */
+    snprintf(to, 32, "%04u-%02u-%02uT%02u:%02u:%02u", (tm.tm_year + 1900U) % 10000,
+             (tm.tm_mon + 1U) % 100, tm.tm_mday % 100U, tm.tm_hour % 100U, tm.tm_min % 100U,
+             tm.tm_sec % 100U);
+}
+
+const char *time_text(struct op *op, int64_t unix_s)
+{
+    char text[32];
+
+    split_time(unix_s, text);
+    return arena_printf(&op->arena, "%sZ", text);
 }
 
 const char *micro_time_text(struct op *op, int64_t unix_us)
 {
-    int64_t us = unix_us % 1000000;
-    time_t when = (time_t)(unix_us / 1000000);
-    char text[40];
-    struct tm tm;
+    int64_t us = unix_us % 1000000, s = unix_us / 1000000;
+    char text[32];
 
     if (us < 0) {
         us += 1000000;
-        when--;
+        s--;
     }
-    gmtime_r(&when, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    split_time(s, text);
     return arena_printf(&op->arena, "%s.%06lldZ", text, (long long)us);
 }
 
@@ -369,7 +379,10 @@ bool micro_time_parse(const char *s, int64_t *ret_us)
                      .tm_hour = hour,
                      .tm_min = minute,
                      .tm_sec = second};
-    *ret_us = ((int64_t)timegm(&tm) - zone) * 1000000 + us;
+    us += ((int64_t)timegm(&tm) - zone) * 1000000;
+    if (us < YEAR_1_US || us >= YEAR_10000_US) /* by its zone */
+        return false;
+    *ret_us = us;
     return true;
 }
 
