@@ -2,8 +2,13 @@
 #include "clusters/controller/controllers.h"
 
 const struct controller *const controllers[] = {
-    &namespace_controller,  &service_account_controller,
-    &deployment_controller, &replica_set_controller,
-    &endpoints_controller,  &endpoint_slice_controller,
-    &garbage_controller,    NULL,
+    &scheduler,
+    &namespace_controller,
+    &service_account_controller,
+    &deployment_controller,
+    &replica_set_controller,
+    &endpoints_controller,
+    &endpoint_slice_controller,
+    &garbage_controller,
+    NULL,
 };

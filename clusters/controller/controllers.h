@@ -10,6 +10,7 @@ extern const struct controller endpoints_controller;
 extern const struct controller garbage_controller;
 extern const struct controller namespace_controller;
 extern const struct controller replica_set_controller;
+extern const struct controller scheduler;
 extern const struct controller service_account_controller;
 
 #endif

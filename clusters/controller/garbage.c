@@ -323,6 +323,8 @@ static void keys_of_any(struct cluster *cluster, const struct event *event, stru
     char uid[64];
 
     (void)cluster;
+    if (!is_collected(object->resource))
+        return;
     if (event->kind == EVENT_DELETED) {
         snprintf(uid, sizeof(uid), UID_KEY "%s", object->uid);
         keys_add(keys, NULL, uid);
