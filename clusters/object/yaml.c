@@ -196,6 +196,20 @@ static bool reads_back(const char *text)
     return !number;
 }
 
+/* U+0080–9F, 2028, 2029, FEFF, FFFE, FFFF: line ends or nothing to YAML. The code, or 0. */
+static unsigned special_at(const unsigned char *s)
+{
+    if (s[0] == 0xc2 && s[1] >= 0x80 && s[1] <= 0x9f)
+        return s[1];
+    if (s[0] == 0xe2 && s[1] == 0x80 && (s[2] == 0xa8 || s[2] == 0xa9))
+        return 0x2000U | (s[2] & 0x3f);
+    if (s[0] == 0xef && s[1] == 0xbb && s[2] == 0xbf)
+        return 0xfeff;
+    if (s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe)
+        return 0xffc0U | (s[2] & 0x3f);
+    return 0;
+}
+
 /* Plain when nothing in it has a meaning of its own. */
 static bool is_plain(const char *text, size_t len)
 {
@@ -206,7 +220,7 @@ static bool is_plain(const char *text, size_t len)
         unsigned char c = (unsigned char)text[i];
 
         if (c < 0x20 || c == 0x7f || (c == ':' && text[i + 1] == ' ') ||
-            (c == ' ' && text[i + 1] == '#'))
+            (c == ' ' && text[i + 1] == '#') || special_at((const unsigned char *)text + i))
             return false;
     }
     /* what might be a time or a number with colons */
@@ -217,14 +231,23 @@ static void write_string(struct op *op, struct text *out, const json_t *string)
 {
     const char *text = json_string_value(string);
     size_t len = json_string_length(string);
-    struct bytes quoted;
+    const unsigned char *quoted;
 
     if (is_plain(text, len)) {
         text_add(out, text, len);
         return;
     }
-    quoted = object_encode(op, string); /* a JSON string is a double-quoted one of YAML */
-    text_add(out, quoted.data, quoted.len);
+    /* a JSON string is a double-quoted one of YAML, but for a few characters */
+    for (quoted = object_encode(op, string).data; *quoted; quoted++) {
+        unsigned code = special_at(quoted);
+
+        if (code) {
+            text_printf(out, "\\u%04x", code);
+            quoted += code > 0xff ? 2 : 1;
+        } else {
+            text_add(out, quoted, 1);
+        }
+    }
 }
 
 static void indent(struct text *out, size_t depth)

@@ -237,6 +237,8 @@ static const struct {
     {"",                                                                   NULL,                                        "error converting YAML to JSON: yaml: it is empty"          },
     {"a: [\n",                                                             NULL,
      "error converting YAML to JSON: yaml: line 2: did not find expected node content"                                                                                              },
+    {"a: \"\\x8c\\u2028\\uFEFF\\u0085 \\uFFFF\"\n",
+     "{\"a\":\"\xc2\x8c\xe2\x80\xa8\xef\xbb\xbf\xc2\x85 \xef\xbf\xbf\"}",                                               NULL                                                        },
     {"? [a]\n: b\n",                                                       NULL,                                        "error converting YAML to JSON: yaml: a key is not a scalar"},
 };
 
