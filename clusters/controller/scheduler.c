@@ -502,18 +502,13 @@ static pthread_mutex_t *lock_of(const struct cluster *cluster)
 static enum fault reconcile(struct op *op, struct cluster *cluster, const char *ns,
                             const char *name, int64_t *ret_again_ms)
 {
-    struct object *pod = store_read(op, cluster->store, resource_find("", "v1", "pods"), ns, name);
-    struct cluster_state state;
-    struct choice choice;
+    pthread_mutex_t *lock = lock_of(cluster);
+    enum fault fault;
 
-    if (!pod || !is_to_schedule(pod, object_tree(pod)))
-        return OK;
-    TRY(cluster_state_read(op, cluster, &state));
-    choice = choose(&state, object_tree(pod));
-    if (choice.node)
-        return bind(op, cluster, pod, choice.node);
-    *ret_again_ms = RETRY_MS;
-    return cannot(op, cluster, pod, explain(&state, choice.why));
+    pthread_mutex_lock(lock);
+    fault = schedule(op, cluster, ns, name, ret_again_ms);
+    pthread_mutex_unlock(lock);
+    return fault;
 }
 
 /* Whatever makes room brings back those that wait. */
