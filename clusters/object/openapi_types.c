@@ -6,20 +6,23 @@
 #define META "io.k8s.apimachinery.pkg.apis.meta.v1."
 
 /* Values that are schemas of their own: what a field refers to, and what stands there. */
+/* clang-format off */
 static const struct scalar {
     enum field_value value;
     const char *name, *v3, *v2;
 } scalars[] = {
-    {VALUE_TIME,          META "Time",                                       "{\"type\":\"string\",\"format\":\"date-time\"}",
-     "{\"type\":\"string\",\"format\":\"date-time\"}"                                                                                                                              },
-    {VALUE_MICRO_TIME,    META "MicroTime",                                  "{\"type\":\"string\",\"format\":\"date-time\"}",
-     "{\"type\":\"string\",\"format\":\"date-time\"}"                                                                                                                              },
-    {VALUE_DURATION,      META "Duration",                                   "{\"type\":\"string\"}",                          "{\"type\":\"string\"}"                             },
-    {VALUE_QUANTITY,      "io.k8s.apimachinery.pkg.api.resource.Quantity",
-     "{\"oneOf\":[{\"type\":\"string\"},{\"type\":\"number\"}]}",                                                              "{\"type\":\"string\"}"                             },
+    {VALUE_TIME, META "Time", "{\"type\":\"string\",\"format\":\"date-time\"}",
+     "{\"type\":\"string\",\"format\":\"date-time\"}"},
+    {VALUE_MICRO_TIME, META "MicroTime", "{\"type\":\"string\",\"format\":\"date-time\"}",
+     "{\"type\":\"string\",\"format\":\"date-time\"}"},
+    {VALUE_DURATION, META "Duration", "{\"type\":\"string\"}", "{\"type\":\"string\"}"},
+    {VALUE_QUANTITY, "io.k8s.apimachinery.pkg.api.resource.Quantity",
+     "{\"oneOf\":[{\"type\":\"string\"},{\"type\":\"number\"}]}", "{\"type\":\"string\"}"},
     {VALUE_INT_OR_STRING, "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
-     "{\"format\":\"int-or-string\",\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]}",                                "{\"type\":\"string\",\"format\":\"int-or-string\"}"},
+     "{\"format\":\"int-or-string\",\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]}",
+     "{\"type\":\"string\",\"format\":\"int-or-string\"}"},
 };
+/* clang-format on */
 static const struct {
     enum field_value value;
     const char *schema;

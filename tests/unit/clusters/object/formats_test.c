@@ -222,25 +222,27 @@ static void broken(void)
 
 /* ---- YAML ---- */
 
+/* clang-format off */
 static const struct {
     const char *yaml, *json, *fault;
 } yamls[] = {
     {"a: 1\nb: [x, '2', \"3\", true, ~, 1.5, 0x10, -7, no]\n",
-     "{\"a\":1,\"b\":[\"x\",\"2\",\"3\",true,null,1.5,16,-7,\"no\"]}",                                                  NULL                                                        },
-    {"a: |\n  l1\n  l2\nb: >-\n  x\n  y\n",                                "{\"a\":\"l1\\nl2\\n\",\"b\":\"x y\"}",      NULL                                                        },
-    {"x: &a {k: v}\ny: *a\n",                                              "{\"x\":{\"k\":\"v\"},\"y\":{\"k\":\"v\"}}", NULL                                                        },
+     "{\"a\":1,\"b\":[\"x\",\"2\",\"3\",true,null,1.5,16,-7,\"no\"]}", NULL},
+    {"a: |\n  l1\n  l2\nb: >-\n  x\n  y\n", "{\"a\":\"l1\\nl2\\n\",\"b\":\"x y\"}", NULL},
+    {"x: &a {k: v}\ny: *a\n", "{\"x\":{\"k\":\"v\"},\"y\":{\"k\":\"v\"}}", NULL},
     {"a: 1.2.3\nb: 1e3\nc: .5\nd: 1_0\ne: 0777\nf: 9999999999999999999\n",
-     "{\"a\":\"1.2.3\",\"b\":1000,\"c\":0.5,\"d\":\"1_0\",\"e\":511,\"f\":1e+19}",                                      NULL                                                        },
-    {"{\"a\": [1, {}]}",                                                   "{\"a\":[1,{}]}",                            NULL                                                        },
-    {"a: 1\na: 2\n",                                                       NULL,
-     "error converting YAML to JSON: yaml: line 2: key \"a\" already set in map"                                                                                                    },
-    {"",                                                                   NULL,                                        "error converting YAML to JSON: yaml: it is empty"          },
-    {"a: [\n",                                                             NULL,
-     "error converting YAML to JSON: yaml: line 2: did not find expected node content"                                                                                              },
+     "{\"a\":\"1.2.3\",\"b\":1000,\"c\":0.5,\"d\":\"1_0\",\"e\":511,\"f\":1e+19}", NULL},
+    {"{\"a\": [1, {}]}", "{\"a\":[1,{}]}", NULL},
+    {"a: 1\na: 2\n", NULL,
+     "error converting YAML to JSON: yaml: line 2: key \"a\" already set in map"},
+    {"", NULL, "error converting YAML to JSON: yaml: it is empty"},
+    {"a: [\n", NULL,
+     "error converting YAML to JSON: yaml: line 2: did not find expected node content"},
     {"a: \"\\x8c\\u2028\\uFEFF\\u0085 \\uFFFF\"\n",
-     "{\"a\":\"\xc2\x8c\xe2\x80\xa8\xef\xbb\xbf\xc2\x85 \xef\xbf\xbf\"}",                                               NULL                                                        },
-    {"? [a]\n: b\n",                                                       NULL,                                        "error converting YAML to JSON: yaml: a key is not a scalar"},
+     "{\"a\":\"\xc2\x8c\xe2\x80\xa8\xef\xbb\xbf\xc2\x85 \xef\xbf\xbf\"}", NULL},
+    {"? [a]\n: b\n", NULL, "error converting YAML to JSON: yaml: a key is not a scalar"},
 };
+/* clang-format on */
 
 static void yaml(void)
 {

@@ -8,71 +8,85 @@
 #define POD    "io.k8s.api.core.v1.Pod"
 #define CANNOT "Pod in version \"v1\" cannot be handled as a Pod: "
 
+/* clang-format off */
 static const struct {
     const char *body, *result, *fault;
     enum field_validation validation;
 } cases[] = {
-    {"{\"metadata\":{\"name\":\"x\"}}",                                                                 "{\"metadata\":{\"name\":\"x\"}}",                                                                NULL,                                                               FIELDS_STRICT},
-    {" {\"kind\" : \"Pod\",\n\"metadata\":null}\r\n",                                                   "{\"kind\":\"Pod\"}",                                                                             NULL,                                                               FIELDS_STRICT},
+    {"{\"metadata\":{\"name\":\"x\"}}", "{\"metadata\":{\"name\":\"x\"}}", NULL, FIELDS_STRICT},
+    {" {\"kind\" : \"Pod\",\n\"metadata\":null}\r\n", "{\"kind\":\"Pod\"}", NULL, FIELDS_STRICT},
     {"{\"metadata\":{\"labels\":{\"a\":null,\"b\":\"\\u00e9\\n\\ud83d\\ude00\"}}}",
-     "{\"metadata\":{\"labels\":{\"a\":\"\",\"b\":\"é\\n😀\"}}}",                                                                                                                                      NULL,                                                               FIELDS_STRICT},
+     "{\"metadata\":{\"labels\":{\"a\":\"\",\"b\":\"é\\n😀\"}}}", NULL, FIELDS_STRICT},
     {"{\"metadata\":{\"creationTimestamp\":null,\"labels\":{},\"finalizers\":[],\"name\":\"\"},"
      "\"spec\":{\"hostNetwork\":false,\"containers\":[{\"name\":\"\",\"tty\":false,\"args\":[]}],"
-     "\"terminationGracePeriodSeconds\":0,\"automountServiceAccountToken\":false},\"status\":{}}", "{\"metadata\":{},\"spec\":{\"containers\":[{\"name\":\"\"}],"
-     "\"terminationGracePeriodSeconds\":0,\"automountServiceAccountToken\":false},\"status\":{}}", NULL,                                                               FIELDS_STRICT},
+     "\"terminationGracePeriodSeconds\":0,\"automountServiceAccountToken\":false},\"status\":{}}",
+     "{\"metadata\":{},\"spec\":{\"containers\":[{\"name\":\"\"}],"
+     "\"terminationGracePeriodSeconds\":0,\"automountServiceAccountToken\":false},\"status\":{}}",
+     NULL, FIELDS_STRICT},
     {"{\"metadata\":{\"creationTimestamp\":\"2026-11-20T14:18:12+02:00\"},\"spec\":{\"containers\":"
-     "[{\"name\":\"c\",\"resources\":{\"limits\":{\"cpu\":0.5,\"memory\":\"1024Mi\"}}}]}}",        "{\"metadata\":{\"creationTimestamp\":\"2026-11-20T12:18:12Z\"},\"spec\":{\"containers\":"
-     "[{\"name\":\"c\",\"resources\":{\"limits\":{\"cpu\":\"500m\",\"memory\":\"1Gi\"}}}]}}",             NULL,                                                               FIELDS_STRICT},
-    {"{\"spec\":{\"foo\":{\"a\":[1,2.5e3]},\"containers\":[{\"name\":\"c\",\"bar\":2}]}}",              NULL,
+     "[{\"name\":\"c\",\"resources\":{\"limits\":{\"cpu\":0.5,\"memory\":\"1024Mi\"}}}]}}",
+     "{\"metadata\":{\"creationTimestamp\":\"2026-11-20T12:18:12Z\"},\"spec\":{\"containers\":"
+     "[{\"name\":\"c\",\"resources\":{\"limits\":{\"cpu\":\"500m\",\"memory\":\"1Gi\"}}}]}}",
+     NULL, FIELDS_STRICT},
+    {"{\"spec\":{\"foo\":{\"a\":[1,2.5e3]},\"containers\":[{\"name\":\"c\",\"bar\":2}]}}", NULL,
      CANNOT "strict decoding error: unknown field \"spec.foo\", unknown field "
-            "\"spec.containers[0].bar\"",                                                                                                                                                                                                                                     FIELDS_STRICT},
+            "\"spec.containers[0].bar\"",
+     FIELDS_STRICT},
     {"{\"spec\":{\"foo\":{\"a\":[1]},\"containers\":[{\"name\":\"c\",\"bar\":2}]}}",
-     "{\"spec\":{\"containers\":[{\"name\":\"c\"}]}}",                                                                                                                                                    NULL,                                                               FIELDS_IGNORE},
-    {"{\"metadata\":{\"name\":\"a\",\"name\":\"b\",\"labels\":{\"x\":\"1\",\"x\":\"2\"}}}",             NULL,
+     "{\"spec\":{\"containers\":[{\"name\":\"c\"}]}}", NULL, FIELDS_IGNORE},
+    {"{\"metadata\":{\"name\":\"a\",\"name\":\"b\",\"labels\":{\"x\":\"1\",\"x\":\"2\"}}}", NULL,
      CANNOT "strict decoding error: duplicate field \"metadata.name\", duplicate field "
-            "\"metadata.labels.x\"",                                                                                                                                                                                                                                          FIELDS_STRICT},
-    {"{\"metadata\":{\"name\":\"a\",\"name\":\"b\"}}",                                                  "{\"metadata\":{\"name\":\"b\"}}",                                                                NULL,
-     FIELDS_IGNORE                                                                                                                                                                                                                                                                         },
-    {"{\"spec\":{\"containers\":\"notalist\"}}",                                                        NULL,
+            "\"metadata.labels.x\"",
+     FIELDS_STRICT},
+    {"{\"metadata\":{\"name\":\"a\",\"name\":\"b\"}}", "{\"metadata\":{\"name\":\"b\"}}", NULL,
+     FIELDS_IGNORE},
+    {"{\"spec\":{\"containers\":\"notalist\"}}", NULL,
      CANNOT "json: cannot unmarshal string into Go struct field PodSpec.spec.containers of type "
-            "[]v1.Container",                                                                                                                                                                                                                                                 FIELDS_IGNORE},
-    {"{\"spec\":{\"containers\":[{\"name\":1}]}}",                                                      NULL,
+            "[]v1.Container",
+     FIELDS_IGNORE},
+    {"{\"spec\":{\"containers\":[{\"name\":1}]}}", NULL,
      CANNOT "json: cannot unmarshal number into Go struct field Container.spec.containers.name of "
-            "type string",                                                                                                                                                                                                                                                    FIELDS_IGNORE},
-    {"{\"spec\":{\"containers\":[{\"name\":\"c\",\"ports\":[{\"containerPort\":1.5}]}]}}",              NULL,
+            "type string",
+     FIELDS_IGNORE},
+    {"{\"spec\":{\"containers\":[{\"name\":\"c\",\"ports\":[{\"containerPort\":1.5}]}]}}", NULL,
      CANNOT "json: cannot unmarshal number 1.5 into Go struct field "
-            "ContainerPort.spec.containers.ports.containerPort of type int32",                                                                                                                                                                                                FIELDS_IGNORE},
-    {"{\"metadata\":{\"labels\":{\"a\":1}}}",                                                           NULL,
+            "ContainerPort.spec.containers.ports.containerPort of type int32",
+     FIELDS_IGNORE},
+    {"{\"metadata\":{\"labels\":{\"a\":1}}}", NULL,
      CANNOT "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type "
-            "string",                                                                                                                                                                                                                                                         FIELDS_IGNORE},
-    {"{\"spec\":{\"containers\":[{\"resources\":{\"limits\":{\"cpu\":\"much\"}}}]}}",                   NULL,
+            "string",
+     FIELDS_IGNORE},
+    {"{\"spec\":{\"containers\":[{\"resources\":{\"limits\":{\"cpu\":\"much\"}}}]}}", NULL,
      CANNOT "quantities must match the regular expression "
-            "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",                                                                                                                                                                                                                 FIELDS_IGNORE},
-    {"[]",                                                                                              NULL,                                                                                             CANNOT "json: cannot unmarshal array into Go value of type v1.Pod", FIELDS_IGNORE},
+            "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+     FIELDS_IGNORE},
+    {"[]", NULL, CANNOT "json: cannot unmarshal array into Go value of type v1.Pod", FIELDS_IGNORE},
 #define UNRECOGNIZED                                                                               \
     "the object provided is unrecognized (must be of type Pod): couldn't get version/kind; json "  \
     "parse error: "
-    {"{bad",                                                                                            NULL,
+    {"{bad", NULL,
      UNRECOGNIZED "invalid character 'b' looking for beginning of object key string ({bad)",
-     FIELDS_IGNORE                                                                                                                                                                                                                                                                         },
-    {"",                                                                                                NULL,                                                                                             UNRECOGNIZED "unexpected end of JSON input (<empty>)",              FIELDS_IGNORE},
-    {"{\"a\":1",                                                                                        NULL,                                                                                             UNRECOGNIZED "unexpected end of JSON input ({\"a\":1)",             FIELDS_IGNORE},
-    {"{\"a\":tru}",                                                                                     NULL,
+     FIELDS_IGNORE},
+    {"", NULL, UNRECOGNIZED "unexpected end of JSON input (<empty>)", FIELDS_IGNORE},
+    {"{\"a\":1", NULL, UNRECOGNIZED "unexpected end of JSON input ({\"a\":1)", FIELDS_IGNORE},
+    {"{\"a\":tru}", NULL,
      UNRECOGNIZED "invalid character '}' in literal true (expecting 'e') ({\"a\":tru})",
-     FIELDS_IGNORE                                                                                                                                                                                                                                                                         },
-    {"{\"a\":01}",                                                                                      NULL,
-     UNRECOGNIZED "invalid character '1' after object key:value pair ({\"a\":01})",                                                                                                                                                                                           FIELDS_IGNORE},
-    {"{\"a\":\"\\x\"}",                                                                                 NULL,
-     UNRECOGNIZED "invalid character 'x' in string escape code ({\"a\":\"\\x\"})",                                                                                                                                                                                            FIELDS_IGNORE},
-    {"{} x",                                                                                            NULL,                                                                                             UNRECOGNIZED "invalid character 'x' after top-level value ({} x)",
-     FIELDS_IGNORE                                                                                                                                                                                                                                                                         },
-    {"{\"a\":[1,]}",                                                                                    NULL,
+     FIELDS_IGNORE},
+    {"{\"a\":01}", NULL,
+     UNRECOGNIZED "invalid character '1' after object key:value pair ({\"a\":01})", FIELDS_IGNORE},
+    {"{\"a\":\"\\x\"}", NULL,
+     UNRECOGNIZED "invalid character 'x' in string escape code ({\"a\":\"\\x\"})", FIELDS_IGNORE},
+    {"{} x", NULL, UNRECOGNIZED "invalid character 'x' after top-level value ({} x)",
+     FIELDS_IGNORE},
+    {"{\"a\":[1,]}", NULL,
      UNRECOGNIZED "invalid character ']' looking for beginning of value ({\"a\":[1,]})",
-     FIELDS_IGNORE                                                                                                                                                                                                                                                                         },
-    {"{\"metadata\":{\"name\":\"1234567890123456789012345678901234567890\"},}",                         NULL,
+     FIELDS_IGNORE},
+    {"{\"metadata\":{\"name\":\"1234567890123456789012345678901234567890\"},}", NULL,
      UNRECOGNIZED "invalid character '}' looking for beginning of object key string "
-                  "({\"metadata\":{\"name\":\"123456789 ...)",                                                                                                                                                                                                                FIELDS_IGNORE},
+                  "({\"metadata\":{\"name\":\"123456789 ...)",
+     FIELDS_IGNORE},
 };
+/* clang-format on */
 
 static void decoding(void)
 {

@@ -6,43 +6,46 @@
 
 static const char labels_text[] = "{\"app\":\"web\",\"tier\":\"1\",\"in\":\"x\",\"empty\":\"\"}";
 
+/* clang-format off */
 static const struct {
     const char *text, *fault; /* NULL: it can be read */
     bool matches;
 } cases[] = {
-    {"",                   NULL,                                                                             true },
-    {" ",                  NULL,                                                                             true },
-    {"app=web",            NULL,                                                                             true },
-    {"app==web",           NULL,                                                                             true },
-    {"app = web , tier=1", NULL,                                                                             true },
-    {"app!=web",           NULL,                                                                             false},
-    {"none!=web",          NULL,                                                                             true },
-    {"app in (db, web)",   NULL,                                                                             true },
-    {"app notin (db,web)", NULL,                                                                             false},
-    {"none notin (a)",     NULL,                                                                             true },
-    {"app",                NULL,                                                                             true },
-    {"!app",               NULL,                                                                             false},
-    {"!none",              NULL,                                                                             true },
-    {"tier>0",             NULL,                                                                             true },
-    {"tier<1",             NULL,                                                                             false},
-    {"empty=",             NULL,                                                                             true },
-    {"empty",              NULL,                                                                             true },
-    {"app=,tier=1",        NULL,                                                                             false},
-    {"in in (in,x)",       NULL,                                                                             true },
-    {"app in ()",          NULL,                                                                             false},
-    {"app in (web,)",      NULL,                                                                             true },
-    {"a===b",              "unable to parse requirement: found '=', expected: identifier",                   false},
-    {",",                  "found ',', expected: !, identifier, or 'end of string'",                         false},
-    {"a=b,",               "found '', expected: identifier after ','",                                       false},
-    {"a b",                "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt",
-     false                                                                                                        },
-    {"a in b",             "unable to parse requirement: found 'b' expected: '('",                           false},
-    {"a in (b",            "unable to parse requirement: found '', expected: ',' or ')'",                    false},
+    {"", NULL, true},
+    {" ", NULL, true},
+    {"app=web", NULL, true},
+    {"app==web", NULL, true},
+    {"app = web , tier=1", NULL, true},
+    {"app!=web", NULL, false},
+    {"none!=web", NULL, true},
+    {"app in (db, web)", NULL, true},
+    {"app notin (db,web)", NULL, false},
+    {"none notin (a)", NULL, true},
+    {"app", NULL, true},
+    {"!app", NULL, false},
+    {"!none", NULL, true},
+    {"tier>0", NULL, true},
+    {"tier<1", NULL, false},
+    {"empty=", NULL, true},
+    {"empty", NULL, true},
+    {"app=,tier=1", NULL, false},
+    {"in in (in,x)", NULL, true},
+    {"app in ()", NULL, false},
+    {"app in (web,)", NULL, true},
+    {"a===b", "unable to parse requirement: found '=', expected: identifier", false},
+    {",", "found ',', expected: !, identifier, or 'end of string'", false},
+    {"a=b,", "found '', expected: identifier after ','", false},
+    {"a b", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt",
+     false},
+    {"a in b", "unable to parse requirement: found 'b' expected: '('", false},
+    {"a in (b", "unable to parse requirement: found '', expected: ',' or ')'", false},
     {"a>b",
      "unable to parse requirement: values[0]: Invalid value: \"b\": for 'Gt', 'Lt' operators, the "
-     "value must be an integer",                                                                             false},
-    {"a=b c",              "found 'c', expected: ',' or 'end of string'",                                    false},
+     "value must be an integer",
+     false},
+    {"a=b c", "found 'c', expected: ',' or 'end of string'", false},
 };
+/* clang-format on */
 
 static void labels(void)
 {
@@ -67,18 +70,20 @@ static void labels(void)
     json_decref(tree);
 }
 
+/* clang-format off */
 static const struct {
     const char *selector;
     bool matches, all;
 } objects[] = {
-    {"null",                                                                                false, false},
-    {"{}",                                                                                  true,  true },
-    {"{\"matchLabels\":{\"app\":\"web\"}}",                                                 true,  false},
-    {"{\"matchLabels\":{\"app\":\"db\"}}",                                                  false, false},
+    {"null", false, false},
+    {"{}", true, true},
+    {"{\"matchLabels\":{\"app\":\"web\"}}", true, false},
+    {"{\"matchLabels\":{\"app\":\"db\"}}", false, false},
     {"{\"matchExpressions\":[{\"key\":\"app\",\"operator\":\"In\",\"values\":[\"web\"]}]}", true,
-     false                                                                                              },
-    {"{\"matchExpressions\":[{\"key\":\"x\",\"operator\":\"DoesNotExist\"}]}",              true,  false},
+     false},
+    {"{\"matchExpressions\":[{\"key\":\"x\",\"operator\":\"DoesNotExist\"}]}", true, false},
 };
+/* clang-format on */
 
 static void label_selectors(void)
 {
@@ -100,23 +105,26 @@ static void label_selectors(void)
     op_free(&op);
 }
 
+/* clang-format off */
 static const struct {
     const char *plural, *text, *fault;
     bool matches;
 } fields[] = {
-    {"pods",       "",                                                              NULL,                                              true },
-    {"pods",       "metadata.name=p",                                               NULL,                                              true },
-    {"pods",       "metadata.name==p,metadata.namespace!=x",                        NULL,                                              true },
-    {"pods",       "spec.nodeName=n1,status.phase!=Failed,status.phase!=Succeeded", NULL,                                              true },
-    {"pods",       "spec.nodeName=n2",                                              NULL,                                              false},
-    {"pods",       "spec.hostNetwork=false",                                        NULL,                                              true },
-    {"pods",       "status.podIP=",                                                 NULL,                                              true },
-    {"pods",       "metadata.name=a\\,b",                                           NULL,                                              false},
-    {"pods",       "foo=bar",                                                       "field label not supported: foo",                  false},
-    {"pods",       "foo",                                                           "invalid selector: 'foo'; can't understand 'foo'", false},
+    {"pods", "", NULL, true},
+    {"pods", "metadata.name=p", NULL, true},
+    {"pods", "metadata.name==p,metadata.namespace!=x", NULL, true},
+    {"pods", "spec.nodeName=n1,status.phase!=Failed,status.phase!=Succeeded", NULL, true},
+    {"pods", "spec.nodeName=n2", NULL, false},
+    {"pods", "spec.hostNetwork=false", NULL, true},
+    {"pods", "status.podIP=", NULL, true},
+    {"pods", "metadata.name=a\\,b", NULL, false},
+    {"pods", "foo=bar", "field label not supported: foo", false},
+    {"pods", "foo", "invalid selector: 'foo'; can't understand 'foo'", false},
     {"configmaps", "data.x=bar",
-     "\"data.x\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",                                       false},
+     "\"data.x\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+     false},
 };
+/* clang-format on */
 
 static void field_selectors(void)
 {

@@ -63,137 +63,156 @@ static void columns(void)
 #define RUNNING           "'ready':true,'state':{'running':{}}"
 #define NONE4             "'<none>','<none>','<none>','<none>'"
 
+/* clang-format off */
 static const struct {
     const char *path, *object, *cells; /* in '' for "" */
 } cases[] = {
-    {"/v1/configmaps",                                                            "{" META ",'data':{'a':'1'},'binaryData':{'b':''}}",                "['x',2,'3m']"                                                },
-    {"/v1/namespaces",                                                            "{" META ",'status':{'phase':'Active'}}",                           "['x','Active','3m']"                                         },
-    {"/v1/limitranges",                                                           "{" META "}",                                                       "['x','2026-11-21T15:57:00Z']"                                },
-    {"/v1/secrets",                                                               "{'metadata':{'name':'x'},'type':'Opaque','data':{'a':'','b':''}}",
-     "['x','Opaque',2,'<unknown>']"                                                                                                                                                                                 },
+    {"/v1/configmaps", "{" META ",'data':{'a':'1'},'binaryData':{'b':''}}", "['x',2,'3m']"},
+    {"/v1/namespaces", "{" META ",'status':{'phase':'Active'}}", "['x','Active','3m']"},
+    {"/v1/limitranges", "{" META "}", "['x','2026-11-21T15:57:00Z']"},
+    {"/v1/secrets", "{'metadata':{'name':'x'},'type':'Opaque','data':{'a':'','b':''}}",
+     "['x','Opaque',2,'<unknown>']"},
     {"/v1/endpoints",
      "{" META ",'subsets':[{'ports':[{'port':80},{'port':81}],'addresses':[{'ip':'10.0.0.1'},"
-     "{'ip':'10.0.0.2'}]}]}",                                                                                                                         "['x','10.0.0.1:80,10.0.0.2:80,10.0.0.1:81 + 1 more...','3m']"},
-    {"/v1/endpoints",                                                             "{" META "}",                                                       "['x','<none>','3m']"                                         },
-    {"/v1/pods",                                                                  POD(C1,                                                             "'phase':'Pending'"),                                           "['x','0/1','Pending','0','3m'," NONE4 "]"},
+     "{'ip':'10.0.0.2'}]}]}",
+     "['x','10.0.0.1:80,10.0.0.2:80,10.0.0.1:81 + 1 more...','3m']"},
+    {"/v1/endpoints", "{" META "}", "['x','<none>','3m']"},
+    {"/v1/pods", POD(C1, "'phase':'Pending'"), "['x','0/1','Pending','0','3m'," NONE4 "]"},
     {"/v1/pods",
      POD(C2 ",'nodeName':'n'",
-     "'phase':'Running','podIP':'10.0.0.1','podIPs':[{'ip':'10.0.0.1'}],'containerStatuses':["
-     "{" RUNNING "},{" RUNNING ",'restartCount':2,'lastState':{'terminated':{'finishedAt':"
+         "'phase':'Running','podIP':'10.0.0.1','podIPs':[{'ip':'10.0.0.1'}],'containerStatuses':["
+         "{" RUNNING "},{" RUNNING ",'restartCount':2,'lastState':{'terminated':{'finishedAt':"
          "'2026-11-21T15:58:30Z'}}}]"),
      "['x','2/2','Running','2 (90s ago)','3m','10.0.0.1','n','<none>','<none>']"},
     {"/v1/pods",
      POD(C1,
-     "'phase':'Running','containerStatuses':[{'restartCount':5,'state':{'waiting':{'reason':"
+         "'phase':'Running','containerStatuses':[{'restartCount':5,'state':{'waiting':{'reason':"
          "'CrashLoopBackOff'}}}]"),
      "['x','0/1','CrashLoopBackOff','5','3m'," NONE4 "]"},
-    {"/v1/pods",                                               POD(I2,                                                                                             "'phase':'Pending','initContainerStatuses':[{'name':'i','state':{}}]"),
+    {"/v1/pods", POD(I2, "'phase':'Pending','initContainerStatuses':[{'name':'i','state':{}}]"),
      "['x','0/1','Init:0/2','0','3m'," NONE4 "]"},
     {"/v1/pods",
      POD(I2,
-     "'phase':'Pending','initContainerStatuses':[{'name':'i','state':{'terminated':"
+         "'phase':'Pending','initContainerStatuses':[{'name':'i','state':{'terminated':"
          "{'exitCode':0}}},{'name':'j','restartCount':3,'state':{'terminated':{'exitCode':7}}}]"),
      "['x','0/1','Init:ExitCode:7','3','3m'," NONE4 "]"},
     {"/v1/pods",
-     POD(SIDE,                                                                                                                                          "'phase':'Running','initContainerStatuses':[{'name':'i','started':true," RUNNING
+     POD(SIDE, "'phase':'Running','initContainerStatuses':[{'name':'i','started':true," RUNNING
                "}],'containerStatuses':[{" RUNNING "}]"),
      "['x','2/2','Running','0','3m'," NONE4 "]"},
     {"/v1/pods",
-     POD(C2,                                                                                                                                    "'phase':'Running','containerStatuses':[{'state':{'terminated':{'exitCode':0,'reason':"
+     POD(C2, "'phase':'Running','containerStatuses':[{'state':{'terminated':{'exitCode':0,'reason':"
              "'Completed'}}},{" RUNNING "}]"),
      "['x','1/2','NotReady','0','3m'," NONE4 "]"},
     {"/v1/pods",
-     POD(C1,                                                                                                    "'phase':'Failed','containerStatuses':[{'state':{'terminated':{'exitCode':137,"
+     POD(C1, "'phase':'Failed','containerStatuses':[{'state':{'terminated':{'exitCode':137,"
              "'signal':9}}}]"),
      "['x','0/1','Signal:9','0','3m'," NONE4 "]"},
-    {"/v1/pods",                               POD(C1,                                                                                                     "'phase':'Failed','reason':'Evicted'"),
+    {"/v1/pods", POD(C1, "'phase':'Failed','reason':'Evicted'"),
      "['x','0/1','Evicted','0','3m'," NONE4 "]"},
     {"/v1/pods",
      "{'metadata':{'name':'x','creationTimestamp':'2026-11-19T10:00:00Z','deletionTimestamp':"
      "'2026-11-21T16:00:00Z'},'spec':{" C1 ",'readinessGates':[{'conditionType':'g'}]},'status':{"
-     "'phase':'Running','conditions':[{'type':'g','status':'True'}]}}",                                                                                                           "['x','0/1','Terminating','0','2d6h','<none>','<none>','<none>','1/1']"                                                                                                                                                                    },
+     "'phase':'Running','conditions':[{'type':'g','status':'True'}]}}",
+     "['x','0/1','Terminating','0','2d6h','<none>','<none>','<none>','1/1']"},
     {"/v1/services",
      "{" META ",'spec':{'type':'LoadBalancer','clusterIP':'10.0.0.5','selector':{'b':'2','a':'1'},"
-     "'ports':[{'port':80,'nodePort':30080,'protocol':'TCP'},{'port':53,'protocol':'UDP'}]}}",                                                                                                "['x','LoadBalancer','10.0.0.5','<pending>','80:30080/TCP,53/UDP','3m','a=1,b=2']"                   },
+     "'ports':[{'port':80,'nodePort':30080,'protocol':'TCP'},{'port':53,'protocol':'UDP'}]}}",
+     "['x','LoadBalancer','10.0.0.5','<pending>','80:30080/TCP,53/UDP','3m','a=1,b=2']"},
     {"/v1/services",
      "{" META ",'spec':{'type':'LoadBalancer','clusterIP':'10.0.0.5'},'status':{'loadBalancer':"
-     "{'ingress':[{'ip':'127.0.1.2'}]}}}",                                                                                                                                    "['x','LoadBalancer','10.0.0.5','127.0.1.2','<none>','3m','<none>']"                                                                                                                                              },
-    {"/v1/services",                                                                           "{" META ",'spec':{'type':'ExternalName','externalName':'e.org'}}",
-     "['x','ExternalName','<none>','e.org','<none>','3m','<none>']"                                                                                                                       },
+     "{'ingress':[{'ip':'127.0.1.2'}]}}}",
+     "['x','LoadBalancer','10.0.0.5','127.0.1.2','<none>','3m','<none>']"},
+    {"/v1/services", "{" META ",'spec':{'type':'ExternalName','externalName':'e.org'}}",
+     "['x','ExternalName','<none>','e.org','<none>','3m','<none>']"},
     {"/v1/nodes",
      "{'metadata':{'name':'x','labels':{'node-role.kubernetes.io/b':'','kubernetes.io/role':'a'},"
      "'creationTimestamp':'2026-11-21T15:57:00Z'},'spec':{'unschedulable':true},'status':{"
      "'conditions':[{'type':'Ready','status':'True'}],'addresses':[{'type':'InternalIP','address':"
-     "'10.1.0.4'}],'nodeInfo':{'kubeletVersion':'v1.33.5','osImage':'Debian'}}}",                                                                                                                                "['x','Ready,SchedulingDisabled','a,b','3m','v1.33.5','10.1.0.4','<none>','Debian',"
-     "'<unknown>','<unknown>']"                                                                                                                                                                           },
+     "'10.1.0.4'}],'nodeInfo':{'kubeletVersion':'v1.33.5','osImage':'Debian'}}}",
+     "['x','Ready,SchedulingDisabled','a,b','3m','v1.33.5','10.1.0.4','<none>','Debian',"
+     "'<unknown>','<unknown>']"},
     {"/v1/events",
      "{" META ",'type':'Normal','reason':'Pulled','message':' ok\\n','count':3,'involvedObject':"
      "{'kind':'Pod','name':'p','fieldPath':'spec'},'source':{'component':'kubelet','host':'n'},"
-     "'firstTimestamp':'2026-11-21T15:50:00Z','lastTimestamp':'2026-11-21T15:59:00Z'}",                                                                                                                                "['60s','Normal','Pulled','pod/p','spec','kubelet, n','ok','10m',3,'x']"},
+     "'firstTimestamp':'2026-11-21T15:50:00Z','lastTimestamp':'2026-11-21T15:59:00Z'}",
+     "['60s','Normal','Pulled','pod/p','spec','kubelet, n','ok','10m',3,'x']"},
     {"events.k8s.io/v1/events",
      "{" META ",'type':'Normal','reason':'R','note':'n','regarding':{'kind':'Job','name':'j'},"
-     "'reportingController':'c','eventTime':'2026-11-21T15:59:59.000000Z'}",                                                                                                                                   "['1s','Normal','R','job/j','','c','n','1s',1,'x']"                                                                                                                                    },
+     "'reportingController':'c','eventTime':'2026-11-21T15:59:59.000000Z'}",
+     "['1s','Normal','R','job/j','','c','n','1s',1,'x']"},
     {"/v1/persistentvolumeclaims",
      "{" META
      ",'spec':{'volumeName':'v','storageClassName':'s','volumeMode':'Filesystem'},'status':"
      "{'phase':'Bound','capacity':{'storage':'1Gi'},'accessModes':['ReadWriteMany','ReadWriteOnce']"
-     "}}",                                                                                                                                  "['x','Bound','v','1Gi','RWO,RWX','s','<unset>','3m','Filesystem']"                                                                                                                              },
+     "}}",
+     "['x','Bound','v','1Gi','RWO,RWX','s','<unset>','3m','Filesystem']"},
     {"/v1/resourcequotas",
      "{" META ",'status':{'hard':{'pods':'10','limits.cpu':'2','cpu':'1'},'used':{'pods':'1'}}}",
-     "['x','3m','cpu: 0/1, pods: 1/10','limits.cpu: 0/2']"                                                                                                                                         },
+     "['x','3m','cpu: 0/1, pods: 1/10','limits.cpu: 0/2']"},
     {"apps/v1/deployments",
      "{" META ",'spec':{'replicas':3,'selector':{'matchLabels':{'app':'w'},'matchExpressions':[{"
      "'key':'t','operator':'NotIn','values':['b','a']}]},'template':{'spec':{" C1 "}}},'status':{"
-     "'readyReplicas':2,'updatedReplicas':3,'availableReplicas':2}}",                                                                                                                  "['x','2/3',3,2,'3m','a','i','app=w,t notin (a,b)']"                                                                                                                                                                                                           },
+     "'readyReplicas':2,'updatedReplicas':3,'availableReplicas':2}}",
+     "['x','2/3',3,2,'3m','a','i','app=w,t notin (a,b)']"},
     {"apps/v1/replicasets",
      "{" META ",'spec':{'replicas':1,'template':{'spec':{" C1 "}}},'status':{'replicas':1}}",
-     "['x',1,1,0,'3m','a','i','<none>']"                                                                                                                    },
+     "['x',1,1,0,'3m','a','i','<none>']"},
     {"apps/v1/controllerrevisions",
      "{'metadata':{'name':'x','ownerReferences':[{'apiVersion':'apps/v1','kind':'DaemonSet','name':"
-     "'d','controller':true}]},'revision':4}",                                                                                                                         "['x','daemonset.apps/d',4,'<unknown>']"                                                                                                                                                },
+     "'d','controller':true}]},'revision':4}",
+     "['x','daemonset.apps/d',4,'<unknown>']"},
     {"batch/v1/jobs",
      "{" META ",'spec':{'completions':2,'template':{'spec':{" C1 "}}},'status':{'succeeded':2,"
      "'startTime':'2026-11-21T15:00:00Z','completionTime':'2026-11-21T15:02:05Z','conditions':[{"
-     "'type':'Complete','status':'True'}]}}",                                                                                                                         "['x','Complete','2/2','2m5s','3m','a','i','<none>']"                                                                                                                        },
+     "'type':'Complete','status':'True'}]}}",
+     "['x','Complete','2/2','2m5s','3m','a','i','<none>']"},
     {"batch/v1/cronjobs",
      "{" META ",'spec':{'schedule':'* * * * *','suspend':false,'jobTemplate':{'spec':{'template':{"
      "'spec':{" C1 "}}}}}}",
-     "['x','* * * * *','<none>','False',0,'<none>','3m','a','i','<none>']"                                                                                                                                                                       },
+     "['x','* * * * *','<none>','False',0,'<none>','3m','a','i','<none>']"},
     {"autoscaling/v2/horizontalpodautoscalers",
      "{" META
      ",'spec':{'scaleTargetRef':{'kind':'Deployment','name':'d'},'maxReplicas':5,'metrics':"
      "[{'type':'Resource','resource':{'name':'cpu','target':{'averageUtilization':80}}},{'type':"
      "'External','external':{'target':{'averageValue':'10'}}},{'type':'Pods'}]},'status':{"
      "'currentMetrics':[{'type':'Resource','resource':{'name':'cpu','current':{"
-     "'averageUtilization':12}}}]}}",                                                                                                                               "['x','Deployment/d','cpu: 12%/80%, <unknown>/10 (avg) + 1 more...','<unset>',5,0,'3m']"                                                                                                                                                                        },
+     "'averageUtilization':12}}}]}}",
+     "['x','Deployment/d','cpu: 12%/80%, <unknown>/10 (avg) + 1 more...','<unset>',5,0,'3m']"},
     {"autoscaling/v1/horizontalpodautoscalers",
      "{" META ",'spec':{'scaleTargetRef':{'kind':'Deployment','name':'d'},'minReplicas':1,"
-     "'maxReplicas':5,'targetCPUUtilizationPercentage':50},'status':{'currentReplicas':2}}",                                                                                                                           "['x','Deployment/d','cpu: <unknown>/50%','1',5,2,'3m']"                                                                                                                                                                                         },
+     "'maxReplicas':5,'targetCPUUtilizationPercentage':50},'status':{'currentReplicas':2}}",
+     "['x','Deployment/d','cpu: <unknown>/50%','1',5,2,'3m']"},
     {"networking.k8s.io/v1/ingresses",
      "{" META ",'spec':{'tls':[{}],'rules':[{'host':'a'},{'host':'b'},{'host':'c'},{'host':'d'}]}}",
-     "['x','<none>','a,b,c + 1 more...','','80, 443','3m']"                                                                                                                                                                                },
+     "['x','<none>','a,b,c + 1 more...','','80, 443','3m']"},
     {"policy/v1/poddisruptionbudgets",
      "{" META ",'spec':{'minAvailable':'50%'},'status':{'disruptionsAllowed':1}}",
-     "['x','50%','N/A',1,'3m']"                                                                                                                         },
+     "['x','50%','N/A',1,'3m']"},
     {"rbac.authorization.k8s.io/v1/rolebindings",
      "{" META
      ",'roleRef':{'kind':'Role','name':'r'},'subjects':[{'kind':'User','name':'u'},{'kind':"
-     "'ServiceAccount','namespace':'n','name':'s'},{'kind':'User','name':'v'}]}",                                                                                                              "['x','Role/r','3m','u, v','','n/s']"                                                                                                                 },
+     "'ServiceAccount','namespace':'n','name':'s'},{'kind':'User','name':'v'}]}",
+     "['x','Role/r','3m','u, v','','n/s']"},
     {"storage.k8s.io/v1/storageclasses",
      "{'metadata':{'name':'x','annotations':{'storageclass.kubernetes.io/"
      "is-default-class':'true'}},"
-     "'provisioner':'p'}",                                                                                                              "['x (default)','p','Delete','Immediate',false,'<unknown>']"                                                                                                                                   },
+     "'provisioner':'p'}",
+     "['x (default)','p','Delete','Immediate',false,'<unknown>']"},
     {"certificates.k8s.io/v1/certificatesigningrequests",
      "{" META ",'spec':{'signerName':'s','username':'u','expirationSeconds':3600},'status':{"
-     "'certificate':'Zg==','conditions':[{'type':'Approved','status':'True'}]}}",                                                                                                   "['x','3m','s','u','60m','Approved,Issued']"                                                                                                                                    },
+     "'certificate':'Zg==','conditions':[{'type':'Approved','status':'True'}]}}",
+     "['x','3m','s','u','60m','Approved,Issued']"},
     {"discovery.k8s.io/v1/endpointslices",
      "{" META
      ",'addressType':'IPv4','ports':[{'port':80},{}],'endpoints':[{'addresses':['1.1.1.1']}]"
-     "}",                                                                                                            "['x','IPv4','80,*','1.1.1.1','3m']"                                                                                                                                                                                           },
+     "}",
+     "['x','IPv4','80,*','1.1.1.1','3m']"},
     {"networking.k8s.io/v1/ipaddresses",
      "{" META ",'spec':{'parentRef':{'resource':'services','namespace':'default','name':'k'}}}",
-     "['x','services/default/k','3m']"                                                                                                                                    },
+     "['x','services/default/k','3m']"},
 };
+/* clang-format on */
 
 static json_t *from_single_quotes(const char *text)
 {
