@@ -158,12 +158,11 @@ static json_t *duration_of(struct reader *r, struct bytes message)
     uint64_t rest = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
     uint64_t hours = rest / 3600000000000ULL, minutes = rest / 60000000000ULL % 60;
     char fraction[16] = "";
-    size_t len;
 
     rest %= 60000000000ULL;
     if (rest % 1000000000ULL) {
         snprintf(fraction, sizeof(fraction), ".%09u", (unsigned)(rest % 1000000000ULL));
-        for (len = strlen(fraction); fraction[len - 1] == '0'; len--)
+        for (size_t len = 10; len > 1 && fraction[len - 1] == '0'; len--)
             fraction[len - 1] = '\0';
     }
     return json_string_nocheck(arena_printf(

@@ -65,7 +65,7 @@ static void canonical(void)
 
 static void sums(void)
 {
-    struct quantity a, b;
+    struct quantity a = {0}, b = {0};
     struct op op;
 
     op_init(&op);
