@@ -10,5 +10,9 @@ const struct controller *const controllers[] = {
     &endpoints_controller,
     &endpoint_slice_controller,
     &garbage_controller,
+    &job_controller,
+    &job_orphan_controller,
+    &node_lifecycle_controller,
+    &taint_controller,
     NULL,
 };

@@ -8,9 +8,13 @@ extern const struct controller deployment_controller;
 extern const struct controller endpoint_slice_controller;
 extern const struct controller endpoints_controller;
 extern const struct controller garbage_controller;
+extern const struct controller job_controller;
+extern const struct controller job_orphan_controller;
 extern const struct controller namespace_controller;
+extern const struct controller node_lifecycle_controller;
 extern const struct controller replica_set_controller;
 extern const struct controller scheduler;
 extern const struct controller service_account_controller;
+extern const struct controller taint_controller;
 
 #endif
