@@ -34,14 +34,19 @@ void arena_init(struct arena *arena)
     *arena = (struct arena){0};
 }
 
-void arena_free(struct arena *arena)
+void arena_release(struct arena *arena, const struct arena_defer *mark)
 {
-    while (arena->defers) {
+    while (arena->defers != mark) {
         struct arena_defer *d = arena->defers;
 
         arena->defers = d->next;
         d->fn(d->ptr);
     }
+}
+
+void arena_free(struct arena *arena)
+{
+    arena_release(arena, NULL);
     while (arena->blocks) {
         struct arena_block *b = arena->blocks;
 

@@ -78,6 +78,8 @@ void *arena_memdup(struct arena *arena, const void *p, size_t len);
 char *arena_printf(struct arena *arena, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Call fn(ptr) when the arena is freed: for what malloc, libpq or jansson own. */
 void arena_defer(struct arena *arena, void (*fn)(void *), void *ptr);
+/* Run now what was deferred since mark (arena->defers of then); the arena's memory stays. */
+void arena_release(struct arena *arena, const struct arena_defer *mark);
 
 /* ---- text: a growing string in an arena, with a limit given at its start ---- */
 

@@ -59,6 +59,19 @@ static enum fault when_durable(struct call *c, enum fault answered)
     return answered == OK ? store_park(c, k->cluster->store, k->r.revision) : answered;
 }
 
+/*
+ * The same for one object: what its making left behind is freed here, by the thread that made it,
+ * and not by the loop. The answer is the object's own text, or lies in the arena.
+ */
+static enum fault when_object_durable(struct call *c, int status, struct object *object,
+                                      const struct arena_defer *mark)
+{
+    object_hold(object);
+    arena_release(&c->op.arena, mark);
+    object_drop_later(&c->op, object);
+    return when_durable(c, answer_object(c, status, object));
+}
+
 /* ---- get ---- */
 
 static enum fault get_object(struct call *c)
@@ -458,6 +471,7 @@ static enum fault create_virtual(struct call *c, json_t *tree)
 
 static enum fault create_object(struct call *c, enum field_validation validation)
 {
+    const struct arena_defer *mark = c->op.arena.defers;
     struct kube *k = KUBE(c);
     struct object *made = NULL;
     json_t *tree = NULL;
@@ -471,7 +485,7 @@ static enum fault create_object(struct call *c, enum field_validation validation
     if (k->r.resource->virtual_)
         return create_virtual(c, tree);
     TRY(rest_create(&c->op, &k->r, tree, &made));
-    return when_durable(c, answer_object(c, 201, made));
+    return when_object_durable(c, 201, made, mark);
 }
 
 /* ---- update, patch ---- */
@@ -487,6 +501,7 @@ static const struct type *body_type(struct call *c)
 
 static enum fault update_object(struct call *c, enum field_validation validation)
 {
+    const struct arena_defer *mark = c->op.arena.defers;
     struct kube *k = KUBE(c);
     struct object *made = NULL;
     json_t *tree = NULL;
@@ -500,7 +515,7 @@ static enum fault update_object(struct call *c, enum field_validation validation
     is_scale = body_type(c) != k->r.resource->type;
     TRY(read_body(c, body_type(c), is_scale ? NULL : k->r.resource, validation, &tree));
     TRY(rest_update(&c->op, &k->r, tree, &made, &created));
-    return when_durable(c, answer_object(c, created ? 201 : 200, made));
+    return when_object_durable(c, created ? 201 : 200, made, mark);
 }
 
 static enum fault patch_kind_of(struct call *c, enum patch_kind *ret)
@@ -564,6 +579,7 @@ static enum fault read_patch(struct call *c, struct patch_request *p)
 
 static enum fault patch_object(struct call *c, enum field_validation validation)
 {
+    const struct arena_defer *mark = c->op.arena.defers;
     struct kube *k = KUBE(c);
     struct patch_request patch = {.validation = validation};
     struct object *made = NULL;
@@ -576,7 +592,7 @@ static enum fault patch_object(struct call *c, enum field_validation validation)
         return not_built(c);
     TRY(read_patch(c, &patch));
     TRY(rest_patch(&c->op, &k->r, &patch, &made, &created));
-    return when_durable(c, answer_object(c, created ? 201 : 200, made));
+    return when_object_durable(c, created ? 201 : 200, made, mark);
 }
 
 /* ---- delete ---- */
