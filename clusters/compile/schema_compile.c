@@ -143,6 +143,7 @@ static const char *const pointer_numbers[] = {
     "Probe.terminationGracePeriodSeconds",
     "HorizontalPodAutoscalerStatus.observedGeneration",
     "VolumeNodeResources.count",
+    "StatefulSetStatus.availableReplicas",
 };
 static const char *const plain_bools[] = {
     "*.hostNetwork",
@@ -175,6 +176,7 @@ static const char *const pointer_bools[] = {
 static const char *const pointer_texts[] = {
     "PersistentVolumeClaimSpec.storageClassName",
     "PersistentVolumeClaimSpec.volumeAttributesClassName",
+    "HostPathVolumeSource.type",
     "EndpointPort.name",
     "LeaseSpec.holderIdentity",
     "TypedLocalObjectReference.apiGroup",
