@@ -1,0 +1,21 @@
+/*
+ * What makes Services answer: their rules and names in the cluster's network, and addresses for
+ * load balancers. One key per cluster: any change of services, slices, nodes or pods with host
+ * ports brings the whole state anew (cluster_network_proxy replaces it in one transaction).
+ */
+#ifndef SUNDOG_CLUSTERS_NODE_SERVICE_PROXY_H
+#define SUNDOG_CLUSTERS_NODE_SERVICE_PROXY_H
+
+#include "clusters/rest/rest.h"
+
+void service_proxies_start(void);
+void service_proxies_stop(void);
+enum fault service_proxy_open(struct op *op, struct cluster *cluster);
+void service_proxy_close(struct cluster *cluster);
+
+/* service_dns.c: names of this cluster; user is the cluster. */
+struct dns_record;
+void service_dns(struct op *op, void *user, const char *name, bool *ret_known,
+                 const struct dns_record **ret, size_t *ret_n);
+
+#endif
