@@ -41,10 +41,15 @@
 
 const struct service *const *all_services;
 const struct settings *server_settings;
-static atomic_bool ready;
+static atomic_bool ready, ending;
 
 static struct listener listeners[2 * LISTEN_MAX];
 static size_t n_listeners;
+
+bool server_ending(void)
+{
+    return atomic_load(&ending);
+}
 
 bool server_ready(void)
 {
@@ -333,6 +338,7 @@ static enum fault start(struct op *op, const struct settings *s)
 
 static void stop(const struct settings *s)
 {
+    atomic_store(&ending, true);
     atomic_store(&ready, false);
     loops_drain(s->drain_timeout_s);
     hub_stop();

@@ -25,6 +25,8 @@ const char *const *server_addresses(struct op *op);
 
 /* true once requests may come and the database answers (GET /readyz). */
 bool server_ready(void);
+/* true once it was told to end: what would go on for long ends now. */
+bool server_ending(void);
 
 /* routes.c: which route is this? Sets service, route, path_args. NOT_FOUND, or INVALID with noun
    "method" when the path exists with other methods (then Allow is set). */

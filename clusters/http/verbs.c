@@ -123,6 +123,20 @@ static enum fault bad_token(struct call *c, const char *why)
     return bad_request(&c->op, "invalid continue token: continue key is not valid: %s", why);
 }
 
+/* Go's decoder does not mind bits of the last letter that mean nothing. */
+static bool decode_token(struct call *c, const char *token, struct bytes *ret)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    char *text = arena_strdup(&c->op.arena, token);
+    size_t len = strlen(text);
+    const char *last = len ? strchr(letters, text[len - 1]) : NULL;
+
+    if (last && len % 4 > 1)
+        text[len - 1] = letters[(size_t)(last - letters) & (len % 4 == 3 ? 0x3Cu : 0x30u)];
+    return base64_decode(&c->op.arena, text, true, ret);
+}
+
 /* {"v":"meta.k8s.io/v1","rv":N,"start":"ns/name"} in base64url, as upstream's looks. */
 static enum fault read_token(struct call *c, const char *token, struct list_options *ret)
 {
@@ -131,7 +145,7 @@ static enum fault read_token(struct call *c, const char *token, struct list_opti
     json_t *tree = NULL;
     uint8_t first;
 
-    if (!base64_decode(&c->op.arena, token, true, &text))
+    if (!decode_token(c, token, &text))
         return bad_token(c, "illegal base64 data");
     first = text.len ? *(const uint8_t *)text.data : 0;
     if (first != '{') /* Go shows the byte as a rune */

@@ -10,6 +10,7 @@
 
 #include "clusters/http/kubernetes.h"
 #include "core/seal.h"
+#include "core/server.h"
 #include "core/stream.h"
 
 #define BOOKMARK_MS 60000
@@ -196,7 +197,7 @@ static bool tick(struct watch *watch, int64_t revision)
 {
     struct watcher *w = watch->user;
     int64_t now = now_ms();
-    bool over = now >= w->deadline_ms;
+    bool over = now >= w->deadline_ms || server_ending();
 
     if (w->bookmarks && (over || now >= w->bookmark_ms)) {
         w->bookmark_ms = now + BOOKMARK_MS;

@@ -174,6 +174,21 @@ static void write_authentication(struct making *m)
     write_new(m, known.config_maps, tree);
 }
 
+void bootstrap_service(struct op *op, struct rest *r)
+{
+    struct making *m = arena_alloc(&op->arena, sizeof(*m));
+    int64_t revision = 0;
+
+    m->op = op;
+    m->cluster = r->cluster;
+    m->now = time_text(op, wall_s());
+    write_service(m);
+    write_endpoints(m);
+    if (m->n && store_submit_all(op, r->cluster->store, m->writes, m->n, &revision) == OK &&
+        r->revision < revision)
+        r->revision = revision;
+}
+
 enum fault bootstrap(struct op *op, struct cluster *cluster)
 {
     struct making *m = arena_alloc(&op->arena, sizeof(*m));

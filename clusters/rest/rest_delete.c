@@ -6,6 +6,13 @@
 
 #define RETRIES 8
 
+static bool is_own_service(const struct object *object)
+{
+    return strcmp(object->name, "kubernetes") == 0 && strcmp(object->ns, "default") == 0 &&
+           (object->resource == known.services || object->resource == known.endpoints ||
+            object->resource == known.endpoint_slices);
+}
+
 enum fault rest_remove(struct op *op, struct rest *r, struct object *live, const json_t *last,
                        struct object **ret)
 {
@@ -28,6 +35,8 @@ enum fault rest_remove(struct op *op, struct rest *r, struct object *live, const
         r->revision = revision;
     if (counted)
         quota_end(op, r, fault == OK);
+    if (fault == OK && is_own_service(live))
+        bootstrap_service(op, r);
     return fault;
 }
 

@@ -99,5 +99,7 @@ void token_cache_free(struct token_cache *cache);
 
 /* ---- bootstrap.c ---- */
 enum fault bootstrap(struct op *op, struct cluster *cluster);
+/* The `kubernetes` service, or its endpoints, were deleted: they come back. */
+void bootstrap_service(struct op *op, struct rest *r);
 
 #endif

@@ -102,8 +102,9 @@ static void check_case(struct fixture *f, const char *name, json_t *row)
         CU_FAIL("another answer than upstream's");
     }
     if (warning) {
-        CU_ASSERT_PTR_NOT_NULL_FATAL(answer_header(&a, "Warning"));
-        CU_ASSERT_STRING_EQUAL(answer_header(&a, "Warning"), warning);
+        const char *said = answer_header(&a, "Warning");
+
+        CU_ASSERT_STRING_EQUAL(said ? said : "", warning);
     }
     json_decref(got);
     free(body);
@@ -129,6 +130,10 @@ static void test_golden_errors(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(cases);
     CU_ASSERT_EQUAL(json_object_size(cases), 28);
     fixture_rest(&f);
+    rest_close(&f.cluster); /* started anew it has no history: revision 1 is too old */
+    store_close(f.cluster.store);
+    fixture_open(&f);
+    CU_ASSERT_EQUAL_FATAL(rest_open(&f.op, &f.cluster), OK);
     prepare_golden(&f);
     json_object_foreach(cases, name, row)
     {
@@ -349,6 +354,11 @@ static void test_service(void)
         snprintf(text, sizeof(text), body, "b", taken, "");
         json_decref(run(&f, POST, services, text, 201));
     }
+    /* the API's own service comes back */
+    json_decref(run(&f, DELETE, "/api/v1/namespaces/default/services/kubernetes", NULL, 200));
+    tree = run(&f, GET, "/api/v1/namespaces/default/services/kubernetes", NULL, 200);
+    CU_ASSERT_STRING_EQUAL(text_at_or(tree, "spec.clusterIP", ""), "10.0.0.1");
+    json_decref(tree);
     snprintf(text, sizeof(text), body, "h", "\"clusterIP\":\"None\",", "");
     tree = run(&f, POST, services, text, 201);
     CU_ASSERT_STRING_EQUAL(text_at_or(tree, "spec.clusterIP", ""), "None");
