@@ -4,7 +4,9 @@
 
 #include "clusters/object/object.h"
 
-#define OBJECT_DEPTH_MAX 200
+#define OBJECT_DEPTH_MAX  200
+#define OBJECT_VALUES_MAX 300000 /* members and elements: trees take much more room than text */
+#define PROBLEMS_MAX      100    /* that one answer names, as upstream */
 
 /* Where a reader is, for messages: "spec.containers[0].image". */
 struct place {
@@ -18,7 +20,7 @@ struct reader {
     const struct type *root;
     enum field_validation validation;
     struct decoded *ret;
-    size_t n_warnings;
+    size_t n_warnings, n_problems, n_values;
     struct text problems; /* strict: what was found, joined */
     const char *syntax;   /* the text cannot be read: everything stops */
     const char *mismatch; /* the first value of a wrong type; reading goes on */
@@ -34,7 +36,7 @@ json_t *mismatch(struct reader *r, const char *what, const struct field *field, 
 void mismatch_text(struct reader *r, const char *message); /* of a value's own parser */
 /* `unknown field "spec.foo"`, `duplicate field "spec.foo"`. The member is the last place. */
 void field_problem(struct reader *r, const char *what);
-bool push_place(struct reader *r, struct place place); /* false: too deep */
+bool push_place(struct reader *r, struct place place); /* false: too deep, too many */
 
 /*
  * A text that a JSON string gives for a field of VALUE_STRING, _BYTES, _TIME, _MICRO_TIME,

@@ -16,6 +16,8 @@ bool push_place(struct reader *r, struct place place)
 {
     if (r->depth >= OBJECT_DEPTH_MAX)
         return syntax_error(r, "exceeded max depth");
+    if (++r->n_values > OBJECT_VALUES_MAX)
+        return syntax_error(r, "it has more than %d values", OBJECT_VALUES_MAX);
     r->places[r->depth++] = place;
     return true;
 }
@@ -57,7 +59,7 @@ void field_problem(struct reader *r, const char *what)
 {
     struct text path;
 
-    if (r->validation == FIELDS_IGNORE ||
+    if (r->validation == FIELDS_IGNORE || r->n_problems++ >= PROBLEMS_MAX ||
         (r->validation == FIELDS_WARN && r->n_warnings + 1 >= ARRAY_LEN(r->ret->warnings)))
         return;
     text_init(&path, &r->op->arena, PATH_MAX_BYTES);

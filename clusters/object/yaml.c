@@ -9,8 +9,6 @@
 #include "clusters/object/decode.h"
 #include "clusters/object/status.h"
 
-#define NODES_MAX 200000 /* also of what aliases repeat: no billion laughs */
-
 /* ---- scalars ---- */
 
 static bool is_one_of(const char *text, const char *const *list)
@@ -137,7 +135,7 @@ static json_t *node_of(struct yaml *y, int index, size_t depth)
     const yaml_node_t *node = yaml_document_get_node(&y->document, index);
     json_t *value = NULL;
 
-    if (!node || depth > OBJECT_DEPTH_MAX || ++y->nodes > NODES_MAX)
+    if (!node || depth > OBJECT_DEPTH_MAX || ++y->nodes > OBJECT_VALUES_MAX)
         return wrong(y, "it is nested too deep or has too many values", NULL);
     if (node->type == YAML_SCALAR_NODE)
         value = scalar_of(node);

@@ -132,6 +132,45 @@ static void warnings(void)
     op_free(&op);
 }
 
+/* Bodies that are small as text and would be huge as trees, or as answers. */
+static void limits(void)
+{
+    const struct type *pod = type_find(POD);
+    struct decoded decoded;
+    struct text text;
+    struct op op;
+
+    op_init(&op);
+    text_init(&text, &op.arena, (size_t)4 << 20);
+    text_str(&text, "{\"spec\":{\"containers\":[{}");
+    for (int i = 0; i < 400000; i++)
+        text_str(&text, ",{}");
+    text_str(&text, "]}}");
+    CU_ASSERT_EQUAL(object_decode(&op, pod, MEDIA_JSON, text_bytes(&text), FIELDS_STRICT, &decoded),
+                    INVALID);
+    CU_ASSERT_PTR_NOT_NULL(strstr(op.message, "it has more than 300000 values"));
+    text_init(&text, &op.arena, 1 << 20);
+    text_str(&text, "{\"x0\":1");
+    for (int i = 1; i < 1000; i++)
+        text_printf(&text, ",\"x%d\":%d", i, i);
+    text_str(&text, "}");
+    CU_ASSERT_EQUAL(object_decode(&op, pod, MEDIA_JSON, text_bytes(&text), FIELDS_STRICT, &decoded),
+                    INVALID);
+    CU_ASSERT_PTR_NOT_NULL(strstr(op.message, "unknown field \"x99\""));
+    CU_ASSERT_PTR_NULL(strstr(op.message, "unknown field \"x100\""));
+    CU_ASSERT_EQUAL(object_decode(&op, pod, MEDIA_JSON, text_bytes(&text), FIELDS_WARN, &decoded),
+                    OK);
+    CU_ASSERT_PTR_NOT_NULL(decoded.warnings[30]);
+    CU_ASSERT_PTR_NULL(decoded.warnings[31]);
+    text_init(&text, &op.arena, 1 << 20);
+    for (int i = 0; i < 300; i++)
+        text_str(&text, "{\"a\":");
+    CU_ASSERT_EQUAL(
+        object_decode(&op, NULL, MEDIA_JSON, text_bytes(&text), FIELDS_STRICT, &decoded), INVALID);
+    CU_ASSERT_PTR_NOT_NULL(strstr(op.message, "exceeded max depth"));
+    op_free(&op);
+}
+
 static void paths(void)
 {
     const struct resource *r = resource_find("apps", "v1", "deployments");
@@ -244,6 +283,7 @@ CU_TestInfo clusters_object_object_tests[] = {
     {"what a real server stored is whole after reading", recorded},
     {"JSON is read by type, in upstream's words",        decoding},
     {"fieldValidation=Warn names what it drops",         warnings},
+    {"bodies have limits",                               limits  },
     {"paths into trees",                                 paths   },
     {"every resource has a type, every type its fields", tables  },
     CU_TEST_INFO_NULL,
