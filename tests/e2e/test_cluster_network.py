@@ -1,21 +1,18 @@
 """Clusters' networks with real namespaces, by tests/runtime/driver.c: everything clusters/network promises."""
 
-import contextlib
 import os
 import socket
 import struct
 import subprocess
-import time
 
 import pytest
 
 from harness.leftovers import data_id
 from harness.machine import need
-from harness.sandbox import Driver, busybox_root, data_with
-from harness.server import wait_until
+from harness.sandbox import Driver, busybox_root, data_with, left
+from harness.server import program, wait_until
 
 PODS, SERVICES, DNS = "10.244.0.0/16", "10.0.0.0/16", "10.0.0.10"
-TCP, UDP = "tcp", "udp"
 
 
 @pytest.fixture(scope="module")
@@ -337,7 +334,7 @@ def test_networks_that_cannot_be(driver, change):
 
 # ---- DNS ----
 
-A, NS, CNAME, SOA, PTR, AAAA, SRV = 1, 2, 5, 6, 12, 28, 33
+A, CNAME, SOA, PTR, AAAA, SRV = 1, 5, 6, 12, 28, 33
 NAMES = {
     "web.default.svc.cluster.local": [{"type": A, "target": "10.0.0.50"}],
     "headless.default.svc.cluster.local": [{"type": A, "target": f"10.244.{n >> 8}.{n & 255}"} for n in range(300)],
@@ -495,3 +492,18 @@ def test_everything_outlives_the_server(place):
         assert dial(cluster, box, "10.0.0.50", 80) == "a 10.244.0.1"
         second.do("cluster-dns", id="stays", names=NAMES)
         cluster.close()
+
+
+def test_purge_ends_networks(place):
+    folder, image = place
+    first = Driver(folder)
+    first.__enter__()
+    first.do("network-up")
+    cluster = Cluster(first, "purged", 112)
+    web(cluster, image, "a", "10.244.0.5")
+    first.kill()
+    with open(f"{folder}/lock", "a"):
+        pass  # as of a folder that was served
+    subprocess.run([program(), "purge", "--data", folder], check=True, timeout=120)
+    assert left(folder) == []
+    assert not os.path.exists(f"/run/sundog-{data_id(folder)}")

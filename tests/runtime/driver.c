@@ -419,6 +419,62 @@ static enum fault do_node_remove(struct op *op, const json_t *in, json_t *out)
     return sandbox_node_remove(op, text_of(in, "cluster"), text_of(in, "node"));
 }
 
+/* Many at once, as a Deployment's: each created and its container started by a thread of its own.
+ */
+struct one_of {
+    const json_t *spec, *container;
+    pthread_t thread;
+    enum fault fault;
+    int64_t created_us, started_us;
+};
+
+static enum fault make_one(struct op *op, struct one_of *one, int64_t begin)
+{
+    struct container_spec container;
+    struct sandbox_spec spec;
+
+    TRY(sandbox_spec_read(op, one->spec, &spec));
+    TRY(sandbox_create(op, &spec));
+    one->created_us = now_us() - begin;
+    TRY(container_spec_read(op, one->container, &container));
+    TRY(container_start(op, spec.id, &container));
+    one->started_us = now_us() - begin;
+    return OK;
+}
+
+static void *run_one(void *arg)
+{
+    struct one_of *one = arg;
+    struct op op;
+
+    op_init(&op);
+    one->fault = make_one(&op, one, now_us());
+    op_free(&op);
+    return NULL;
+}
+
+static enum fault do_burst(struct op *op, const json_t *in, json_t *out)
+{
+    const json_t *specs = json_object_get(in, "specs");
+    size_t n = json_array_size(specs);
+    struct one_of *all = arena_alloc(&op->arena, (n + 1) * sizeof(*all));
+    json_t *list = json_array();
+
+    json_object_set_new(out, "each", list);
+    for (size_t i = 0; i < n; i++) {
+        all[i] = (struct one_of){json_array_get(specs, i), json_object_get(in, "container")};
+        if (pthread_create(&all[i].thread, NULL, run_one, &all[i]) != 0)
+            return fail(op, INTERNAL, "no thread");
+    }
+    for (size_t i = 0; i < n; i++) {
+        pthread_join(all[i].thread, NULL);
+        json_array_append_new(list, json_pack("{s:s,s:I,s:I}", "fault", fault_name(all[i].fault),
+                                              "createdUs", (json_int_t)all[i].created_us,
+                                              "startedUs", (json_int_t)all[i].started_us));
+    }
+    return OK;
+}
+
 /* ---- clusters' networks ---- */
 
 static struct place {
@@ -592,6 +648,7 @@ static const struct {
     {"wait-gone",      do_wait_gone     },
     {"files",          do_files         },
     {"dial",           do_dial          },
+    {"burst",          do_burst         },
     {"resize",         do_resize        },
     {"node-remove",    do_node_remove   },
     {"network-up",     do_network_up    },
