@@ -652,7 +652,8 @@ static enum fault cannot_be_handled(struct reader *r, const char *why)
     if (!version && r->root && r->root->gvk)
         version = arena_strndup(&r->op->arena, r->root->gvk, strcspn(r->root->gvk, " "));
     return bad_request(r->op, "%s in version \"%s\" cannot be handled as a %s: %s", kind,
-                       last_part(version ? version : "v1", '/'), kind_of(r->root), why);
+                       last_part(version ? version : "v1", '/'), r->root ? kind_of(r->root) : kind,
+                       why);
 }
 
 static enum fault finish(struct reader *r, struct bytes body)
@@ -696,17 +697,17 @@ enum fault object_decode(struct op *op, const struct type *type, enum media medi
     struct bytes text = body;
     json_t *yaml;
 
+    *r = (struct reader){.op = op, .root = type, .validation = validation, .ret = &decoded};
+    if (validation == FIELDS_STRICT)
+        text_init(&r->problems, &op->arena, (size_t)64 << 10);
     if (media == MEDIA_YAML) {
-        TRY(yaml_to_tree(op, body, &yaml));
+        TRY(yaml_to_tree(r, body, &yaml));
         text = object_encode(op, yaml);
     }
-    *r = (struct reader){.op = op, .root = type, .validation = validation, .ret = &decoded};
     if (media != MEDIA_PROTOBUF) {
         r->start = r->p = text.data ? text.data : "";
         r->end = r->start + text.len;
     }
-    if (validation == FIELDS_STRICT)
-        text_init(&r->problems, &op->arena, (size_t)64 << 10);
     if (media == MEDIA_PROTOBUF)
         protobuf_decode(r, body);
     else

@@ -48,7 +48,8 @@ json_t *number_value(struct reader *r, const struct field *field, const char *te
 /* Is it what Go's omitempty leaves out? */
 bool is_omitted(const struct field *field, const json_t *value);
 
-enum fault yaml_to_tree(struct op *op, struct bytes body, json_t **ret);
+/* The tree is op's arena's. Keys that are there twice are problems or warnings of r. */
+enum fault yaml_to_tree(struct reader *r, struct bytes body, json_t **ret);
 /* Into r->ret->tree; a failure is in r->syntax or r->mismatch. */
 void protobuf_decode(struct reader *r, struct bytes body);
 

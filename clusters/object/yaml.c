@@ -74,7 +74,7 @@ static json_t *scalar_of(const yaml_node_t *node)
 
 struct yaml {
     yaml_document_t document;
-    struct op *op;
+    struct reader *r;
     size_t nodes;
     const char *fault;
 };
@@ -89,6 +89,21 @@ static json_t *wrong(struct yaml *y, const char *fault, json_t *drop)
     return NULL;
 }
 
+/* `line 10: key "foo" already set in map`: strict reading fails by it, else the last one counts. */
+static void doubled(struct reader *r, const yaml_node_t *key)
+{
+    const char *text = arena_printf(&r->op->arena, "line %zu: key \"%s\" already set in map",
+                                    key->start_mark.line + 1, (const char *)key->data.scalar.value);
+
+    if (r->validation == FIELDS_IGNORE || r->n_problems++ >= PROBLEMS_MAX)
+        return;
+    if (r->validation == FIELDS_STRICT)
+        text_printf(&r->problems, "%s\n  %s",
+                    r->problems.len ? "" : "yaml: unmarshal errors:", text);
+    else if (r->n_warnings + 1 < ARRAY_LEN(r->ret->warnings))
+        r->ret->warnings[r->n_warnings++] = text;
+}
+
 static json_t *mapping_of(struct yaml *y, const yaml_node_t *node, size_t depth)
 {
     json_t *object = json_object(), *value;
@@ -101,11 +116,7 @@ static json_t *mapping_of(struct yaml *y, const yaml_node_t *node, size_t depth)
             memchr(key->data.scalar.value, '\0', key->data.scalar.length))
             return wrong(y, "a key is not a scalar", object);
         if (json_object_getn(object, (const char *)key->data.scalar.value, key->data.scalar.length))
-            return wrong(y,
-                         arena_printf(&y->op->arena, "line %zu: key \"%s\" already set in map",
-                                      key->start_mark.line + 1,
-                                      (const char *)key->data.scalar.value),
-                         object);
+            doubled(y->r, key);
         value = node_of(y, pair->value, depth + 1);
         if (!value)
             return wrong(y, "a value cannot be read", object);
@@ -151,10 +162,11 @@ static void release(void *value)
     json_decref(value);
 }
 
-enum fault yaml_to_tree(struct op *op, struct bytes body, json_t **ret)
+enum fault yaml_to_tree(struct reader *r, struct bytes body, json_t **ret)
 {
     yaml_parser_t parser;
-    struct yaml y = {.op = op};
+    struct op *op = r->op;
+    struct yaml y = {.r = r};
     json_t *tree = NULL;
 
     if (!yaml_parser_initialize(&parser))

@@ -234,7 +234,8 @@ static const struct {
      "{\"a\":\"1.2.3\",\"b\":1000,\"c\":0.5,\"d\":\"1_0\",\"e\":511,\"f\":1e+19}", NULL},
     {"{\"a\": [1, {}]}", "{\"a\":[1,{}]}", NULL},
     {"a: 1\na: 2\n", NULL,
-     "error converting YAML to JSON: yaml: line 2: key \"a\" already set in map"},
+     "object in version \"v1\" cannot be handled as a object: strict decoding error: yaml: unmarshal "
+     "errors:\n  line 2: key \"a\" already set in map"},
     {"", NULL, "error converting YAML to JSON: yaml: it is empty"},
     {"a: [\n", NULL,
      "error converting YAML to JSON: yaml: line 2: did not find expected node content"},
@@ -267,6 +268,31 @@ static void yaml(void)
         }
         op_free(&op);
     }
+}
+
+static void yaml_doubled(void)
+{
+    static const char body[] = "spec:\n  paused: true\n  foo: 1\n  paused: true\n";
+    const struct type *type = type_find("io.k8s.api.apps.v1.Deployment");
+    struct decoded decoded;
+    struct op op;
+
+    op_init(&op);
+    CU_ASSERT_EQUAL(object_decode(&op, type, MEDIA_YAML, BYTES(body), FIELDS_STRICT, &decoded),
+                    INVALID);
+    CU_ASSERT_STRING_EQUAL(op.message,
+                           "Deployment in version \"v1\" cannot be handled as a Deployment: strict "
+                           "decoding error: yaml: unmarshal errors:\n  line 4: key \"paused\" "
+                           "already set in map, unknown field \"spec.foo\"");
+    CU_ASSERT_EQUAL_FATAL(object_decode(&op, type, MEDIA_YAML, BYTES(body), FIELDS_WARN, &decoded),
+                          OK);
+    CU_ASSERT_STRING_EQUAL(decoded.warnings[0], "line 4: key \"paused\" already set in map");
+    CU_ASSERT_STRING_EQUAL(decoded.warnings[1], "unknown field \"spec.foo\"");
+    CU_ASSERT_PTR_NULL(decoded.warnings[2]);
+    CU_ASSERT_EQUAL_FATAL(
+        object_decode(&op, type, MEDIA_YAML, BYTES(body), FIELDS_IGNORE, &decoded), OK);
+    CU_ASSERT_STRING_EQUAL(object_encode(&op, decoded.tree).data, "{\"spec\":{\"paused\":true}}");
+    op_free(&op);
 }
 
 static void yaml_text(void)
@@ -314,13 +340,14 @@ static void laughs(void)
 }
 
 CU_TestInfo clusters_object_formats_tests[] = {
-    {"protobuf of kubectl 1.33 is its JSON", recorded },
-    {"zeros in protobuf",                    zeros    },
-    {"embedded messages",                    embedded },
-    {"raw JSON, times, unknown members",     special  },
-    {"broken protobuf",                      broken   },
-    {"YAML is read, written and read again", yaml     },
-    {"YAML as text",                         yaml_text},
-    {"YAML that grows without end",          laughs   },
+    {"protobuf of kubectl 1.33 is its JSON", recorded    },
+    {"zeros in protobuf",                    zeros       },
+    {"embedded messages",                    embedded    },
+    {"raw JSON, times, unknown members",     special     },
+    {"broken protobuf",                      broken      },
+    {"YAML is read, written and read again", yaml        },
+    {"keys that are twice in YAML",          yaml_doubled},
+    {"YAML as text",                         yaml_text   },
+    {"YAML that grows without end",          laughs      },
     CU_TEST_INFO_NULL,
 };
