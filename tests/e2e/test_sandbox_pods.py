@@ -219,6 +219,7 @@ def test_processes_in_common(driver, pod, image):
     driver.start(box, "one", "sleep", "4321", image=image)
     said = driver.run(box, "two", "ps -o pid,comm,args; echo $$", image)[1]
     assert "1 pause" in " ".join(said.split()) and "sleep 4321" in said
+    assert "sleep 4321" in driver.exec(box, "one", "ps")["out"]
     driver.do("signal", id=box, name="one", signal=9)
     assert driver.wait(box, "one")["exitCode"] == 137
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "instances/sandbox_pod.h"
 #include "tests/unit/unit.h"
 
 #define TEXT_LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -63,6 +64,79 @@ static void test_sandbox_returns(void)
     CU_ASSERT_EQUAL(back.volumes[0].files[1].content.len, 0);
     CU_ASSERT_STRING_EQUAL(back.volumes[1].account, "acct");
     op_free(&op);
+}
+
+static void test_pod_returns(void)
+{
+    const struct sandbox_sysctl sysctls[] = {
+        {"kernel.shm_rmid_forced", "1"}
+    };
+    const struct pod_spec pod = {.cluster = "c1",
+                                 .node = "aks-pool-1.x",
+                                 .host_network = true,
+                                 .share_processes = true,
+                                 .hosts_file = "# managed\n",
+                                 .sysctls = sysctls,
+                                 .n_sysctls = 1};
+    const struct volume_spec volumes[] = {
+        {.name = "h", .kind = VOLUME_NODE, .path = "/var/log/", .path_type = "Directory"},
+        {.name = "e",           .kind = VOLUME_EMPTY,                    .fs_group = 7        }
+    };
+    const struct sandbox_spec spec = {.id = "p",
+                                      .hostname = "p",
+                                      .pod = &pod,
+                                      .cpu_shares = 102,
+                                      .volumes = volumes,
+                                      .n_volumes = 2};
+    struct sandbox_spec back = {0};
+    json_t *json = NULL;
+    struct op op;
+
+    op_init(&op);
+    CU_ASSERT_EQUAL(sandbox_spec_write(&op, &spec, &json), OK);
+    CU_ASSERT_EQUAL_FATAL(sandbox_spec_read(&op, json, &back), OK);
+    CU_ASSERT_STRING_EQUAL(back.pod->cluster, "c1");
+    CU_ASSERT_STRING_EQUAL(back.pod->node, "aks-pool-1.x");
+    CU_ASSERT_TRUE(back.pod->host_network && back.pod->share_processes);
+    CU_ASSERT_STRING_EQUAL(back.pod->hosts_file, "# managed\n");
+    CU_ASSERT_STRING_EQUAL(back.pod->sysctls[0].value, "1");
+    CU_ASSERT_EQUAL(back.cpu_shares, 102);
+    CU_ASSERT_STRING_EQUAL(back.volumes[0].path, "/var/log/");
+    CU_ASSERT_STRING_EQUAL(back.volumes[0].path_type, "Directory");
+    CU_ASSERT_EQUAL(back.volumes[1].fs_group, 7);
+    op_free(&op);
+}
+
+static void test_pods_refused(void)
+{
+    static const struct {
+        const char *pod;
+        enum fault fault;
+    } cases[] = {
+        {"{}",                                                                            INVALID},
+        {"{\"cluster\":\"../x\"}",                                                        INVALID},
+        {"{\"cluster\":\"c\",\"node\":\"..\"}",                                           INVALID},
+        {"{\"cluster\":\"c\",\"node\":\"a/b\"}",                                          INVALID},
+        {"{\"cluster\":\"c\",\"sysctls\":[{\"name\":\"kernel.panic\",\"value\":\"1\"}]}",
+         FORBIDDEN                                                                               },
+        {"{\"cluster\":\"c\",\"node\":\"n\"}",                                            OK     },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct sandbox_spec spec;
+        json_t *json = NULL;
+        struct op op;
+
+        op_init(&op);
+        CU_ASSERT_EQUAL_FATAL(
+            json_parse(&op,
+                       BYTES(arena_printf(&op.arena, "{\"id\":\"p\",\"hostname\":\"p\",\"pod\":%s}",
+                                          cases[i].pod)),
+                       &json),
+            OK);
+        CU_ASSERT_EQUAL(sandbox_spec_read(&op, json, &spec), cases[i].fault);
+        op_free(&op);
+    }
 }
 
 static void test_container_returns(void)
@@ -197,6 +271,8 @@ static void test_bad_containers(void)
 }
 
 CU_TestInfo instances_sandbox_json_tests[] = {
+    {"a pod, there and back",  test_pod_returns      },
+    {"pods that are refused",  test_pods_refused     },
     {"a sandbox comes back",   test_sandbox_returns  },
     {"a container comes back", test_container_returns},
     {"bad sandboxes",          test_bad_sandboxes    },
