@@ -49,5 +49,18 @@ void validate_metadata(struct field_errors *e, const struct resource *r, const j
                        const json_t *live);
 /* "may not be '.'", … : names that only need to fit into a path (RBAC). */
 const char *path_segment_fault(const char *name);
+/* strategies[].validate */
+void validate_pod(struct field_errors *e, const json_t *tree, const json_t *live,
+                  const char *subresource);
+/* deployments, replica sets, stateful sets, daemon sets */
+void validate_workload(struct field_errors *e, const json_t *tree, const json_t *live,
+                       const char *subresource);
+void validate_job(struct field_errors *e, const json_t *tree, const json_t *live,
+                  const char *subresource);
+void validate_service(struct field_errors *e, const json_t *tree, const json_t *live,
+                      const char *subresource);
+/* config maps, secrets */
+void validate_keys(struct field_errors *e, const json_t *tree, const json_t *live,
+                   const char *subresource);
 
 #endif

@@ -413,8 +413,12 @@ static enum fault give_address(struct admission *a)
     if (!*ip && first)
         ip = first;
     if (strcmp(ip, "None") != 0 && (!*ip || strcmp(ip, had) != 0)) {
-        if (*ip && *had && strcmp(had, "None") != 0)
-            return OK; /* validation says that it may not change */
+        bool changes = *ip && *had && strcmp(had, "None") != 0;
+
+        if (changes) { /* validation says that it may not */
+            set_at(a->tree, "spec.clusterIPs", json_pack("[s]", ip));
+            return OK;
+        }
         TRY(take_address(a, *ip ? ip : NULL, &ip));
     }
     ip = arena_strdup(&a->op->arena, ip);
