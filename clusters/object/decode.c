@@ -410,23 +410,29 @@ static json_t *read_any(struct reader *r)
 
 /* ---- by type ---- */
 
-/* Read and forget a value that does not fit; what it was in Go's words. */
-static json_t *misfit(struct reader *r, const struct field *field, bool element)
+static const char *go_word(const json_t *value)
 {
     static const char *const words[] = {"object", "array", "string", "number",
                                         "number", "bool",  "bool",   "null"};
+
+    return words[json_typeof(value)];
+}
+
+/* Read and forget a value that does not fit; what it was in Go's words. */
+static json_t *misfit(struct reader *r, const struct field *field, bool element)
+{
     enum field_validation kept = r->validation;
+    const char *word;
     json_t *value;
-    json_type type;
 
     r->validation = FIELDS_IGNORE; /* it is dropped: what is in it does not matter */
     value = read_any(r);
     r->validation = kept;
     if (!value)
         return NULL;
-    type = json_typeof(value);
+    word = go_word(value);
     json_decref(value);
-    return mismatch(r, words[type], field, element);
+    return mismatch(r, word, field, element);
 }
 
 static json_t *read_typed_number(struct reader *r, const struct field *field, bool element)
@@ -725,8 +731,19 @@ enum fault object_conform(struct op *op, const struct type *type, const json_t *
 
 enum fault object_check_kind(struct op *op, const struct resource *r, json_t *tree)
 {
+    static const char *const members[] = {"apiVersion", "kind"};
     const char *version = text_at_or(tree, "apiVersion", ""), *kind = text_at_or(tree, "kind", "");
 
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        const json_t *value = json_object_get(tree, members[i]);
+
+        if (value && !json_is_string(value))
+            return bad_request(
+                op,
+                "couldn't get version/kind; json parse error: json: cannot unmarshal "
+                "%s into Go struct field .%s of type string",
+                go_word(value), members[i]);
+    }
     if (!r || (strcmp(kind, r->kind) == 0 && strcmp(version, r->api_version) == 0))
         return OK;
     if (*kind && strcmp(kind, r->kind) != 0)

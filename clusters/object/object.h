@@ -27,8 +27,8 @@ struct decoded {
  * dropped. Quantities and times are brought into their canonical form ("0.5" → "500m", UTC). As
  * upstream's omitempty does, empty optional texts, lists and maps go, and zeros of numbers and
  * booleans that Go has no pointer for (hostNetwork: false). kind and apiVersion may be absent.
- * Protobuf: the "k8s\0" envelope; ends up as the same tree that JSON gives. type NULL: any JSON
- * object (custom resources).
+ * Protobuf: the "k8s\0" envelope; ends up as the same tree that JSON gives.
+ * type NULL: any JSON object (custom resources, patches), taken as it is, nulls too.
  */
 enum fault object_decode(struct op *op, const struct type *type, enum media media,
                          struct bytes body, enum field_validation validation, struct decoded *ret);

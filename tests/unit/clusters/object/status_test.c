@@ -128,7 +128,12 @@ static void kinds(void)
     CU_ASSERT_EQUAL(object_check_kind(&op, core("services"), tree), INVALID);
     CU_ASSERT_STRING_EQUAL(op.message, "the API version in the data (v2) does not match the "
                                        "expected API version (v1)");
+    json_object_set_new(tree, "kind", json_integer(1));
+    CU_ASSERT_EQUAL(object_check_kind(&op, NULL, tree), INVALID);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(op.message, "cannot unmarshal number into Go struct field .kind"));
     json_object_clear(tree);
+    CU_ASSERT_EQUAL(object_check_kind(&op, NULL, tree), OK);
     CU_ASSERT_EQUAL(object_check_kind(&op, core("services"), tree), OK);
     CU_ASSERT_STRING_EQUAL(text_at_or(tree, "kind", ""), "Service");
     CU_ASSERT_STRING_EQUAL(text_at_or(tree, "apiVersion", ""), "v1");
