@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clusters/network/conntrack.h"
 #include "clusters/network/proxy_json.h"
 
 #define CONNS_MAX 32
@@ -90,6 +91,8 @@ static enum fault set_rules(struct op *op, struct holder *holder, const struct p
     TRY(holder_nft(op, change));
     pieces_free(holder->pieces);
     holder->pieces = pieces_keep(wanted);
+    if (conntrack_forget(op, state) != OK)
+        op_clear_fault(op); /* without it a flow of UDP ends when nobody has sent for a while */
     return OK;
 }
 

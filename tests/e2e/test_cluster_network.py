@@ -448,6 +448,44 @@ def test_dns_after_it_was_opened_again(resolving):
     assert resolve(*resolving, "web.default.svc.cluster.local", A)[0] == 3
 
 
+# ---- UDP ----
+
+SERVE = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('0.0.0.0', 8000)); print('up', flush=True)
+while True:
+    s.sendto(sys.argv[1].encode(), s.recvfrom(99)[1])
+"""
+CALL = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(2)
+for line in sys.stdin:
+    s.sendto(b'x', ('10.0.0.60', 53)); print(s.recv(99).decode(), flush=True)
+"""
+
+
+def test_who_goes_on_sending_is_sent_elsewhere(cluster, image):
+    """UDP knows no connection: only the kernel does, and it is told when an endpoint goes."""
+    started = []
+    for name, address in (("a", "10.244.0.5"), ("b", "10.244.0.6"), ("c", "10.244.0.7")):
+        box = cluster.pod(name, address)
+        cluster.driver.start(box, "app", "sleep", "1000", image=image)
+        command = ["nsenter", "-t", str(cluster.driver.state(box, "app")["pid"]), "-n", "/usr/bin/python3", "-c"]
+        command += [CALL] if name == "c" else [SERVE, name]
+        started.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+    try:
+        assert [each.stdout.readline() for each in started[:2]] == ["up\n", "up\n"]
+        for name, address in (("a", "10.244.0.5"), ("b", "10.244.0.6"), ("a", "10.244.0.5")):
+            cluster.proxy(ports=[service("udp", "10.0.0.60", [(address, "n1")], port=53, udp=True)])
+            started[2].stdin.write("\n")
+            started[2].stdin.flush()
+            assert started[2].stdout.readline() == f"{name}\n"
+    finally:
+        for each in started:
+            each.kill()
+            each.communicate()
+
+
 # ---- ends ----
 
 
