@@ -75,6 +75,7 @@ struct host_port {
 };
 struct node_address {
     const char *node, *address; /* on the uplink: node ports answer there */
+    const char *pod_cidr; /* of its pods; NULL: internal traffic policies do not hold for them */
 };
 struct proxy_state {
     const struct service_port *ports;

@@ -117,6 +117,7 @@ enum fault proxy_state_write(struct op *op, const struct proxy_state *state, jso
     for (size_t i = 0; i < state->n_nodes; i++) {
         put_text(&w, json_array_get(list, i), "node", state->nodes[i].node);
         put_text(&w, json_array_get(list, i), "address", state->nodes[i].address);
+        put_text(&w, json_array_get(list, i), "podCidr", state->nodes[i].pod_cidr);
     }
     put_texts(&w, json, "loadBalancerIPs", state->load_balancer_ips);
     if (w.wrong)
@@ -301,6 +302,9 @@ static enum fault read_nodes(struct op *op, const json_t *json, struct proxy_sta
         all[i] = (struct node_address){0};
         TRY(read_name(op, json_array_get(list, i), "node", true, &all[i].node));
         TRY(read_address(op, json_array_get(list, i), "address", true, &all[i].address));
+        TRY(message_text(op, json_array_get(list, i), "podCidr", 32, false, &all[i].pod_cidr));
+        if (all[i].pod_cidr && !is_range(all[i].pod_cidr))
+            return wrong(op, "podCidr", "is no range");
     }
     ret->nodes = all;
     return OK;

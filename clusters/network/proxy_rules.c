@@ -273,22 +273,48 @@ static const char *add_source_ranges(struct maker *m, const struct proxy_config 
     return add_chain(m, PIECE_GATE, comment, rules, 2);
 }
 
-/* Local: each node's address leads to its own endpoints, and nowhere when it has none. */
+/* To a node's own endpoints, or nowhere when it has none. */
+static const char *add_own(struct maker *m, const struct node_address *node,
+                           const struct service_port *port, const char *comment)
+{
+    struct endpoint *own = arena_alloc(&m->op->arena, (port->n_endpoints + 1) * sizeof(*own));
+    size_t n = 0;
+
+    for (size_t e = 0; e < port->n_endpoints; e++)
+        if (port->endpoints[e].node && strcmp(port->endpoints[e].node, node->node) == 0)
+            own[n++] = port->endpoints[e];
+    return n ? arena_printf(&m->op->arena, "goto %s", add_endpoints(m, port, comment, own, n))
+             : "drop";
+}
+
+/* Internal policy Local: a node's pods, and itself, are sent to its own endpoints. */
+static const char *add_internal(struct maker *m, const struct proxy_state *state,
+                                const struct service_port *port, const char *comment,
+                                const char *chain)
+{
+    const char **rules = arena_alloc(&m->op->arena, (state->n_nodes + 1) * sizeof(*rules));
+    size_t n = 0;
+
+    if (!chain || !port->local_only_internal)
+        return chain;
+    for (size_t i = 0; i < state->n_nodes; i++)
+        if (state->nodes[i].pod_cidr)
+            rules[n++] =
+                arena_printf(&m->op->arena, "ip saddr { %s, %s } %s", state->nodes[i].pod_cidr,
+                             state->nodes[i].address, add_own(m, &state->nodes[i], port, comment));
+    rules[n++] = arena_printf(&m->op->arena, "goto %s", chain);
+    return add_chain(m, PIECE_GATE, comment, rules, n);
+}
+
+/* External policy Local: by each node's address. */
 static void add_local_node_port(struct maker *m, const struct proxy_state *state,
                                 const struct service_port *port, const char *comment)
 {
     for (size_t i = 0; i < state->n_nodes; i++) {
         const struct node_address *node = &state->nodes[i];
-        struct endpoint *own = arena_alloc(&m->op->arena, (port->n_endpoints + 1) * sizeof(*own));
-        size_t n = 0;
 
-        for (size_t e = 0; e < port->n_endpoints; e++)
-            if (port->endpoints[e].node && strcmp(port->endpoints[e].node, node->node) == 0)
-                own[n++] = port->endpoints[e];
-        add_element(
-            m, "local_node_ports", key_of(m, node->address, port, port->node_port),
-            n ? arena_printf(&m->op->arena, "goto %s", add_endpoints(m, port, comment, own, n))
-              : "drop");
+        add_element(m, "local_node_ports", key_of(m, node->address, port, port->node_port),
+                    add_own(m, node, port, comment));
     }
 }
 
@@ -316,7 +342,7 @@ static void add_port(struct maker *m, const struct proxy_config *config,
 
     if (port->n_endpoints)
         chain = add_endpoints(m, port, comment, port->endpoints, port->n_endpoints);
-    add_addresses(m, port, port->cluster_ips, chain);
+    add_addresses(m, port, port->cluster_ips, add_internal(m, state, port, comment, chain));
     add_addresses(m, port, port->external_ips, chain);
     add_addresses(m, port, port->load_balancer_ips,
                   add_source_ranges(m, config, port, comment, chain));

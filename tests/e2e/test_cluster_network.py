@@ -251,6 +251,20 @@ def test_local_policy(cluster, driver, image):
         host_dial(second, 30080, timeout=2)
 
 
+def test_internal_local_policy(cluster, driver, image):
+    """A node's pods reach that node's own endpoints, or none."""
+    one, two = web(cluster, image, "a", "10.244.0.5"), web(cluster, image, "b", "10.244.1.5")
+    far = cluster.pod("c", "10.244.2.5")
+    nodes = [("n1", cluster.uplink, 0), ("n2", driver.range["private"], 1), ("n3", driver.range["private"][:-1] + "8", 2)]
+    cluster.proxy(
+        nodes=[{"node": node, "address": address, "podCidr": f"10.244.{n}.0/24"} for node, address, n in nodes],
+        ports=[service("web", "10.0.0.50", [("10.244.0.5", "n1"), ("10.244.1.5", "n2")], localInternal=True)],
+    )
+    assert {dial(cluster, one, "10.0.0.50", 80)[0] for _ in range(20)} == {"a"}
+    assert {dial(cluster, two, "10.0.0.50", 80)[0] for _ in range(20)} == {"b"}
+    assert dial(cluster, far, "10.0.0.50", 80, timeoutMs=1500) == "i/o timeout"
+
+
 def test_host_ports_and_the_nodes_own_network(cluster, image):
     box = web(cluster, image, "a", "10.244.0.5")
     node = cluster.pod("node", "10.244.0.9", hostNetwork=True)
