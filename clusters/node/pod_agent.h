@@ -1,0 +1,138 @@
+/*
+ * A pass over one pod: what the node agent's files share. What is wanted is the Pod object; what is
+ * true is its sandbox; what is between (results of probes, back-off) is remembered per pod, and can
+ * be lost: it is made anew from both.
+ */
+#ifndef SUNDOG_CLUSTERS_NODE_POD_AGENT_H
+#define SUNDOG_CLUSTERS_NODE_POD_AGENT_H
+
+#include "clusters/controller/workload.h"
+#include "clusters/node/node_agent.h"
+#include "instances/image.h"
+#include "instances/sandbox_pod.h"
+
+#define POD_UID_MAX 40
+
+/* What is remembered of one container. */
+struct container_memory {
+    char name[CONTAINER_NAME_MAX + 1];
+    json_t *image;                          /* resolved: group_image's shape; NULL: not yet */
+    char image_name[512];                   /* it is of this name */
+    char *waiting_reason, *waiting_message; /* ErrImagePull, CrashLoopBackOff, …; NULL */
+    int64_t restarts;                       /* the attempt that runs, or ran last; -1: none yet */
+    int64_t failures;                       /* in a row, for the back-off */
+    int64_t next_start_ms;                  /* not before (monotonic); 0 */
+    int64_t pull_failures, next_pull_ms;
+    bool post_start_done, killing, pre_stop_done, said_back_off;
+    int64_t killing_since_ms;
+    /* probes of the present attempt */
+    bool started, ready;
+    bool has_readiness, has_startup, has_liveness;
+    json_t *last_state; /* terminated: of the attempt before; NULL */
+};
+
+struct pod_memory {
+    struct pod_memory *next;
+    struct cluster *cluster; /* of node_agent_open */
+    char uid[POD_UID_MAX], ns[64], name[256];
+    char sandbox[SANDBOX_ID_MAX + 1];
+    char address[16]; /* "": none yet */
+    bool made;        /* the sandbox is there, as far as we know */
+    bool said_mount;  /* FailedMount was said */
+    bool initialized;
+    int64_t stop_deadline_ms; /* 0: it is not being stopped */
+    json_t *files;            /* what volumes hold, by name: to see changes */
+    struct container_memory *containers;
+    size_t n_containers;
+    pthread_mutex_t lock; /* over what probes write */
+};
+
+struct pod_pass {
+    struct op *op;
+    struct cluster *cluster;
+    struct object *object;
+    const json_t *pod, *spec;
+    const char *node;
+    struct pod_memory *memory;
+    struct container_state *states;
+    size_t n_states;
+    bool alive; /* the sandbox has a supervisor */
+    int64_t again_ms;
+};
+
+extern const struct actor node_actor;
+
+void pass_again(struct pod_pass *p, int64_t ms);
+const struct container_state *pass_state(const struct pod_pass *p, const char *name);
+struct container_memory *pass_memory(const struct pod_pass *p, const char *name);
+void pass_event(struct pod_pass *p, const char *type, const char *reason, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+void set_waiting(struct container_memory *m, const char *reason, const char *message);
+bool is_sidecar(const json_t *container); /* an init container with restartPolicy Always */
+
+/* ---- pod_memory.c ---- */
+struct pod_memory *pod_memory_get(struct cluster *cluster, const struct object *pod);
+struct pod_memory *pod_memory_find(struct cluster *cluster, const char *uid);
+/* Those of a namespace's name whose uid is another: of pods that have gone. NULL: none. */
+struct pod_memory *pod_memory_stale(struct cluster *cluster, const char *ns, const char *name,
+                                    const char *uid);
+void pod_memory_drop(struct pod_memory *memory);
+void pod_memories_drop(struct cluster *cluster);
+/* A free address of the node's range, now this pod's. UNAVAILABLE: all are taken. */
+enum fault pod_address_take(struct op *op, struct pod_memory *memory, const char *pod_cidr);
+
+/* ---- pod_volume.c ---- */
+/* All volumes with their contents. WOULD_BLOCK: something they need is not there yet (the event is
+   said). */
+enum fault pod_volumes(struct pod_pass *p, struct volume_spec **ret, size_t *ret_n);
+/* Bring config maps, secrets, tokens up to date in a running sandbox. */
+enum fault pod_volumes_refresh(struct pod_pass *p);
+/* Does the pod read this config map or secret? */
+bool pod_uses(const json_t *pod, const char *kind, const char *name);
+
+/* ---- pod_env.c ---- */
+/* INVALID: a reference that cannot be resolved (CreateContainerConfigError). */
+enum fault pod_env(struct pod_pass *p, const json_t *container, const char *const *image_env,
+                   const char *const **ret);
+/* "$(NAME)" in texts, by env. */
+const char *expand(struct op *op, const char *text, const char *const *env);
+/* A fieldRef or resourceFieldRef as text; NULL: there is no such field. */
+const char *pod_field(struct pod_pass *p, const char *path);
+const char *pod_resource_field(struct pod_pass *p, const json_t *reference, const char *container);
+
+/* ---- pod_spec.c ---- */
+enum fault pod_sandbox_create(struct pod_pass *p);
+enum fault pod_container_start(struct pod_pass *p, const json_t *container,
+                               struct container_memory *m);
+
+/* ---- pod_image.c ---- */
+/* WOULD_BLOCK: it is coming, or waits for its next try. */
+enum fault pod_image(struct pod_pass *p, const json_t *container, struct container_memory *m,
+                     struct image *ret);
+int pod_stop_signal(struct op *op, const struct container_memory *m);
+
+/* ---- pod_probe.c ---- */
+void pod_probes_start(void);
+void pod_probes_stop(void);
+void pod_probes_sync(struct pod_pass *p);
+void pod_probes_forget(const char *uid);
+/* postStart, preStop: true: it has ended well. *ret_why otherwise. */
+bool pod_hook(struct op *op, struct pod_memory *memory, const char *container,
+              const json_t *handler, int64_t timeout_ms, const char **ret_why);
+
+/* ---- pod_status.c ---- */
+enum fault pod_write_status(struct pod_pass *p);
+/* {"terminated": {…}} of a container that has ended; the caller's. */
+json_t *pod_terminated(struct pod_pass *p, const json_t *container,
+                       const struct container_state *s);
+
+/* ---- pod_steps.c ---- */
+enum fault pod_step(struct pod_pass *p);
+/* End what is left of a pod that is no more. */
+enum fault pod_forget(struct op *op, struct pod_memory *memory);
+
+/* ---- node_agent.c ---- */
+void pod_wake(struct cluster *cluster, const char *ns, const char *name);
+const struct node_spec *node_of(struct cluster *cluster, const char *name);
+
+#endif

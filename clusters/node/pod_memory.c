@@ -1,0 +1,191 @@
+/* What is remembered of pods, and which of a node's addresses are whose. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clusters/node/pod_agent.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct pod_memory *memories;
+
+/* "p", the cluster, the pod's uid without its hyphens: what sandboxes are called. */
+static void name_sandbox(struct pod_memory *m)
+{
+    size_t n = (size_t)snprintf(m->sandbox, sizeof(m->sandbox), "p%s-", m->cluster->id);
+
+    for (const char *c = m->uid; *c && n + 1 < sizeof(m->sandbox); c++)
+        if (*c != '-')
+            m->sandbox[n++] = *c;
+    m->sandbox[n] = '\0';
+}
+
+static void free_memory(struct pod_memory *m)
+{
+    for (size_t i = 0; i < m->n_containers; i++) {
+        json_decref(m->containers[i].image);
+        json_decref(m->containers[i].last_state);
+        free(m->containers[i].waiting_reason);
+        free(m->containers[i].waiting_message);
+    }
+    free(m->containers);
+    json_decref(m->files);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+/* ---- finding; under lock ---- */
+
+static struct pod_memory *find(const struct cluster *cluster, const char *uid)
+{
+    struct pod_memory *m;
+
+    for (m = memories; m; m = m->next)
+        if (m->cluster == cluster && strcmp(m->uid, uid) == 0)
+            return m;
+    return NULL;
+}
+
+struct pod_memory *pod_memory_find(struct cluster *cluster, const char *uid)
+{
+    struct pod_memory *m;
+
+    pthread_mutex_lock(&lock);
+    m = find(cluster, uid);
+    pthread_mutex_unlock(&lock);
+    return m;
+}
+
+struct pod_memory *pod_memory_stale(struct cluster *cluster, const char *ns, const char *name,
+                                    const char *uid)
+{
+    struct pod_memory *m;
+
+    pthread_mutex_lock(&lock);
+    for (m = memories; m; m = m->next)
+        if (m->cluster == cluster && strcmp(m->ns, ns) == 0 && strcmp(m->name, name) == 0 &&
+            strcmp(m->uid, uid) != 0)
+            break;
+    pthread_mutex_unlock(&lock);
+    return m;
+}
+
+/* ---- making ---- */
+
+static void add_containers(struct pod_memory *m, const json_t *list)
+{
+    size_t n = json_array_size(list);
+
+    m->containers = realloc(m->containers, (m->n_containers + n + 1) * sizeof(*m->containers));
+    if (!m->containers)
+        abort();
+    for (size_t i = 0; i < n; i++) {
+        struct container_memory *c = &m->containers[m->n_containers++];
+
+        *c = (struct container_memory){.restarts = -1};
+        snprintf(c->name, sizeof(c->name), "%s", text_at_or(json_array_get(list, i), "name", ""));
+    }
+}
+
+/* What an earlier server wrote of it: its address, and each container's starts. */
+static void recall(struct pod_memory *m, const json_t *pod)
+{
+    snprintf(m->address, sizeof(m->address), "%s",
+             bool_at(pod, "spec.hostNetwork", false) ? "" : text_at_or(pod, "status.podIP", ""));
+}
+
+struct pod_memory *pod_memory_get(struct cluster *cluster, const struct object *pod)
+{
+    const json_t *tree = object_tree((struct object *)(uintptr_t)pod);
+    struct pod_memory *m;
+
+    pthread_mutex_lock(&lock);
+    m = find(cluster, pod->uid);
+    if (!m) {
+        m = calloc(1, sizeof(*m));
+        if (!m)
+            abort();
+        m->cluster = cluster;
+        pthread_mutex_init(&m->lock, NULL);
+        snprintf(m->uid, sizeof(m->uid), "%s", pod->uid);
+        snprintf(m->ns, sizeof(m->ns), "%s", pod->ns);
+        snprintf(m->name, sizeof(m->name), "%s", pod->name);
+        name_sandbox(m);
+        add_containers(m, at(tree, "spec.initContainers"));
+        add_containers(m, at(tree, "spec.containers"));
+        recall(m, tree);
+        m->next = memories;
+        memories = m;
+    }
+    pthread_mutex_unlock(&lock);
+    return m;
+}
+
+static void take_out(struct pod_memory *m)
+{
+    for (struct pod_memory **p = &memories; *p; p = &(*p)->next)
+        if (*p == m) {
+            *p = m->next;
+            return;
+        }
+}
+
+void pod_memory_drop(struct pod_memory *m)
+{
+    pod_probes_forget(m->uid); /* nobody looks at it any more */
+    pthread_mutex_lock(&lock);
+    take_out(m);
+    pthread_mutex_unlock(&lock);
+    free_memory(m);
+}
+
+void pod_memories_drop(struct cluster *cluster)
+{
+    for (;;) {
+        struct pod_memory *m;
+
+        pthread_mutex_lock(&lock);
+        for (m = memories; m && m->cluster != cluster; m = m->next)
+            ;
+        pthread_mutex_unlock(&lock);
+        if (!m)
+            return;
+        pod_memory_drop(m);
+    }
+}
+
+/* ---- addresses ---- */
+
+static bool is_taken(const struct cluster *cluster, const char *address)
+{
+    for (const struct pod_memory *m = memories; m; m = m->next)
+        if (m->cluster == cluster && strcmp(m->address, address) == 0)
+            return true;
+    return false;
+}
+
+/* Round and round, so that an address just given up is not another pod's at once. */
+static atomic_uint next_host;
+
+enum fault pod_address_take(struct op *op, struct pod_memory *memory, const char *pod_cidr)
+{
+    unsigned a, b, c;
+    bool found = false;
+
+    if (*memory->address)
+        return OK;
+    if (sscanf(pod_cidr, "%3u.%3u.%3u.", &a, &b, &c) != 3)
+        return fail(op, INVALID, "the node's pod range \"%s\" is not one", pod_cidr);
+    pthread_mutex_lock(&lock);
+    for (int tries = 0; tries < 252 && !found; tries++) {
+        unsigned host = 2 + atomic_fetch_add(&next_host, 1) % 252; /* .1: the gateway's */
+        char text[16];
+
+        snprintf(text, sizeof(text), "%u.%u.%u.%u", a & 255, b & 255, c & 255, host);
+        found = !is_taken(memory->cluster, text);
+        if (found)
+            snprintf(memory->address, sizeof(memory->address), "%s", text);
+    }
+    pthread_mutex_unlock(&lock);
+    return found ? OK : fail(op, UNAVAILABLE, "no address of %s is free", pod_cidr);
+}
