@@ -28,7 +28,7 @@ struct cluster_network_spec {
    the server the same holder is used again. */
 enum fault cluster_network_up(struct op *op, const struct cluster_network_spec *spec,
                               struct cluster_network **ret, bool *ret_new);
-/* Forget it here; the holder goes on. */
+/* Forget it here; the holder goes on. NULL is fine. */
 void cluster_network_release(struct cluster_network *network);
 /* End the holder: namespace, rules, everything. Also of half of one. */
 enum fault cluster_network_delete(struct op *op, const char *id);
@@ -91,7 +91,8 @@ enum fault cluster_network_proxy(struct op *op, struct cluster_network *network,
 
 /* ---- cluster DNS (Kubernetes DNS specification 1.1.0) ---- */
 
-/* A, AAAA (empty), SRV, PTR, CNAME. Looked up on each query, on the DNS thread: must be quick. */
+/* A, AAAA (empty), SRV, PTR, CNAME. Looked up on each query, for all clusters one at a time, on
+   threads of DNS: must be quick. */
 struct dns_record {
     uint16_t type;      /* 1 A, 5 CNAME, 12 PTR, 33 SRV */
     const char *target; /* A: dotted; CNAME, PTR, SRV: a name */
@@ -102,7 +103,8 @@ struct dns_record {
    forwarded). true with n 0: exists without such records. */
 typedef void (*dns_resolver)(struct op *op, void *user, const char *name, bool *ret_known,
                              const struct dns_record **ret, size_t *ret_n);
-/* Answer at dns_ip:53 (UDP and TCP) inside the namespace. */
+/* Answer at dns_ip:53 (UDP and TCP) inside the namespace, until release or another call of this,
+   which wait until resolve is not running: not while holding a lock that it takes. */
 enum fault cluster_network_dns(struct op *op, struct cluster_network *network, dns_resolver resolve,
                                void *user);
 
