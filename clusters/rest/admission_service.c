@@ -127,7 +127,7 @@ static void heard(void *user, const struct event *e)
     pthread_mutex_unlock(&pool->lock);
 }
 
-struct address_pool *address_pool_new(struct cluster *cluster)
+void address_pool_open(struct cluster *cluster)
 {
     struct address_pool *pool = calloc(1, sizeof(*pool));
     const char *slash = strchr(cluster->service_cidr, '/');
@@ -142,8 +142,8 @@ struct address_pool *address_pool_new(struct cluster *cluster)
     pool->base = parse_address(network);
     pool->size = prefix <= 16 || prefix > 32 ? ADDRESSES_MAX : 1u << (32 - prefix);
     mark_all(cluster, pool);
+    cluster->rest->pool = pool; /* before anything is heard */
     store_listen(cluster->store, known.services, heard, cluster);
-    return pool;
 }
 
 void address_pool_free(struct cluster *cluster)

@@ -72,7 +72,7 @@ enum fault admit_limits(struct admission *a);        /* limits.c */
 enum fault fill_account_secret(struct admission *a); /* identity.c */
 enum fault admit_service(struct admission *a);
 void undo_service(struct admission *a);
-struct address_pool *address_pool_new(struct cluster *cluster);
+void address_pool_open(struct cluster *cluster);
 void address_pool_free(struct cluster *cluster);
 
 /* ---- quota.c ---- */

@@ -21,7 +21,7 @@ enum fault rest_open(struct op *op, struct cluster *cluster)
     cluster->rest = state;
     fault = bootstrap(op, cluster);
     if (fault == OK)
-        state->pool = address_pool_new(cluster);
+        address_pool_open(cluster);
     else
         rest_close(cluster);
     return fault;
