@@ -87,5 +87,6 @@ enum fault kube_document(struct call *c);
 enum fault kube_nowhere(struct call *c);
 
 extern const struct dialect kube_dialect;
+extern const struct service kubernetes_service; /* what main.c lists */
 
 #endif

@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "clusters/clusters_service.h"
 #include "clusters/http/kubernetes.h"
 
 /* ---- faults ---- */
