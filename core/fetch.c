@@ -161,6 +161,33 @@ static void set_method(CURL *h, const struct fetch *ask)
         curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, ask->method);
 }
 
+static curl_socket_t given_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    const struct fetch *ask = arg;
+
+    (void)purpose;
+    (void)address;
+    return ask->socket;
+}
+
+static int is_connected(void *arg, curl_socket_t socket, curlsocktype purpose)
+{
+    (void)arg;
+    (void)socket;
+    (void)purpose;
+    return CURL_SOCKOPT_ALREADY_CONNECTED;
+}
+
+/* curl closes it at the end: it must not be kept for another request. */
+static void set_socket(CURL *h, const struct fetch *ask)
+{
+    curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, given_socket);
+    curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, ask);
+    curl_easy_setopt(h, CURLOPT_SOCKOPTFUNCTION, is_connected);
+    curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(h, CURLOPT_FORBID_REUSE, 1L);
+}
+
 static void set_options(struct transfer *t, struct curl_slist *headers)
 {
     const struct fetch *ask = t->ask;
@@ -192,6 +219,10 @@ static void set_options(struct transfer *t, struct curl_slist *headers)
         curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);
     }
+    if (ask->http2)
+        curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+    if (ask->socket > 0)
+        set_socket(h, ask);
     set_method(h, ask);
 }
 

@@ -17,6 +17,8 @@ struct fetch {
     int64_t timeout_ms; /* of it all; 0: 30 s. Silence of 30 s ends it in any case */
     int redirects_max;  /* credentials never follow to another host */
     bool direct;        /* a neighbour, not the world: no proxy, whatever certificate it has */
+    bool http2;         /* HTTP/2 at once, without TLS (gRPC) */
+    int socket;         /* connected already: use this one, and close it; 0: connect */
     size_t answer_max;  /* bytes of the body kept; 0: 1 MiB. More is TOO_LARGE */
     /* Instead of keeping the body of a 2xx: called for each piece; a fault ends the transfer. */
     enum fault (*write)(void *arg, struct op *op, struct bytes piece);

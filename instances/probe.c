@@ -1,22 +1,19 @@
 #include "instances/probe.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/db.h"
 #include "core/fetch.h"
 #include "instances/event.h"
+#include "instances/exec_wait.h"
 #include "instances/group_pass.h"
 #include "instances/network.h"
 
 #define THREADS  4
 #define GRACE_MS 30000
-#define SAID_MAX 512 /* of what a probe printed */
 
 /* What is known of a probe: its key is "7/web/1/l", of the first start of web of group 7. */
 struct live {
@@ -129,62 +126,20 @@ static bool ask_http(struct op *op, const struct container_group *g, const struc
     return false;
 }
 
-/* Read what it says until it ends or its time is over. false: it is over. */
-static bool wait_for_end(const struct exec *x, int64_t until_ms, char *said, size_t *n,
-                         struct exec_end *end)
-{
-    struct pollfd fds[3] = {
-        {x->done, POLLIN, 0},
-        {x->out,  POLLIN, 0},
-        {x->err,  POLLIN, 0}
-    };
-
-    for (;;) {
-        int64_t left = until_ms - now_ms();
-
-        if (left <= 0 || (poll(fds, 3, (int)left) < 0 && errno != EINTR))
-            return false;
-        for (int i = 1; i < 3; i++) {
-            char chunk[256];
-            ssize_t got;
-
-            if (fds[i].fd < 0 || !fds[i].revents)
-                continue;
-            got = read(fds[i].fd, chunk, sizeof(chunk));
-            if (got <= 0)
-                fds[i].fd = -1;
-            for (ssize_t j = 0; j < got && *n + 1 < SAID_MAX; j++)
-                said[(*n)++] = chunk[j];
-        }
-        if (fds[0].revents)
-            return read(x->done, end, sizeof(*end)) == (ssize_t)sizeof(*end);
-    }
-}
-
 static bool ask_exec(struct op *op, const char *sandbox, const char *container,
                      const struct group_probe *p, const char **ret_why)
 {
-    const struct exec_spec spec = {.args = p->command};
-    struct exec x = {-1, -1, -1, -1};
-    struct exec_end end = {.exit_code = -1};
-    char said[SAID_MAX] = "";
-    size_t n = 0;
-    bool ended;
+    struct exec_result result = {0};
 
-    if (container_exec(op, sandbox, container, &spec, &x) != OK) {
+    if (exec_wait(op, sandbox, container, p->command, p->timeout_s * 1000, &result) != OK) {
         *ret_why = op->message ? op->message : "it cannot be run";
         return false;
     }
-    ended = wait_for_end(&x, now_ms() + p->timeout_s * 1000, said, &n, &end);
-    close(x.in);
-    close(x.out);
-    close(x.err);
-    close(x.done); /* kills what still runs */
-    said[n] = '\0';
-    *ret_why =
-        ended ? arena_printf(&op->arena, "%s", n ? said : "the command failed")
-              : arena_printf(&op->arena, "command timed out after %lld s", (long long)p->timeout_s);
-    return ended && end.exit_code == 0;
+    *ret_why = !result.ended  ? arena_printf(&op->arena, "command timed out after %lld s",
+                                             (long long)p->timeout_s)
+               : *result.said ? result.said
+                              : "the command failed";
+    return result.ended && result.exit_code == 0;
 }
 
 /* ---- one probe ---- */

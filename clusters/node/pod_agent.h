@@ -44,7 +44,6 @@ struct pod_memory {
     json_t *files;            /* what volumes hold, by name: to see changes */
     struct container_memory *containers;
     size_t n_containers;
-    pthread_mutex_t lock; /* over what probes write */
 };
 
 struct pod_pass {
@@ -80,6 +79,13 @@ void pod_memory_drop(struct pod_memory *memory);
 void pod_memories_drop(struct cluster *cluster);
 /* A free address of the node's range, now this pod's. UNAVAILABLE: all are taken. */
 enum fault pod_address_take(struct op *op, struct pod_memory *memory, const char *pod_cidr);
+
+/* Under the lock that memories are taken out under: fn on the container's, if the pod is there and
+   it is that attempt. */
+bool pod_memory_update(const struct cluster *cluster, const char *uid, const char *container,
+                       int64_t attempt,
+                       void (*fn)(struct pod_memory *memory, struct container_memory *c, void *arg),
+                       void *arg);
 
 /* ---- pod_volume.c ---- */
 /* All volumes with their contents. WOULD_BLOCK: something they need is not there yet (the event is
@@ -132,6 +138,9 @@ enum fault pod_step(struct pod_pass *p);
 enum fault pod_forget(struct op *op, struct pod_memory *memory);
 
 /* ---- node_agent.c ---- */
+/* While a step of ours uses it, node_agent_close waits. NULL: not open. */
+struct cluster *agent_enter(const char *id);
+void agent_leave(struct cluster *cluster);
 void pod_wake(struct cluster *cluster, const char *ns, const char *name);
 const struct node_spec *node_of(struct cluster *cluster, const char *name);
 

@@ -30,7 +30,6 @@ static void free_memory(struct pod_memory *m)
     }
     free(m->containers);
     json_decref(m->files);
-    pthread_mutex_destroy(&m->lock);
     free(m);
 }
 
@@ -106,7 +105,6 @@ struct pod_memory *pod_memory_get(struct cluster *cluster, const struct object *
         if (!m)
             abort();
         m->cluster = cluster;
-        pthread_mutex_init(&m->lock, NULL);
         snprintf(m->uid, sizeof(m->uid), "%s", pod->uid);
         snprintf(m->ns, sizeof(m->ns), "%s", pod->ns);
         snprintf(m->name, sizeof(m->name), "%s", pod->name);
@@ -121,6 +119,28 @@ struct pod_memory *pod_memory_get(struct cluster *cluster, const struct object *
     return m;
 }
 
+bool pod_memory_update(const struct cluster *cluster, const char *uid, const char *container,
+                       int64_t attempt,
+                       void (*fn)(struct pod_memory *memory, struct container_memory *c, void *arg),
+                       void *arg)
+{
+    struct pod_memory *m;
+    bool done = false;
+
+    pthread_mutex_lock(&lock);
+    m = find(cluster, uid);
+    for (size_t i = 0; m && i < m->n_containers; i++) {
+        struct container_memory *c = &m->containers[i];
+
+        if (strcmp(c->name, container) != 0 || c->restarts != attempt)
+            continue;
+        fn(m, c, arg);
+        done = true;
+    }
+    pthread_mutex_unlock(&lock);
+    return done;
+}
+
 static void take_out(struct pod_memory *m)
 {
     for (struct pod_memory **p = &memories; *p; p = &(*p)->next)
@@ -132,7 +152,6 @@ static void take_out(struct pod_memory *m)
 
 void pod_memory_drop(struct pod_memory *m)
 {
-    pod_probes_forget(m->uid); /* nobody looks at it any more */
     pthread_mutex_lock(&lock);
     take_out(m);
     pthread_mutex_unlock(&lock);
