@@ -127,6 +127,8 @@ static void autoscaler_to_v1(json_t *tree)
     }
     json_object_del(status, "currentMetrics");
     json_object_del(status, "conditions");
+    if (status && !json_object_get(status, "currentReplicas")) /* never left out in v1 */
+        json_object_set_new(status, "currentReplicas", json_integer(0));
 }
 
 json_t *object_convert(struct op *op, json_t *tree, const struct resource *from,
