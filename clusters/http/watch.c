@@ -4,6 +4,7 @@
  *
  *~ Between two selectors' answers an object comes (ADDED) or goes (DELETED, as it was before).
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,20 +49,54 @@ struct cached {
     char *data;
     size_t len, cap;
 };
-static __thread struct cached cache[CACHE_SLOTS];
-static __thread unsigned cache_next;
+struct cache {
+    struct cached slots[CACHE_SLOTS];
+    unsigned next;
+};
+static pthread_key_t cache_key; /* each thread has its own: the committing one, mostly */
+static pthread_once_t cache_once = PTHREAD_ONCE_INIT;
+
+static void cache_free(void *arg)
+{
+    struct cache *cache = arg;
+
+    for (unsigned i = 0; i < CACHE_SLOTS; i++)
+        free(cache->slots[i].data);
+    free(cache);
+}
+
+static void cache_setup(void)
+{
+    if (pthread_key_create(&cache_key, cache_free) != 0)
+        abort();
+}
+
+static struct cache *cache_of_thread(void)
+{
+    struct cache *cache;
+
+    pthread_once(&cache_once, cache_setup);
+    cache = pthread_getspecific(cache_key);
+    if (!cache) {
+        cache = calloc(1, sizeof(*cache));
+        if (!cache || pthread_setspecific(cache_key, cache) != 0)
+            abort();
+    }
+    return cache;
+}
 
 static bool same_text(const char *a, const char *b)
 {
     return a == b || strcmp(a, b) == 0;
 }
 
-static struct cached *cached_find(const struct watcher *w, const char *kind, int64_t revision)
+static struct cached *cached_find(struct cache *cache, const struct watcher *w, const char *kind,
+                                  int64_t revision)
 {
     for (unsigned i = 0; i < CACHE_SLOTS; i++) {
-        struct cached *e = &cache[i];
+        struct cached *e = &cache->slots[i];
 
-        if (e->revision == revision && e->store == w->watch.store && e->kind == kind &&
+        if (e->kind && e->revision == revision && e->store == w->watch.store && e->kind == kind &&
             e->form == w->accepted.form && e->resource == w->kube->r.resource &&
             same_text(e->include, w->include) && same_text(e->version, w->accepted.version))
             return e;
@@ -120,7 +155,8 @@ static struct bytes text_at_revision(struct op *op, const struct object *object,
 static bool send_event(struct watcher *w, const char *kind, struct object *object, int64_t revision)
 {
     bool first = w->accepted.form == FORM_TABLE && !w->columns_sent;
-    struct cached *e = first ? NULL : cached_find(w, kind, revision);
+    struct cache *cache = cache_of_thread();
+    struct cached *e = first ? NULL : cached_find(cache, w, kind, revision);
     struct bytes text;
     struct op op;
 
@@ -128,7 +164,7 @@ static bool send_event(struct watcher *w, const char *kind, struct object *objec
         op_init(&op);
         text =
             object->revision == revision ? object->text : text_at_revision(&op, object, revision);
-        e = &cache[cache_next++ % CACHE_SLOTS];
+        e = &cache->slots[cache->next++ % CACHE_SLOTS];
         fill(e, kind,
              shape_object(&op, &w->kube->r, &w->accepted, object, text, first, w->include));
         *e = (struct cached){.store = w->watch.store,

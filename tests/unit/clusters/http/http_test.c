@@ -1,4 +1,8 @@
 #include <stdio.h>
+#include <time.h>
+
+#include "core/loop.h"
+#include "core/stream.h"
 
 #include "tests/unit/clusters/golden.h"
 #include "tests/unit/clusters/http/request.h"
@@ -510,6 +514,129 @@ static void test_tokens(void)
     fixture_end(&f);
 }
 
+/* ---- watches ---- */
+
+struct watched {
+    struct loop loop;
+    struct answer answer;
+    struct text text; /* all that came */
+    bool ended;
+};
+
+static void watch_open(struct fixture *f, struct watched *w, const char *target)
+{
+    struct request r = {.method = GET, .target = target, .loop = &w->loop};
+
+    memset(w, 0, sizeof(*w));
+    pthread_mutex_init(&w->loop.lock, NULL);
+    w->loop.wake_sent = true; /* there is no thread to wake */
+    w->loop.tasks_tail = &w->loop.tasks;
+    request_run(f, &r, &w->answer);
+    CU_ASSERT_EQUAL(w->answer.status, 200);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(w->answer.call.stream);
+    text_init(&w->text, &w->answer.call.op.arena, (size_t)16 << 20);
+}
+
+/* Until the text has so many lines, or the stream has ended. */
+static void watch_read(struct watched *w, size_t lines)
+{
+    struct timespec pause = {.tv_nsec = 1000000};
+
+    for (;;) {
+        struct stream_part *parts = stream_take(w->answer.call.stream, &w->ended);
+        size_t n = 0;
+
+        for (struct stream_part *p = parts; p; p = p->next)
+            text_add(&w->text, p->data, p->len);
+        stream_parts_free(parts);
+        for (const char *p = w->text.data; (p = strchr(p, '\n')); p++)
+            n++;
+        if (n >= lines || w->ended)
+            return;
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* The nth line's "type name". */
+static void watch_line(struct watched *w, size_t n, const char *wanted)
+{
+    const char *line = w->text.data;
+    char got[256];
+    json_t *event;
+
+    while (n-- && strchr(line, '\n'))
+        line = strchr(line, '\n') + 1;
+    event = json_loadb(line, strcspn(line, "\n"), 0, NULL);
+    snprintf(got, sizeof(got), "%s %s", text_at_or(event, "type", ""),
+             text_at_or(event, "object.metadata.name", "-"));
+    CU_ASSERT_STRING_EQUAL(got, wanted);
+    json_decref(event);
+}
+
+static void watch_close(struct watched *w)
+{
+    struct loop_task *task;
+
+    stream_closed(w->answer.call.stream);
+    for (;;) { /* what was posted holds the stream */
+        pthread_mutex_lock(&w->loop.lock);
+        task = w->loop.tasks;
+        w->loop.tasks = task ? task->next : NULL;
+        pthread_mutex_unlock(&w->loop.lock);
+        if (!task)
+            break;
+        task->run(task);
+    }
+    answer_free(&w->answer);
+    pthread_mutex_destroy(&w->loop.lock);
+}
+
+static void test_watch(void)
+{
+    static const char maps[] = "/api/v1/namespaces/default/configmaps";
+    static const char one[] = "/api/v1/namespaces/default/configmaps/x";
+    struct watched chosen, named, table, short_one;
+    struct fixture f;
+
+    fixture_rest(&f);
+    json_decref(
+        run(&f, POST, maps, "{\"metadata\":{\"name\":\"w\",\"labels\":{\"a\":\"b\"}}}", 201));
+    watch_open(&f, &chosen, "/api/v1/namespaces/default/configmaps?watch=1&labelSelector=a%3Db");
+    watch_open(&f, &named,
+               "/api/v1/configmaps?watch=true&fieldSelector=metadata.name%3Dx&resourceVersion=1");
+    json_decref(
+        run(&f, POST, maps, "{\"metadata\":{\"name\":\"x\",\"labels\":{\"a\":\"b\"}}}", 201));
+    json_decref(patch(&f, one, "application/merge-patch+json",
+                      "{\"metadata\":{\"labels\":{\"a\":\"c\"}}}", 200));
+    json_decref(patch(&f, one, "application/merge-patch+json", "{\"data\":{\"k\":\"v\"}}", 200));
+    json_decref(run(&f, DELETE, one, NULL, 200));
+    watch_read(&chosen, 3);
+    watch_line(&chosen, 0, "ADDED w");
+    watch_line(&chosen, 1, "ADDED x");
+    watch_line(&chosen, 2, "DELETED x"); /* out of sight: as it was */
+    watch_read(&named, 4);
+    watch_line(&named, 0, "ADDED x");
+    watch_line(&named, 1, "MODIFIED x");
+    watch_line(&named, 2, "MODIFIED x");
+    watch_line(&named, 3, "DELETED x");
+    watch_open(&f, &short_one,
+               "/api/v1/pods?watch=1&timeoutSeconds=1&allowWatchBookmarks=true&resourceVersion=1");
+    watch_read(&short_one, 2);
+    CU_ASSERT_TRUE(short_one.ended);
+    watch_line(&short_one, 0, "BOOKMARK -");
+    watch_open(&f, &table, "/api/v1/namespaces?watch=1");
+    watch_read(&table, 4);
+    watch_line(&table, 3, "ADDED kube-system");
+    watch_close(&chosen);
+    watch_close(&named);
+    watch_close(&short_one);
+    store_end_watches(f.cluster.store); /* the others' streams end with the store */
+    watch_read(&table, 5);
+    CU_ASSERT_TRUE(table.ended);
+    watch_close(&table);
+    fixture_end(&f);
+}
+
 CU_TestInfo clusters_http_http_tests[] = {
     {"mistakes are answered as upstream does", test_golden_errors    },
     {"the life of an object",                  test_life_of_an_object},
@@ -520,5 +647,6 @@ CU_TestInfo clusters_http_http_tests[] = {
     {"a namespace",                            test_namespace        },
     {"rights",                                 test_rights           },
     {"tokens",                                 test_tokens           },
+    {"watches",                                test_watch            },
     CU_TEST_INFO_NULL,
 };

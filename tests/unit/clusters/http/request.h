@@ -12,6 +12,7 @@ struct request {
     enum method method;
     const char *target, *body;
     struct header headers[4];
+    struct loop *loop;             /* watches need one */
     const struct certificate *who; /* NULL: an administrator; no name: nobody */
 };
 struct answer {
@@ -63,6 +64,7 @@ static inline void request_run(struct fixture *f, const struct request *r, struc
     memset(a, 0, sizeof(*a));
     op_init(&c->op);
     c->op.db = f->db;
+    c->loop = r->loop;
     c->method = r->method;
     c->target = r->target;
     c->path = mark ? arena_strndup(&c->op.arena, r->target, (size_t)(mark - r->target)) : r->target;
