@@ -30,6 +30,7 @@ struct watcher {
     bool bookmarks, columns_sent;
     int64_t deadline_ms, bookmark_ms, revision;
     /* what exists already, while it is being sent */
+    struct op initial; /* holds page; freed when it is sent: a watch lasts long */
     struct store_page page;
     size_t sent;
     bool live; /* the store feeds it */
@@ -267,11 +268,14 @@ static void send_gone(struct watcher *w, struct op *op)
 /* Give the watch over to the store, once all that existed is sent. */
 static void go_live(struct watcher *w)
 {
+    int64_t from = w->page.revision;
     struct op op;
 
     op_init(&op);
     w->live = true;
-    if (store_watch(&op, w->kube->cluster->store, &w->watch, w->page.revision) != OK)
+    w->page = (struct store_page){0};
+    op_free(&w->initial);
+    if (store_watch(&op, w->kube->cluster->store, &w->watch, from) != OK)
         send_gone(w, &op);
     op_free(&op);
 }
@@ -302,6 +306,7 @@ static void on_close(struct stream *stream)
     struct watcher *w = stream->user;
 
     store_unwatch(&w->watch);
+    op_free(&w->initial);
     stream_release(stream); /* the cluster is released with the call */
 }
 
@@ -445,11 +450,12 @@ enum fault kube_watch(struct call *c)
 
     if (!(verbs & VERB_WATCH))
         return not_allowed(&c->op);
+    op_init(&w->initial);
     TRY(read_watch(c, w));
     TRY(parse_from(c, &from));
     if (!from) {
-        TRY(store_list(&c->op, k->cluster->store, k->r.resource, k->r.ns, NULL, NULL, 0, 0,
-                       &w->page));
+        TRY(store_list(&w->initial, k->cluster->store, k->r.resource, k->r.ns, NULL, NULL, 0, 0,
+                       &w->page)); /* the newest view: never refused */
         open_stream(c, w);
         pump(w);
         return OK;
