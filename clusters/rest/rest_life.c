@@ -65,7 +65,8 @@ static int64_t said_at(struct object *event)
 void rest_sweep(struct cluster *cluster)
 {
     struct store_page page = {0};
-    int64_t now = now_ms(), due, revision = 0;
+    int64_t now = now_ms(), revision = 0;
+    long long due;
     struct op op;
 
     due = atomic_load(&cluster->rest->sweep_ms);
