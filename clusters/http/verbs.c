@@ -27,7 +27,7 @@ static enum fault check_path(struct call *c, enum verb verb)
     if (!k->r.resource)
         return no_such_resource(&c->op);
     verbs = k->sub ? k->sub->verbs : k->r.resource->verbs;
-    if (!(verbs & verb) || (!k->r.ns && verb == VERB_CREATE))
+    if (!(verbs & verb) || (!k->r.ns && (verb == VERB_CREATE || verb == VERB_DELETE_COLLECTION)))
         return not_allowed(&c->op);
     return OK;
 }

@@ -307,7 +307,7 @@ enum fault rest_create(struct op *op, struct rest *r, json_t *tree, struct objec
     enum fault fault = OK;
 
     for (int tries = 0; tries < RETRIES; tries++) {
-        fault = rest_make(op, r, object_copy(op, tree), NULL, ret);
+        fault = rest_make(op, r, generated ? object_copy(op, tree) : tree, NULL, ret);
         if (fault != CONFLICT || !generated || !op->noun || strcmp(op->noun, "AlreadyExists") != 0)
             return fault;
         op_clear_fault(op);

@@ -211,6 +211,7 @@ static void test_pages(void)
     tree = run(&f, DELETE, "/api/v1/namespaces/default/configmaps?labelSelector=n%3D1", NULL, 200);
     CU_ASSERT_EQUAL(json_array_size(json_object_get(tree, "items")), 2);
     json_decref(tree);
+    json_decref(run(&f, DELETE, "/api/v1/configmaps", NULL, 405)); /* one namespace at a time */
     fixture_end(&f);
 }
 
