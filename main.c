@@ -10,6 +10,7 @@
 
 #include "api/api_service.h"
 #include "api/container_instance.h"
+#include "api/managed_cluster.h"
 #include "api/registry_api.h"
 #include "auth/auth_api.h"
 #include "clusters/clusters_service.h"
@@ -29,9 +30,11 @@ static const struct service *const services[] = {&core_service,
                                                  &registry_service,
                                                  &instances_service,
                                                  &clusters_service,
+                                                 &kubernetes_service,
                                                  &api_service,
                                                  &container_registry_service,
                                                  &container_instance_service,
+                                                 &container_service_service,
                                                  &api_rest_service,
                                                  NULL};
 

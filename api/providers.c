@@ -1,5 +1,6 @@
 /* The table of providers: each api/x_api.c exports its own; these are the resource manager's. */
 #include "api/container_instance.h"
+#include "api/managed_cluster.h"
 #include "api/provider.h"
 #include "api/registry_api.h"
 
@@ -140,9 +141,8 @@ static const struct provider quota = {.name = "Microsoft.Quota",
                                       .operations = quota_operations};
 
 /* Known by name, so that clients can register them; they come with a later Sundog. */
-static const struct provider clusters = {.name = "Microsoft.ContainerService",
-                                         .display = "Microsoft Container Service",
-                                         .not_built = true};
+static const struct provider apps = {
+    .name = "Microsoft.App", .display = "Microsoft App", .not_built = true};
 
 const struct provider *const providers[] = {
     &resources,
@@ -152,6 +152,7 @@ const struct provider *const providers[] = {
     &quota,
     &registry_provider,
     &container_instance_provider,
-    &clusters,
+    &container_service_provider,
+    &apps,
     NULL,
 };

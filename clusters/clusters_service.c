@@ -5,10 +5,21 @@
  */
 #include "clusters/clusters_service.h"
 
+#include "clusters/managed_cluster.h"
+#include "clusters/network/cluster_network.h"
 #include "core/migrate.h"
+
+static void prepare(void)
+{
+    cluster_networks_register();
+}
 
 const struct service clusters_service = {
     .name = "clusters",
     .migrations = clusters_migrations,
     .schema = "clusters",
+    .prepare = prepare,
+    .start = managed_clusters_start,
+    .stop = managed_clusters_stop,
+    .metrics = managed_clusters_metrics,
 };

@@ -67,7 +67,7 @@ struct http1 {
         size_t want;
     } fill;
     char *stream_out; /* being written */
-    bool stream_writing, stream_end;
+    bool stream_writing, stream_end, stream_held;
     bool closing; /* close once fill is back */
     char client[64], local[64];
     struct realm *realm;             /* whose door it came through, or named by SNI; NULL */

@@ -369,6 +369,22 @@ static size_t frame(struct http1 *h, const struct stream_part *parts, bool chunk
     return n;
 }
 
+static void on_stream_readable(h2o_socket_t *sock, const char *err);
+
+/* As the stream's owner wants it now. */
+static void hold_or_read(struct http1 *h)
+{
+    bool held = stream_is_held(h->call->stream);
+
+    if (held == h->stream_held)
+        return;
+    h->stream_held = held;
+    if (held)
+        h2o_socket_read_stop(h->sock);
+    else
+        h2o_socket_read_start(h->sock, on_stream_readable);
+}
+
 void http1_flush(struct call *c)
 {
     struct http1 *h = c->connection;
@@ -381,6 +397,7 @@ void http1_flush(struct call *c)
         http1_close(h);
         return;
     }
+    hold_or_read(h);
     if (h->stream_writing)
         return;
     parts = stream_take(c->stream, &h->stream_end);

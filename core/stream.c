@@ -76,6 +76,26 @@ bool stream_send(struct stream *s, struct bytes data)
     return sent;
 }
 
+void stream_hold(struct stream *s, bool hold)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->open && s->held != hold) {
+        s->held = hold;
+        post(s);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool stream_is_held(struct stream *s)
+{
+    bool held;
+
+    pthread_mutex_lock(&s->lock);
+    held = s->held;
+    pthread_mutex_unlock(&s->lock);
+    return held;
+}
+
 void stream_end(struct stream *s)
 {
     pthread_mutex_lock(&s->lock);

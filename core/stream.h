@@ -32,7 +32,7 @@ struct stream {
     pthread_mutex_t lock;
     struct stream_part *parts, **parts_tail;
     size_t queued;
-    bool open, ended, posted, too_slow;
+    bool open, ended, posted, too_slow, held;
     struct loop_task task;
 };
 
@@ -46,6 +46,9 @@ struct stream *stream_open(struct call *c, int status);
 bool stream_send(struct stream *stream, struct bytes data);
 /* Bytes that wait for the client: who watches them never makes it too slow. */
 size_t stream_queued(struct stream *stream);
+/* STREAM: read no more from the client (but for what is on its way to on_data already), or again.
+   That it has left may be noticed late meanwhile. */
+void stream_hold(struct stream *stream, bool hold);
 void stream_end(struct stream *stream); /* after what is queued */
 void stream_release(struct stream *stream);
 
@@ -56,6 +59,7 @@ void stream_release(struct stream *stream);
 struct stream_part *stream_take(struct stream *stream, bool *ret_end);
 void stream_parts_free(struct stream_part *parts);
 bool stream_is_cut(struct stream *stream); /* too slow: close the connection */
+bool stream_is_held(struct stream *stream);
 void stream_closed(struct stream *stream); /* gives back the loop's reference */
 
 #endif

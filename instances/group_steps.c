@@ -14,6 +14,7 @@
 #include "instances/log_file.h"
 #include "instances/network.h"
 #include "instances/probe.h"
+#include "instances/process.h"
 
 #define GRACE_US        (INT64_C(30) * 1000000)
 #define CREATE_LIMIT_US (INT64_C(1800) * 1000000)
@@ -27,28 +28,6 @@ static bool is_superseded(const struct group_pass *p)
 
 /* ---- ending what is not wanted any more ---- */
 
-/*
- * The kernel gives the first process of a namespace no signal that it has no handler for. One that
- * neither catches TERM nor waits for it cannot hear it, and to wait for it would be in vain.
- */
-static bool can_hear(int pid, int sig)
-{
-    unsigned long long caught = 0, blocked = 0;
-    char path[48], line[256];
-    FILE *f;
-
-    snprintf(path, sizeof(path), "/proc/%d/status", pid);
-    f = fopen(path, "re");
-    if (!f)
-        return false;
-    while (fgets(line, sizeof(line), f)) {
-        sscanf(line, "SigCgt: %llx", &caught);
-        sscanf(line, "SigBlk: %llx", &blocked);
-    }
-    fclose(f);
-    return (caught | blocked) >> (sig - 1) & 1;
-}
-
 bool container_hears(struct op *op, const struct container_group *g, const char *name, int sig)
 {
     struct container_state *states = NULL;
@@ -58,7 +37,7 @@ bool container_hears(struct op *op, const struct container_group *g, const char 
         op_clear_fault(op);
     for (size_t i = 0; i < n; i++)
         if (strcmp(states[i].name, name) == 0 && states[i].phase != CONTAINER_EXITED)
-            return can_hear(states[i].pid, sig);
+            return process_hears(states[i].pid, sig);
     return false;
 }
 
@@ -99,7 +78,8 @@ static void tell_to_end(struct op *op, struct group_pass *p)
 static bool any_will_end(struct op *op, struct group_pass *p)
 {
     for (size_t i = 0; i < p->n_states; i++)
-        if (runs(&p->states[i]) && can_hear(p->states[i].pid, signal_for(op, p, p->states[i].name)))
+        if (runs(&p->states[i]) &&
+            process_hears(p->states[i].pid, signal_for(op, p, p->states[i].name)))
             return true;
     return false;
 }

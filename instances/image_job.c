@@ -47,14 +47,17 @@ struct layer_task {
     int64_t size;
 };
 
+#define USERS_MAX 4 /* container groups, pods */
+
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct job *buckets[BUCKETS];
     struct pool *fetch, *unpack;
     bool ending;
-    void (*event)(const char *wake);
-    const char *const *(*in_use)(struct op *op);
+    void (*event[USERS_MAX])(const char *wake);
+    const char *const *(*in_use[USERS_MAX])(struct op *op);
+    size_t n_events, n_in_use;
     pthread_t keeper;
     bool has_keeper;
     int64_t settle_ms; /* when to; 0: there is nothing to settle */
@@ -64,14 +67,16 @@ static struct {
 void image_on_event(void (*event)(const char *wake))
 {
     pthread_mutex_lock(&jobs.lock);
-    jobs.event = event;
+    if (jobs.n_events < USERS_MAX)
+        jobs.event[jobs.n_events++] = event;
     pthread_mutex_unlock(&jobs.lock);
 }
 
-void image_set_in_use(const char *const *(*in_use)(struct op *op))
+void image_add_in_use(const char *const *(*in_use)(struct op *op))
 {
     pthread_mutex_lock(&jobs.lock);
-    jobs.in_use = in_use;
+    if (jobs.n_in_use < USERS_MAX)
+        jobs.in_use[jobs.n_in_use++] = in_use;
     pthread_mutex_unlock(&jobs.lock);
 }
 
@@ -200,15 +205,17 @@ static void keep_fault(struct job *job, struct op *op, enum fault fault)
 /* One piece of it has ended. The last one tells. */
 static void piece_ended(struct job *job, struct op *op, enum fault fault)
 {
-    void (*event)(const char *wake) = NULL;
+    void (*events[USERS_MAX])(const char *wake);
     char *wake = NULL;
+    size_t n = 0;
 
     pthread_mutex_lock(&jobs.lock);
     if (fault != OK)
         keep_fault(job, op, fault);
     if (--job->left == 0) {
         wake = strdup(job->wake);
-        event = jobs.event;
+        n = jobs.n_events;
+        memcpy(events, jobs.event, sizeof(events));
         job->done = true;
         job->done_ms = now_ms();
         if (job->worked && jobs.settle_ms == 0) {
@@ -219,8 +226,8 @@ static void piece_ended(struct job *job, struct op *op, enum fault fault)
             job_free(job);
     }
     pthread_mutex_unlock(&jobs.lock);
-    if (event && wake)
-        event(wake);
+    for (size_t i = 0; i < n && wake; i++)
+        events[i](wake);
     free(wake);
 }
 
@@ -384,9 +391,34 @@ enum fault image_job_fetch(struct op *op, const char *wake, const struct image_n
 
 /* ---- the keeper ---- */
 
-static void collect(struct op *op, const char *const *(*in_use)(struct op *op), int64_t keep_s)
+/* What all users together have in use; NULL: one of them cannot tell. */
+static const char *const *all_in_use(struct op *op)
 {
-    const char *const *used = in_use ? in_use(op) : NULL;
+    const char *const *lists[USERS_MAX];
+    const char **all;
+    size_t users, n = 0;
+
+    pthread_mutex_lock(&jobs.lock);
+    users = jobs.n_in_use;
+    pthread_mutex_unlock(&jobs.lock);
+    for (size_t i = 0; i < users; i++) {
+        lists[i] = jobs.in_use[i](op);
+        if (!lists[i])
+            return NULL;
+        for (size_t k = 0; lists[i][k]; k++)
+            n++;
+    }
+    all = arena_alloc(&op->arena, (n + 1) * sizeof(*all));
+    n = 0;
+    for (size_t i = 0; i < users; i++)
+        for (size_t k = 0; lists[i][k]; k++)
+            all[n++] = lists[i][k];
+    return users ? all : NULL;
+}
+
+static void collect(struct op *op, int64_t keep_s)
+{
+    const char *const *used = all_in_use(op);
     size_t removed = 0;
     enum fault fault = OK;
 
@@ -429,7 +461,6 @@ static void *keep(void *arg)
     while (!jobs.ending) {
         int64_t now = now_ms(), keep_s = jobs.keep_s;
         bool settles = jobs.settle_ms && jobs.settle_ms <= now, collects = collect_ms <= now;
-        const char *const *(*in_use)(struct op * op) = jobs.in_use;
         struct op op;
 
         if (!settles && !collects) {
@@ -446,7 +477,7 @@ static void *keep(void *arg)
         if (settles)
             settle(&op);
         if (collects)
-            collect(&op, in_use, keep_s);
+            collect(&op, keep_s);
         db_op_ended(&op);
         op.db = NULL;
         op_free(&op);
@@ -482,8 +513,7 @@ void image_job_stop(void)
         return;
     }
     jobs.ending = true;
-    jobs.event = NULL;
-    jobs.in_use = NULL;
+    jobs.n_events = jobs.n_in_use = 0;
     pthread_cond_broadcast(&jobs.changed);
     pthread_mutex_unlock(&jobs.lock);
     import_hidden_stop();

@@ -45,7 +45,7 @@ static enum fault start(struct op *op, const struct settings *settings)
     TRY(network_start(op, settings));
     start_runtime(op, settings);
     TRY(container_groups_start(op, settings));
-    image_set_in_use(layers_in_use);
+    image_add_in_use(layers_in_use);
     return OK;
 }
 

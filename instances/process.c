@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -81,4 +82,22 @@ enum fault process_enter_network(struct op *op, int pidfd)
     if (setns(pidfd, CLONE_NEWNET) < 0)
         return fail(op, UNAVAILABLE, "cannot enter a network namespace: %s", strerror(errno));
     return OK;
+}
+
+bool process_hears(int pid, int signal)
+{
+    unsigned long long caught = 0, blocked = 0;
+    char path[48], line[256];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    f = fopen(path, "re");
+    if (!f)
+        return false;
+    while (fgets(line, sizeof(line), f)) {
+        sscanf(line, "SigCgt: %llx", &caught);
+        sscanf(line, "SigBlk: %llx", &blocked);
+    }
+    fclose(f);
+    return (caught | blocked) >> (signal - 1) & 1;
 }

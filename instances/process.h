@@ -16,4 +16,10 @@ bool process_end(int pidfd, int term_ms, int kill_ms);
 /* This thread enters the network namespace of the process. */
 enum fault process_enter_network(struct op *op, int pidfd);
 
+/*
+ * The kernel gives the first process of a namespace no signal that it has no handler for. One that
+ * neither catches a signal nor waits for it cannot hear it, and to wait for it would be in vain.
+ */
+bool process_hears(int pid, int signal);
+
 #endif

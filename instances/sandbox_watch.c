@@ -16,30 +16,36 @@ struct watch {
     char id[SANDBOX_ID_MAX + 1];
 };
 
+#define LISTENERS_MAX 4
+
 static struct {
     pthread_t thread;
     pthread_mutex_t lock; /* of the list; the thread alone takes from it */
     struct watch *list;
     int epoll, end;
-    void (*event)(const char *id);
+    void (*event[LISTENERS_MAX])(const char *id);
+    size_t n_events;
 } watches = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void sandbox_on_event(void (*event)(const char *id))
 {
     pthread_mutex_lock(&watches.lock);
-    watches.event = event;
+    if (watches.n_events < LISTENERS_MAX)
+        watches.event[watches.n_events++] = event;
     pthread_mutex_unlock(&watches.lock);
 }
 
 static void tell(const char *id)
 {
-    void (*event)(const char *id);
+    void (*events[LISTENERS_MAX])(const char *id);
+    size_t n;
 
     pthread_mutex_lock(&watches.lock);
-    event = watches.event;
+    n = watches.n_events;
+    memcpy(events, watches.event, sizeof(events));
     pthread_mutex_unlock(&watches.lock);
-    if (event)
-        event(id);
+    for (size_t i = 0; i < n; i++)
+        events[i](id);
 }
 
 static void drop(struct watch *watch)

@@ -61,10 +61,10 @@ struct pod_pass {
 
 extern const struct actor node_actor;
 
-void pass_again(struct pod_pass *p, int64_t ms);
-const struct container_state *pass_state(const struct pod_pass *p, const char *name);
-struct container_memory *pass_memory(const struct pod_pass *p, const char *name);
-void pass_event(struct pod_pass *p, const char *type, const char *reason, const char *fmt, ...)
+void pod_again(struct pod_pass *p, int64_t ms);
+const struct container_state *pod_container_state(const struct pod_pass *p, const char *name);
+struct container_memory *pod_container_memory(const struct pod_pass *p, const char *name);
+void pod_event(struct pod_pass *p, const char *type, const char *reason, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 void set_waiting(struct container_memory *m, const char *reason, const char *message);
 bool is_sidecar(const json_t *container); /* an init container with restartPolicy Always */
@@ -75,6 +75,11 @@ struct pod_memory *pod_memory_find(struct cluster *cluster, const char *uid);
 /* Those of a namespace's name whose uid is another: of pods that have gone. NULL: none. */
 struct pod_memory *pod_memory_stale(struct cluster *cluster, const char *ns, const char *name,
                                     const char *uid);
+/* Whose sandbox is it? false: nobody's that is remembered. */
+bool pod_memory_of_sandbox(struct cluster *cluster, const char *sandbox, char *ns, size_t ns_size,
+                           char *name, size_t name_size);
+/* Which layers pods use: for image_add_in_use. */
+const char *const *pod_layers(struct op *op);
 void pod_memory_drop(struct pod_memory *memory);
 void pod_memories_drop(struct cluster *cluster);
 /* A free address of the node's range, now this pod's. UNAVAILABLE: all are taken. */
@@ -120,11 +125,12 @@ int pod_stop_signal(struct op *op, const struct container_memory *m);
 /* ---- pod_probe.c ---- */
 void pod_probes_start(void);
 void pod_probes_stop(void);
-void pod_probes_sync(struct pod_pass *p);
-void pod_probes_forget(const char *uid);
-/* postStart, preStop: true: it has ended well. *ret_why otherwise. */
-bool pod_hook(struct op *op, struct pod_memory *memory, const char *container,
-              const json_t *handler, int64_t timeout_ms, const char **ret_why);
+/* Ask what a container that runs is to be asked: once for each attempt. */
+void pod_probes_begin(struct pod_pass *p, const json_t *container,
+                      const struct container_memory *m);
+/* Run a hook ("postStart", "preStop") of a container by itself; its end is noted in the container's
+   memory (…_done) and wakes the pod. A postStart that fails has the container killed. */
+void pod_hook_begin(struct pod_pass *p, const struct container_memory *m, const char *hook);
 
 /* ---- pod_status.c ---- */
 enum fault pod_write_status(struct pod_pass *p);
@@ -141,6 +147,8 @@ enum fault pod_forget(struct op *op, struct pod_memory *memory);
 /* While a step of ours uses it, node_agent_close waits. NULL: not open. */
 struct cluster *agent_enter(const char *id);
 void agent_leave(struct cluster *cluster);
+struct nodes;
+struct nodes *agent_nodes(struct cluster *cluster);
 void pod_wake(struct cluster *cluster, const char *ns, const char *name);
 const struct node_spec *node_of(struct cluster *cluster, const char *name);
 

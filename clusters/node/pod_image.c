@@ -172,12 +172,11 @@ static void come(struct pod_pass *p, struct container_memory *m, const char *nam
                  const struct image *image)
 {
     if (image->was_here)
-        pass_event(p, "Normal", "Pulled", "Container image \"%s\" already present on machine",
-                   name);
+        pod_event(p, "Normal", "Pulled", "Container image \"%s\" already present on machine", name);
     else
-        pass_event(p, "Normal", "Pulled",
-                   "Successfully pulled image \"%s\". Image size: %lld bytes.", name,
-                   (long long)image->bytes);
+        pod_event(p, "Normal", "Pulled",
+                  "Successfully pulled image \"%s\". Image size: %lld bytes.", name,
+                  (long long)image->bytes);
     m->image = image_json(image);
     snprintf(m->image_name, sizeof(m->image_name), "%s", name);
     m->pull_failures = 0;
@@ -194,11 +193,11 @@ static void failed(struct pod_pass *p, struct container_memory *m, const char *n
         wait *= 2;
     m->pull_failures++;
     m->next_pull_ms = now_ms() + (wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
-    pass_event(p, "Warning", "Failed", "Failed to pull image \"%s\": %s", name, why);
-    pass_event(p, "Warning", "Failed", "Error: ErrImagePull");
+    pod_event(p, "Warning", "Failed", "Failed to pull image \"%s\": %s", name, why);
+    pod_event(p, "Warning", "Failed", "Error: ErrImagePull");
     set_waiting(m, "ErrImagePull", why);
     image_forget(wake_of(p, m));
-    pass_again(p, 1000); /* then it says ImagePullBackOff, as kubelet does */
+    pod_again(p, 1000); /* then it says ImagePullBackOff, as kubelet does */
 }
 
 static bool must_wait(struct pod_pass *p, struct container_memory *m, const char *name)
@@ -208,12 +207,12 @@ static bool must_wait(struct pod_pass *p, struct container_memory *m, const char
     if (!m->next_pull_ms || left <= 0)
         return false;
     if (!m->waiting_reason || strcmp(m->waiting_reason, "ImagePullBackOff") != 0) {
-        pass_event(p, "Normal", "BackOff", "Back-off pulling image \"%s\"", name);
-        pass_event(p, "Warning", "Failed", "Error: ImagePullBackOff");
+        pod_event(p, "Normal", "BackOff", "Back-off pulling image \"%s\"", name);
+        pod_event(p, "Warning", "Failed", "Error: ImagePullBackOff");
         set_waiting(m, "ImagePullBackOff",
                     arena_printf(&p->op->arena, "Back-off pulling image \"%s\"", name));
     }
-    pass_again(p, left + 1);
+    pod_again(p, left + 1);
     return true;
 }
 
@@ -222,7 +221,7 @@ static void begin(struct pod_pass *p, struct container_memory *m, const char *na
     if (m->waiting_reason && strcmp(m->waiting_reason, "ContainerCreating") == 0)
         return;
     if (!m->image_name[0] || strcmp(m->image_name, name) != 0)
-        pass_event(p, "Normal", "Pulling", "Pulling image \"%s\"", name);
+        pod_event(p, "Normal", "Pulling", "Pulling image \"%s\"", name);
     set_waiting(m, "ContainerCreating", NULL);
 }
 

@@ -69,6 +69,23 @@ struct pod_memory *pod_memory_stale(struct cluster *cluster, const char *ns, con
     return m;
 }
 
+bool pod_memory_of_sandbox(struct cluster *cluster, const char *sandbox, char *ns, size_t ns_size,
+                           char *name, size_t name_size)
+{
+    const struct pod_memory *m;
+
+    pthread_mutex_lock(&lock);
+    for (m = memories; m; m = m->next)
+        if (m->cluster == cluster && strcmp(m->sandbox, sandbox) == 0)
+            break;
+    if (m) {
+        snprintf(ns, ns_size, "%s", m->ns);
+        snprintf(name, name_size, "%s", m->name);
+    }
+    pthread_mutex_unlock(&lock);
+    return m != NULL;
+}
+
 /* ---- making ---- */
 
 static void add_containers(struct pod_memory *m, const json_t *list)
@@ -139,6 +156,32 @@ bool pod_memory_update(const struct cluster *cluster, const char *uid, const cha
     }
     pthread_mutex_unlock(&lock);
     return done;
+}
+
+/* Diff ids of all images that pods run or have run. */
+const char *const *pod_layers(struct op *op)
+{
+    const char **layers;
+    size_t n = 0;
+
+    pthread_mutex_lock(&lock);
+    for (const struct pod_memory *m = memories; m; m = m->next)
+        for (size_t i = 0; i < m->n_containers; i++)
+            n += json_array_size(json_object_get(m->containers[i].image, "layers"));
+    layers = arena_alloc(&op->arena, (n + 1) * sizeof(*layers));
+    n = 0;
+    for (const struct pod_memory *m = memories; m; m = m->next)
+        for (size_t i = 0; i < m->n_containers; i++) {
+            json_t *layer;
+            size_t k;
+
+            json_array_foreach(json_object_get(m->containers[i].image, "layers"), k, layer)
+            {
+                layers[n++] = arena_strdup(&op->arena, json_string_value(layer));
+            }
+        }
+    pthread_mutex_unlock(&lock);
+    return layers;
 }
 
 static void take_out(struct pod_memory *m)

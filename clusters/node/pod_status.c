@@ -114,8 +114,8 @@ static const char *image_id(struct pod_pass *p, const json_t *container,
 static json_t *container_status(struct pod_pass *p, const json_t *container, bool init)
 {
     const char *name = text_at_or(container, "name", "");
-    const struct container_memory *m = pass_memory(p, name);
-    const struct container_state *s = pass_state(p, name);
+    const struct container_memory *m = pod_container_memory(p, name);
+    const struct container_state *s = pod_container_state(p, name);
     bool runs = s && s->phase == CONTAINER_RUNNING, plain_init = init && !is_sidecar(container);
     bool ready = plain_init ? s && s->phase == CONTAINER_EXITED && s->exit_code == 0
                             : runs && m && m->ready && m->started;
@@ -177,8 +177,8 @@ static void tally_init(struct pod_pass *p, struct tally *t)
     json_array_foreach(json_object_get(p->spec, "initContainers"), i, container)
     {
         const char *name = text_at_or(container, "name", "");
-        const struct container_state *s = pass_state(p, name);
-        const struct container_memory *m = pass_memory(p, name);
+        const struct container_state *s = pod_container_state(p, name);
+        const struct container_memory *m = pod_container_memory(p, name);
 
         if (is_sidecar(container)) {
             t->initialized &= p->memory->initialized || (m && m->started);
@@ -201,8 +201,8 @@ static struct tally tally(struct pod_pass *p)
     json_array_foreach(json_object_get(p->spec, "containers"), i, container)
     {
         const char *name = text_at_or(container, "name", "");
-        const struct container_state *s = pass_state(p, name);
-        const struct container_memory *m = pass_memory(p, name);
+        const struct container_state *s = pod_container_state(p, name);
+        const struct container_memory *m = pod_container_memory(p, name);
 
         if (s && s->phase != CONTAINER_EXITED) {
             t.running++;

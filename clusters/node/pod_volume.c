@@ -30,8 +30,8 @@ static bool wait_for(struct files *f, const char *fmt, const char *what)
 
     f->waits = true;
     if (!f->p->memory->said_mount)
-        pass_event(f->p, "Warning", "FailedMount",
-                   "MountVolume.SetUp failed for volume \"%s\" : %s", f->volume, why);
+        pod_event(f->p, "Warning", "FailedMount", "MountVolume.SetUp failed for volume \"%s\" : %s",
+                  f->volume, why);
     f->p->memory->said_mount = true;
     return false;
 }
@@ -170,7 +170,7 @@ static void add_token(struct files *f, const json_t *source)
         json_object_set_new(f->p->memory->files, key, kept);
     }
     if (int_at(kept, "renew", 0) - now < 3600)
-        pass_again(f->p, (int_at(kept, "renew", 0) - now + 1) * 1000);
+        pod_again(f->p, (int_at(kept, "renew", 0) - now + 1) * 1000);
     add(f, path, BYTES(arena_strdup(&op->arena, text_at_or(kept, "token", ""))), 0600);
 }
 
@@ -275,6 +275,30 @@ static bool read_volume(struct pod_pass *p, const json_t *volume, struct volume_
     return !f.waits;
 }
 
+/* Is this what the sandbox was last told? Noted as told. */
+static bool is_told(struct pod_pass *p, const struct volume_spec *volume)
+{
+    const char *key = arena_printf(&p->op->arena, "hash %s", volume->name), *hash, *told;
+    uint8_t digest[32];
+    struct text all;
+    bool same;
+
+    text_init(&all, &p->op->arena, (size_t)64 << 20);
+    for (size_t i = 0; i < volume->n_files; i++) {
+        text_printf(&all, "%s %o %zu ", volume->files[i].path, volume->files[i].mode,
+                    volume->files[i].content.len);
+        text_add(&all, volume->files[i].content.data, volume->files[i].content.len);
+    }
+    sha256(text_bytes(&all), digest);
+    hash = hex_encode(&p->op->arena, (struct bytes){digest, sizeof(digest)});
+    if (!p->memory->files)
+        p->memory->files = json_object();
+    told = json_string_value(json_object_get(p->memory->files, key));
+    same = told && strcmp(told, hash) == 0;
+    json_object_set_new(p->memory->files, key, json_string(hash));
+    return same;
+}
+
 enum fault pod_volumes(struct pod_pass *p, struct volume_spec **ret, size_t *ret_n)
 {
     const json_t *volumes = json_object_get(p->spec, "volumes");
@@ -288,6 +312,9 @@ enum fault pod_volumes(struct pod_pass *p, struct volume_spec **ret, size_t *ret
     if (!all)
         return WOULD_BLOCK;
     p->memory->said_mount = false;
+    for (size_t i = 0; i < n; i++)
+        if (list[i].kind == VOLUME_ATOMIC)
+            is_told(p, &list[i]);
     *ret = list;
     *ret_n = n;
     return OK;
@@ -302,6 +329,8 @@ enum fault pod_volumes_refresh(struct pod_pass *p)
 
         if (!read_volume(p, json_array_get(volumes, i), &volume) || volume.kind != VOLUME_ATOMIC)
             continue; /* a source that has gone leaves what was there */
+        if (is_told(p, &volume))
+            continue;
         TRY(sandbox_files(p->op, p->memory->sandbox, &volume));
     }
     return OK;

@@ -87,7 +87,7 @@ def test_more_subscriptions(arm):
 
 
 def test_providers(arm):
-    path = f"{arm.sub}/providers/Microsoft.ContainerService"
+    path = f"{arm.sub}/providers/Microsoft.App"
     assert arm.get(path)["registrationState"] == "NotRegistered"
     assert expect(arm("POST", f"{path}/register"), 200).json()["registrationState"] == "Registered"
     assert arm.get(path)["registrationState"] == "Registered"
