@@ -448,11 +448,11 @@ static enum fault bind(struct op *op, struct cluster *cluster, struct object *po
         json_pack("{s:s, s:s, s:{s:s, s:s, s:s}, s:{s:s, s:s}}", "apiVersion", "v1", "kind",
                   "Binding", "metadata", "name", pod->name, "namespace", pod->ns, "uid", pod->uid,
                   "target", "kind", "Node", "name", node->node->name);
+    struct object *bound;
     enum fault fault;
 
     arena_defer(&op->arena, release, binding);
-    r.subresource = "binding";
-    fault = rest_create(op, &r, binding, NULL);
+    fault = rest_bind(op, &r, binding, &bound);
     if (fault == NOT_FOUND || fault == CONFLICT) { /* gone, or bound by somebody */
         op_clear_fault(op);
         return OK;

@@ -302,10 +302,13 @@ enum fault rest_make(struct op *op, struct rest *r, json_t *tree, const json_t *
 
 enum fault rest_create(struct op *op, struct rest *r, json_t *tree, struct object **ret)
 {
+    struct object *unwanted = NULL;
     const char *prefix = text_at_or(tree, "metadata.generateName", "");
     bool generated = *prefix && !*text_at_or(tree, "metadata.name", "");
     enum fault fault = OK;
 
+    if (!ret)
+        ret = &unwanted;
     for (int tries = 0; tries < RETRIES; tries++) {
         fault = rest_make(op, r, generated ? object_copy(op, tree) : tree, NULL, ret);
         if (fault != CONFLICT || !generated || !op->noun || strcmp(op->noun, "AlreadyExists") != 0)
@@ -509,9 +512,12 @@ static enum fault update_once(struct op *op, struct rest *r, const json_t *tree,
 enum fault rest_update(struct op *op, struct rest *r, json_t *tree, struct object **ret,
                        bool *ret_created)
 {
+    struct object *unwanted = NULL;
     bool given = *text_at_or(tree, "metadata.resourceVersion", ""), created = false;
     enum fault fault = OK;
 
+    if (!ret)
+        ret = &unwanted;
     if (is_sub(r, "scale"))
         return rest_update_scale(op, r, tree, ret);
     for (int tries = 0; tries < RETRIES; tries++) {
@@ -529,8 +535,11 @@ enum fault rest_modify(struct op *op, struct rest *r,
                        enum fault (*change)(struct op *op, json_t *tree, void *arg, bool *ret_skip),
                        void *arg, struct object **ret)
 {
+    struct object *unwanted = NULL;
     enum fault fault = OK;
 
+    if (!ret)
+        ret = &unwanted;
     for (int tries = 0; tries < RETRIES; tries++) {
         struct object *live = store_latest(op, r->cluster->store, r->resource, r->ns, r->name);
         bool skip = false;
@@ -645,9 +654,12 @@ static enum fault patch_once(struct op *op, struct rest *r, const struct patch_r
 enum fault rest_patch(struct op *op, struct rest *r, const struct patch_request *p,
                       struct object **ret, bool *ret_created)
 {
+    struct object *unwanted = NULL;
     bool created = false;
     enum fault fault = OK;
 
+    if (!ret)
+        ret = &unwanted;
     if (is_sub(r, "scale"))
         return rest_patch_scale(op, r, p, ret);
     for (int tries = 0; tries < RETRIES; tries++) {

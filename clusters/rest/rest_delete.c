@@ -238,8 +238,14 @@ static enum fault check_options(struct op *op, const struct delete_options *o)
 enum fault rest_delete(struct op *op, struct rest *r, const struct delete_options *o,
                        struct object **ret, bool *ret_gone)
 {
+    struct object *unwanted = NULL;
+    bool gone = false;
     enum fault fault = OK;
 
+    if (!ret)
+        ret = &unwanted;
+    if (!ret_gone)
+        ret_gone = &gone;
     known_find();
     TRY(check_options(op, o));
     for (int tries = 0; tries < RETRIES; tries++) {
