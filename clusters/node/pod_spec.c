@@ -97,7 +97,7 @@ static const char *hostname_of(const struct pod_pass *p)
         return p->node;
     if (name && *name)
         return name;
-    cut = arena_strndup(&p->op->arena, p->object->name, 63);
+    cut = arena_printf(&p->op->arena, "%.63s", p->object->name);
     for (size_t n = strlen(cut); n > 0 && (cut[n - 1] == '-' || cut[n - 1] == '.'); n--)
         cut[n - 1] = '\0';
     return cut;

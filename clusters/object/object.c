@@ -399,9 +399,11 @@ int64_t time_parse(const char *text)
 
 json_t *object_new(struct op *op, const struct resource *r, const char *ns, const char *name)
 {
-    json_t *tree = json_pack("{s:s, s:s, s:{s:s}}", "apiVersion", r->api_version, "kind", r->kind,
-                             "metadata", "name", name);
+    json_t *tree =
+        json_pack("{s:s, s:s, s:{}}", "apiVersion", r->api_version, "kind", r->kind, "metadata");
 
+    if (name)
+        set_at(tree, "metadata.name", json_string(name));
     if (ns)
         set_at(tree, "metadata.namespace", json_string(ns));
     arena_defer(&op->arena, release, tree);

@@ -65,7 +65,7 @@ const char *micro_time_text(struct op *op, int64_t unix_us);
 int64_t time_parse(const char *text);                          /* Unix seconds; -1: none */
 bool micro_time_parse(const char *text, int64_t *ret_unix_us); /* false: not RFC 3339 */
 
-/* spec/metadata of a new object: apiVersion and kind of r, name, namespace (NULL: none). The
+/* spec/metadata of a new object: apiVersion and kind of r, name and namespace (NULL: none). The
    caller's reference is op's arena's. */
 json_t *object_new(struct op *op, const struct resource *r, const char *ns, const char *name);
 /* An ownerReference (controller: true, blockOwnerDeletion: true) to owner, of resource r. */
