@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clusters/http/kubernetes.h"
+#include "clusters/http/pump.h"
 
 /* ---- faults ---- */
 
@@ -112,4 +113,5 @@ const struct service kubernetes_service = {
     .realm = true,
     .authorise = kube_authorise,
     .decorate = decorate,
+    .stop = pumps_stop,
 };

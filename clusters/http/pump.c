@@ -31,8 +31,13 @@ void pump_hold(struct pump *p)
 
 void pump_release(struct pump *p)
 {
-    if (atomic_fetch_sub(&p->refs, 1) == 1)
-        p->free(p);
+    struct cluster *cluster = p->cluster;
+
+    if (atomic_fetch_sub(&p->refs, 1) > 1)
+        return;
+    p->free(p);
+    if (cluster)
+        cluster_release(cluster);
 }
 
 /* Under the lock; one that is over is on no list and stays so. */
@@ -200,6 +205,8 @@ void pump_start(struct pump *p)
     struct worker *w = &workers_of[p->thread];
 
     atomic_store(&p->refs, 2);
+    if (p->cluster)
+        atomic_fetch_add(&p->cluster->users, 1);
     pthread_mutex_lock(&w->lock);
     if (!w->wake)
         start(w);

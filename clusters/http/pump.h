@@ -16,7 +16,7 @@ struct pump {
     bool (*step)(struct pump *pump);
     void (*free)(struct pump *pump); /* nobody holds it; any thread */
     enum pump_thread thread;
-    struct cluster *cluster; /* NULL: none */
+    struct cluster *cluster; /* NULL: none; held until free (the caller of pump_start has it) */
     atomic_bool ending;      /* its cluster or the server stops: end now */
     int64_t at_ms;           /* its own: step again then, at the latest; 0: no */
     /* pump.c's */

@@ -9,21 +9,82 @@
 #define WINDOW_BITS    15
 #define FLAG_FIN       1
 
-enum frame_type { SYN_STREAM = 1, SYN_REPLY = 2, RST_STREAM = 3, PING = 6, GOAWAY = 7, HEADERS = 8 };
+enum frame_type {
+    SYN_STREAM = 1,
+    SYN_REPLY = 2,
+    RST_STREAM = 3,
+    PING = 6,
+    GOAWAY = 7,
+    HEADERS = 8
+};
 
 /* ---- the dictionary (draft 3, 2.6.10.1): words, each after its length in four bytes … ---- */
 
-static const char *const words[] = {
-    "options", "head", "post", "put", "delete", "trace", "accept", "accept-charset",
-    "accept-encoding", "accept-language", "accept-ranges", "age", "allow", "authorization",
-    "cache-control", "connection", "content-base", "content-encoding", "content-language",
-    "content-length", "content-location", "content-md5", "content-range", "content-type", "date",
-    "etag", "expect", "expires", "from", "host", "if-match", "if-modified-since", "if-none-match",
-    "if-range", "if-unmodified-since", "last-modified", "location", "max-forwards", "pragma",
-    "proxy-authenticate", "proxy-authorization", "range", "referer", "retry-after", "server", "te",
-    "trailer", "transfer-encoding", "upgrade", "user-agent", "vary", "via", "warning",
-    "www-authenticate", "method", "get", "status", "200 OK", "version", "HTTP/1.1", "url", "public",
-    "set-cookie", "keep-alive", "origin"};
+static const char *const words[] = {"options",
+                                    "head",
+                                    "post",
+                                    "put",
+                                    "delete",
+                                    "trace",
+                                    "accept",
+                                    "accept-charset",
+                                    "accept-encoding",
+                                    "accept-language",
+                                    "accept-ranges",
+                                    "age",
+                                    "allow",
+                                    "authorization",
+                                    "cache-control",
+                                    "connection",
+                                    "content-base",
+                                    "content-encoding",
+                                    "content-language",
+                                    "content-length",
+                                    "content-location",
+                                    "content-md5",
+                                    "content-range",
+                                    "content-type",
+                                    "date",
+                                    "etag",
+                                    "expect",
+                                    "expires",
+                                    "from",
+                                    "host",
+                                    "if-match",
+                                    "if-modified-since",
+                                    "if-none-match",
+                                    "if-range",
+                                    "if-unmodified-since",
+                                    "last-modified",
+                                    "location",
+                                    "max-forwards",
+                                    "pragma",
+                                    "proxy-authenticate",
+                                    "proxy-authorization",
+                                    "range",
+                                    "referer",
+                                    "retry-after",
+                                    "server",
+                                    "te",
+                                    "trailer",
+                                    "transfer-encoding",
+                                    "upgrade",
+                                    "user-agent",
+                                    "vary",
+                                    "via",
+                                    "warning",
+                                    "www-authenticate",
+                                    "method",
+                                    "get",
+                                    "status",
+                                    "200 OK",
+                                    "version",
+                                    "HTTP/1.1",
+                                    "url",
+                                    "public",
+                                    "set-cookie",
+                                    "keep-alive",
+                                    "origin"};
 
 /* … and text without. */
 static const char tail[] =
@@ -152,7 +213,7 @@ static bool read_headers(struct spdy_reader *r, size_t len)
             return false;
         r->headers[i] = (struct spdy_header){name, value};
         ((char *)name)[n_name] = '\0'; /* the value's length is read already */
-        if (i > 0) /* so is this name's, which follows the value before */
+        if (i > 0)                     /* so is this name's, which follows the value before */
             ((char *)name)[-4] = '\0';
     }
     r->block[at] = '\0';
@@ -163,8 +224,8 @@ static bool read_headers(struct spdy_reader *r, size_t len)
 static struct spdy_event control(struct spdy_reader *r)
 {
     static const size_t before_headers[] = {
-        [SYN_STREAM] = 10, [SYN_REPLY] = 4, [RST_STREAM] = 0,  [4] = 0, [5] = 0, [PING] = 0,
-        [GOAWAY] = 0,      [HEADERS] = 4};
+        [SYN_STREAM] = 10, [SYN_REPLY] = 4, [RST_STREAM] = 0, [4] = 0,
+        [5] = 0,           [PING] = 0,      [GOAWAY] = 0,     [HEADERS] = 4};
     unsigned type = (unsigned)(r->head[2] << 8 | r->head[3]);
     size_t skip = type < ARRAY_LEN(before_headers) ? before_headers[type] : 0, len = 0;
     uint32_t first = r->n_body >= 4 ? get32(r->body) & SPDY_STREAM_MAX : 0;
@@ -235,7 +296,9 @@ static bool read_head(struct spdy_reader *r, struct bytes *in)
 static struct spdy_event data_event(struct spdy_reader *r, struct bytes *in)
 {
     size_t n = smaller(in->len, r->left);
-    struct spdy_event event = {.kind = SPDY_DATA, .id = get32(r->head), .data = {in->data, n}};
+    struct spdy_event event = {
+        .kind = SPDY_DATA, .id = get32(r->head), .data = {in->data, n}
+    };
 
     move(in, n);
     r->left -= n;

@@ -31,8 +31,8 @@ struct spdy_header {
 struct spdy_event {
     enum spdy_event_kind kind;
     uint32_t id;
-    bool last;         /* OPEN, DATA: the client says nothing more on this stream */
-    struct bytes data; /* DATA */
+    bool last;                         /* OPEN, DATA: the client says nothing more on this stream */
+    struct bytes data;                 /* DATA */
     const struct spdy_header *headers; /* OPEN; good until the next call */
     size_t n_headers;
 };

@@ -5,7 +5,7 @@
 #include <strings.h>
 #include <time.h>
 
-#include "clusters/http/kubernetes.h"
+#include "clusters/http/streams.h"
 #include "clusters/object/patch.h"
 #include "core/json.h"
 #include "core/seal.h"
@@ -80,6 +80,8 @@ static enum fault get_object(struct call *c)
     struct object *object = NULL;
 
     TRY(check_path(c, VERB_GET));
+    if (is_streamed(&k->r))
+        return kube_streamed(c);
     if (!is_object_view(&k->r))
         return not_built(c);
     TRY(rest_get(&c->op, &k->r, &object));
@@ -459,6 +461,8 @@ static enum fault create_subresource(struct call *c, enum field_validation valid
     bool is_eviction = strcmp(k->r.subresource, "eviction") == 0;
     json_t *tree = NULL, *answer = NULL;
 
+    if (is_streamed(&k->r))
+        return kube_streamed(c);
     if (!is_binding && !is_eviction && !is_review(&k->r))
         return not_built(c);
     TRY(read_body(c, subresource_type(&c->op, k->sub), NULL, validation, &tree));

@@ -12,7 +12,8 @@
 #define BASE64_MAX   ((size_t)128 << 10) /* of a message that is */
 #define CLOSE_MARK   255
 #define HEAD_MAX     (WEBSOCKET_HEAD_MAX + SPDY_HEAD_LEN)
-#define PROTOCOL_MAX 32 /* offered */
+#define FRAME_MAX    (WIRE_PIECE / 3 * 4 + 8) /* of a piece, in base64 */
+#define PROTOCOL_MAX 32                       /* offered */
 
 /* ---- the Upgrade ---- */
 
@@ -107,7 +108,7 @@ static bool is_spdy(const struct wire *w)
 static bool send_websocket(struct wire *w, enum websocket_opcode opcode, struct bytes a,
                            struct bytes b)
 {
-    uint8_t frame[HEAD_MAX + WIRE_PIECE];
+    uint8_t frame[HEAD_MAX + FRAME_MAX];
     size_t n = websocket_head(frame, opcode, a.len + b.len);
 
     memcpy(frame + n, a.data, a.len);
@@ -136,27 +137,16 @@ static bool send_base64(struct wire *w, uint32_t id, struct bytes data)
     bool sent;
 
     op_init(&op);
-    /* a third longer: in two messages each fits */
-    for (size_t i = 0; (sent = i < data.len || !data.len); i += WIRE_PIECE / 2) {
-        size_t n = data.len - i < WIRE_PIECE / 2 ? data.len - i : WIRE_PIECE / 2;
-        struct bytes piece = {(const char *)data.data + i, n};
-
-        if (!send_websocket(w, WEBSOCKET_TEXT, (struct bytes){&channel, 1},
-                            BYTES(base64_encode(&op.arena, piece, false))))
-            break;
-        if (i + n == data.len)
-            break;
-    }
+    sent = send_websocket(w, WEBSOCKET_TEXT, (struct bytes){&channel, 1},
+                          BYTES(base64_encode(&op.arena, data, false)));
     op_free(&op);
     return sent;
 }
 
-bool wire_send(struct wire *w, uint32_t id, struct bytes data)
+static bool send_piece(struct wire *w, uint32_t id, struct bytes data)
 {
     uint8_t head[SPDY_HEAD_LEN] = {(uint8_t)id};
 
-    if (atomic_load(&w->ended))
-        return false;
     if (w->protocol->kind == WIRE_BASE64)
         return send_base64(w, id, data);
     if (w->protocol->kind == WIRE_CHANNELS)
@@ -165,17 +155,28 @@ bool wire_send(struct wire *w, uint32_t id, struct bytes data)
     return send_spdy(w, (struct bytes){head, sizeof(head)}, data);
 }
 
+bool wire_send(struct wire *w, uint32_t id, struct bytes data)
+{
+    size_t at = 0, n;
+
+    do {
+        n = data.len - at < WIRE_PIECE ? data.len - at : WIRE_PIECE;
+        if (atomic_load(&w->ended) ||
+            !send_piece(w, id, (struct bytes){(const char *)data.data + at, n}))
+            return false;
+        at += n;
+    } while (at < data.len);
+    return true;
+}
+
 void wire_finish(struct wire *w, uint32_t id)
 {
-    uint8_t head[SPDY_HEAD_LEN] = {CLOSE_MARK, (uint8_t)id};
+    uint8_t head[SPDY_HEAD_LEN];
 
-    if (is_spdy(w)) {
-        spdy_data_head(head, id, 0, true);
-        send_spdy(w, (struct bytes){head, sizeof(head)}, nothing);
-    } else if (w->protocol->kind == WIRE_CHANNELS &&
-               w->protocol->version >= WIRE_HALF_CLOSE_VERSION) {
-        send_websocket(w, WEBSOCKET_BINARY, (struct bytes){head, 2}, nothing);
-    }
+    if (!is_spdy(w)) /* 255 is for clients: they do not expect to hear it */
+        return;
+    spdy_data_head(head, id, 0, true);
+    send_spdy(w, (struct bytes){head, sizeof(head)}, nothing);
 }
 
 void wire_reset(struct wire *w, uint32_t id)

@@ -28,7 +28,7 @@ struct wire_events {
     void (*finished)(void *user, uint32_t id); /* the client says nothing more on it */
     void (*reset)(void *user, uint32_t id);    /* nor listens; SPDY */
     void (*room)(void *user);                  /* what waited was taken */
-    void (*left)(void *user); /* the client will say nothing more at all; may come twice */
+    void (*left)(void *user);   /* the client will say nothing more at all; may come twice */
     void (*closed)(void *user); /* the last one */
 };
 
@@ -59,8 +59,8 @@ void wire_free(struct wire *wire); /* after closed, or never begun */
 
 /* ---- any thread ---- */
 
-#define WIRE_PIECE ((size_t)16 << 10)
-/* At most WIRE_PIECE bytes. False: the client has left. */
+#define WIRE_PIECE ((size_t)16 << 10) /* more is sent in several */
+/* False: the client has left, or wire_end was. */
 bool wire_send(struct wire *wire, uint32_t id, struct bytes data);
 /* We say nothing more on it. Does nothing where that cannot be said. */
 void wire_finish(struct wire *wire, uint32_t id);
