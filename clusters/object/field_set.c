@@ -264,19 +264,38 @@ static const char *element_of_item(struct op *op, const struct shape *shape, con
     return shape->kind == SET ? value_element(op, item) : key_of_item(op, shape->field, item);
 }
 
-static json_t *find_item(struct op *op, const struct shape *shape, const json_t *list,
-                         const char *element, size_t *ret_index)
-{
-    for (size_t i = 0; element && i < json_array_size(list); i++) {
-        const char *other = element_of_item(op, shape, json_array_get(list, i));
+/* The elements of a list, and where each stands: long lists are compared, too. */
+struct elements {
+    const char **list; /* NULL: an item without keys */
+    size_t n;
+    json_t *places; /* element → index; of the first, where one is there twice */
+};
 
-        if (other && strcmp(other, element) == 0) {
-            if (ret_index)
-                *ret_index = i;
-            return json_array_get(list, i);
-        }
+static void release(void *tree)
+{
+    json_decref(tree);
+}
+
+static struct elements elements_of(struct op *op, const struct shape *shape, const json_t *list)
+{
+    struct elements e = {.n = json_array_size(list), .places = json_object()};
+
+    arena_defer(&op->arena, release, e.places);
+    e.list = arena_alloc(&op->arena, (e.n + 1) * sizeof(*e.list));
+    for (size_t i = 0; i < e.n; i++) {
+        e.list[i] = element_of_item(op, shape, json_array_get(list, i));
+        if (e.list[i] && !json_object_get(e.places, e.list[i]))
+            json_object_set_new(e.places, e.list[i], json_integer((json_int_t)i));
     }
-    return NULL;
+    return e;
+}
+
+/* The item of that element in the list that e was made of; NULL: none. */
+static json_t *element_value(const struct elements *e, const json_t *list, const char *element)
+{
+    const json_t *place = json_object_get(e->places, element);
+
+    return place ? json_array_get(list, (size_t)json_integer_value(place)) : NULL;
 }
 
 static bool is_list(const struct shape *shape)
@@ -339,11 +358,12 @@ json_t *set_of(struct op *op, const struct type *type, const json_t *tree)
 
 struct comparison {
     struct op *op;
-    json_t *changed, *removed; /* nodes of the value; NULL: nothing of it is in that set */
+    const json_t *object, *list; /* empty: what upstream's structs are before somebody fills them */
+    json_t *changed, *removed;   /* nodes of the value; NULL: nothing of it is in that set */
 };
 
-static struct comparison compare_value(struct op *op, const struct shape *shape, const json_t *old,
-                                       const json_t *next);
+static void compare_value(struct comparison *c, const struct shape *shape, const json_t *old,
+                          const json_t *next);
 
 static void put(json_t *children, const char *element, json_t *node)
 {
@@ -354,10 +374,30 @@ static void put(json_t *children, const char *element, json_t *node)
 static void compare_one(struct comparison *c, const struct shape *shape, const char *element,
                         const json_t *old, const json_t *next)
 {
-    struct comparison inner = compare_value(c->op, shape, old, next);
+    struct comparison inner = {c->op, c->object, c->list, NULL, NULL};
 
+    compare_value(&inner, shape, old, next);
     put(c->changed, element, inner.changed);
     put(c->removed, element, inner.removed);
+}
+
+/* A member that is absent where its parent is there, and can only be empty, not absent. */
+static const json_t *or_empty(const struct comparison *c, const struct shape *shape,
+                              const json_t *parent, const json_t *value, const json_t *other)
+{
+    if (value || !parent || !shape->always_there)
+        return value;
+    return json_is_array(other) ? c->list : json_is_object(other) ? c->object : NULL;
+}
+
+static void compare_member(struct comparison *c, const struct shape *shape, const char *key,
+                           const json_t *old, const json_t *next)
+{
+    const json_t *before = json_object_get(old, key), *after = json_object_get(next, key);
+    struct shape inner = shape_of_member(shape, key, after ? after : before);
+
+    compare_one(c, &inner, arena_printf(&c->op->arena, "f:%s", key),
+                or_empty(c, &inner, old, before, after), or_empty(c, &inner, next, after, before));
 }
 
 static void compare_members(struct comparison *c, const struct shape *shape, const json_t *old,
@@ -368,75 +408,63 @@ static void compare_members(struct comparison *c, const struct shape *shape, con
 
     json_object_foreach((json_t *)next, key, value)
     {
-        struct shape inner = shape_of_member(shape, key, value);
-
-        compare_one(c, &inner, arena_printf(&c->op->arena, "f:%s", key), json_object_get(old, key),
-                    value);
+        compare_member(c, shape, key, old, next);
     }
     json_object_foreach((json_t *)old, key, value)
     {
-        struct shape inner = shape_of_member(shape, key, value);
-
         if (!json_object_get(next, key))
-            compare_one(c, &inner, arena_printf(&c->op->arena, "f:%s", key), value, NULL);
+            compare_member(c, shape, key, old, next);
     }
 }
 
 static void compare_items(struct comparison *c, const struct shape *shape, const json_t *old,
                           const json_t *next)
 {
+    const struct elements before = elements_of(c->op, shape, old);
+    const struct elements after = elements_of(c->op, shape, next);
     struct shape inner = item_shape(shape);
-    json_t *item;
-    size_t i;
 
-    json_array_foreach((json_t *)next, i, item)
-    {
-        const char *element = element_of_item(c->op, shape, item);
-
-        if (element)
-            compare_one(c, &inner, element, find_item(c->op, shape, old, element, NULL), item);
-    }
-    json_array_foreach((json_t *)old, i, item)
-    {
-        const char *element = element_of_item(c->op, shape, item);
-
-        if (element && !find_item(c->op, shape, next, element, NULL))
-            compare_one(c, &inner, element, item, NULL);
-    }
+    for (size_t i = 0; i < after.n; i++)
+        if (after.list[i])
+            compare_one(c, &inner, after.list[i], element_value(&before, old, after.list[i]),
+                        json_array_get(next, i));
+    for (size_t i = 0; i < before.n; i++)
+        if (before.list[i] && !element_value(&after, next, before.list[i]))
+            compare_one(c, &inner, before.list[i], json_array_get(old, i), NULL);
 }
 
-static struct comparison compare_value(struct op *op, const struct shape *shape, const json_t *old,
-                                       const json_t *next)
+static void compare_value(struct comparison *c, const struct shape *shape, const json_t *old,
+                          const json_t *next)
 {
-    struct comparison c = {.op = op};
     bool apart = (!old || fits(shape, old)) && (!next || fits(shape, next));
 
     if (old && next && json_equal(old, next))
-        return c;
+        return;
     if (!apart) {
-        *(next ? &c.changed : &c.removed) = json_object();
-        return c;
+        *(next ? &c->changed : &c->removed) = json_object();
+        return;
     }
-    c.changed = json_object();
-    c.removed = json_object();
+    c->changed = json_object();
+    c->removed = json_object();
     if (is_list(shape))
-        compare_items(&c, shape, old, next);
+        compare_items(c, shape, old, next);
     else
-        compare_members(&c, shape, old, next);
+        compare_members(c, shape, old, next);
     /* the thing itself is new, or gone; an empty one is a leaf */
-    c.changed = node_of(c.changed, !old && (!shape->always_there || !json_object_size(c.changed)));
-    c.removed = node_of(c.removed, !next && (!shape->always_there || !json_object_size(c.removed)));
-    return c;
+    c->changed = node_of(c->changed, !old);
+    c->removed = node_of(c->removed, !next);
 }
 
 void set_compare(struct op *op, const struct type *type, const json_t *old, const json_t *next,
                  json_t **ret_changed, json_t **ret_removed)
 {
-    struct shape shape = {.kind = type ? STRUCT : MAP, .type = type, .always_there = true};
-    json_t *nothing = json_object();
-    struct comparison c = compare_value(op, &shape, old ? old : nothing, next);
+    struct shape shape = {.kind = type ? STRUCT : MAP, .type = type};
+    json_t *object = json_object(), *list = json_array();
+    struct comparison c = {op, object, list, NULL, NULL};
 
-    json_decref(nothing);
+    compare_value(&c, &shape, old ? old : object, next);
+    json_decref(object);
+    json_decref(list);
     *ret_changed = root(c.changed);
     *ret_removed = root(c.removed);
 }
@@ -472,18 +500,23 @@ static void remove_member(struct op *op, const struct shape *shape, json_t *pare
         json_object_del(parent, key);
 }
 
-static void remove_item(struct op *op, const struct shape *shape, json_t *list, const char *element,
-                        const json_t *gone, const json_t *kept)
+static void remove_items(struct op *op, const struct shape *shape, json_t *list, const json_t *gone,
+                         const json_t *kept)
 {
+    const struct elements e = elements_of(op, shape, list);
     struct shape inner = item_shape(shape);
-    size_t index = 0;
-    json_t *value = find_item(op, shape, list, element, &index);
 
-    if (!value)
-        return;
-    remove_value(op, &inner, value, gone, kept);
-    if (is_over(value, gone, kept))
-        json_array_remove(list, index);
+    for (size_t i = e.n; i > 0; i--) {
+        const json_t *node = e.list[i - 1] ? json_object_get(gone, e.list[i - 1]) : NULL;
+        const json_t *wanted = node ? json_object_get(kept, e.list[i - 1]) : NULL;
+        json_t *value = json_array_get(list, i - 1);
+
+        if (!node)
+            continue;
+        remove_value(op, &inner, value, node, wanted);
+        if (is_over(value, node, wanted))
+            json_array_remove(list, i - 1);
+    }
 }
 
 static void remove_value(struct op *op, const struct shape *shape, json_t *value,
@@ -494,16 +527,14 @@ static void remove_value(struct op *op, const struct shape *shape, json_t *value
 
     if (!fits(shape, value))
         return;
+    if (is_list(shape)) {
+        remove_items(op, shape, value, gone, kept);
+        return;
+    }
     json_object_foreach((json_t *)gone, element, node)
     {
-        const json_t *wanted = json_object_get(kept, element);
-
-        if (strcmp(element, SELF) == 0)
-            continue;
-        if (is_list(shape))
-            remove_item(op, shape, value, element, node, wanted);
-        else if (element[0] == 'f')
-            remove_member(op, shape, value, element, node, wanted);
+        if (element[0] == 'f')
+            remove_member(op, shape, value, element, node, json_object_get(kept, element));
     }
 }
 
@@ -518,32 +549,45 @@ void set_remove(struct op *op, const struct type *type, json_t *tree, const json
 /* ---- laying over ---- */
 
 static json_t *merge_value(struct op *op, const struct shape *shape, const json_t *live,
+                           const json_t *config);
+
+static void merge_items(struct op *op, const struct shape *shape, json_t *result, const json_t *live,
+                        const json_t *config)
+{
+    const struct elements there = elements_of(op, shape, live);
+    struct shape inner = item_shape(shape);
+    json_t *item;
+    size_t i;
+
+    json_array_foreach((json_t *)config, i, item)
+    {
+        const char *element = element_of_item(op, shape, item);
+        const json_t *place = element ? json_object_get(there.places, element) : NULL;
+
+        if (place)
+            json_array_set_new(result, (size_t)json_integer_value(place),
+                               merge_value(op, &inner, element_value(&there, live, element), item));
+        else
+            json_array_append_new(result, json_deep_copy(item));
+    }
+}
+
+static json_t *merge_value(struct op *op, const struct shape *shape, const json_t *live,
                            const json_t *config)
 {
     json_t *result, *item;
     const char *key;
-    size_t i;
 
     if (!live || !fits(shape, live) || !fits(shape, config))
         return json_deep_copy(config);
     result = json_deep_copy(live);
+    if (is_list(shape))
+        merge_items(op, shape, result, live, config);
     json_object_foreach((json_t *)config, key, item)
     {
         struct shape inner = shape_of_member(shape, key, item);
 
         json_object_set_new(result, key, merge_value(op, &inner, json_object_get(live, key), item));
-    }
-    json_array_foreach((json_t *)config, i, item)
-    {
-        struct shape inner = item_shape(shape);
-        const char *element = element_of_item(op, shape, item);
-        size_t index = 0;
-        json_t *now = find_item(op, shape, result, element, &index);
-
-        if (now)
-            json_array_set_new(result, index, merge_value(op, &inner, now, item));
-        else
-            json_array_append_new(result, json_deep_copy(item));
     }
     return result;
 }

@@ -9,6 +9,8 @@
 #include "clusters/object/object.h"
 #include "clusters/object/status.h"
 
+struct field_rule; /* strategy_kinds.h */
+
 struct strategy {
     const char *group, *plural;
     /* Fill in defaults as upstream's (golden/defaulting.json), also of nested templates. */
@@ -18,7 +20,8 @@ struct strategy {
     void (*prepare_create)(struct op *op, json_t *tree);
     void (*prepare_update)(struct op *op, json_t *tree, const json_t *live,
                            const char *subresource);
-    /* live NULL: creation. subresource NULL: the object itself. */
+    const struct field_rule *rules; /* what each field may hold; not asked of a new status */
+    /* What no row of rules says. live NULL: creation. subresource NULL: the object itself. */
     void (*validate)(struct field_errors *e, const json_t *tree, const json_t *live,
                      const char *subresource);
     bool has_status; /* status is kept apart: rest does so where no function above does */

@@ -44,7 +44,43 @@ void prepare_daemon_set_update(struct op *op, json_t *set, const json_t *live,
 /* "Guaranteed", "Burstable", "BestEffort". */
 const char *pod_qos_class(struct op *op, const json_t *pod);
 
+/* ---- strategy_rules.c ---- */
+struct field_rule {
+    const char *path; /* "spec.rules[].host": of every item. NULL ends a table */
+    enum {
+        THERE,    /* neither absent nor empty */
+        ONE_OF,   /* a text that is there is one of choices */
+        NUMBER,   /* a number that is there is min or more and (max not 0) max or less */
+        NAME,     /* fault has nothing against a text that is there */
+        SELECTOR, /* a LabelSelector */
+        PERCENT,  /* a number, or a text like "25%" */
+        SAME,     /* an update leaves it as it is: else invalid (no [] in path) */
+        FROZEN,   /* the same, in other words: forbidden */
+    } demand;
+    const char *detail; /* what messages say of it */
+    const char *const *choices;
+    const char *(*fault)(const char *text);
+    int64_t min, max;
+};
+/* shown: what messages put before the paths, "" for none. live NULL: creation. */
+void check_rules(struct field_errors *e, const struct field_rule *rules, const json_t *tree,
+                 const json_t *live, const char *shown);
+
+/* ---- strategy_validate_rules.c: one table per kind ---- */
+extern const struct field_rule autoscaler_rules[], claim_rules[], controller_rules[],
+    controller_revision_rules[], cron_job_rules[], daemon_set_rules[], definition_rules[],
+    deployment_rules[], disruption_budget_rules[], endpoint_slice_rules[], endpoints_rules[],
+    ingress_class_rules[], ingress_rules[], lease_rules[], network_policy_rules[], node_rules[],
+    priority_class_rules[], quota_rules[], role_binding_rules[], runtime_class_rules[],
+    secret_rules[], stateful_set_rules[], storage_class_rules[], volume_rules[];
+extern const struct field_rule cluster_role_binding_rules[];
+
 /* ---- strategy_validate*.c ---- */
+/* A path below another, in e's arena: "spec.rules[2]" + "host". */
+const char *path_of(struct field_errors *e, const char *parent, const char *member);
+const char *path_at(struct field_errors *e, const char *parent, const char *list, size_t i);
+/* What makes text no schedule of a CronJob, or NULL; in op's arena. */
+const char *cron_fault(struct op *op, const char *text);
 void validate_metadata(struct field_errors *e, const struct resource *r, const json_t *tree,
                        const json_t *live);
 /* "may not be '.'", … : names that only need to fit into a path (RBAC). */
@@ -59,6 +95,50 @@ void validate_job(struct field_errors *e, const json_t *tree, const json_t *live
                   const char *subresource);
 void validate_service(struct field_errors *e, const json_t *tree, const json_t *live,
                       const char *subresource);
+/* spec.template of what makes pods; restarts: which restartPolicy they may have, NULL-terminated */
+void check_pod_spec(struct field_errors *e, const json_t *spec, const char *path);
+void validate_autoscaler(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_binding(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_claim(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_controller(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_cron_job(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_definition(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_disruption_budget(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_endpoint_slice(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_endpoints(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_event(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_ingress(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_limit_range(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_network_policy(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_node(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_priority_class(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_quota(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_role(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_cluster_role(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_secret(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_stateful_set(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
+void validate_volume(struct field_errors *e, const json_t *tree, const json_t *live,
+                 const char *subresource);
 /* config maps, secrets */
 void validate_keys(struct field_errors *e, const json_t *tree, const json_t *live,
                    const char *subresource);

@@ -5,12 +5,12 @@
 #include "clusters/object/selector.h"
 #include "clusters/object/strategy_kinds.h"
 
-static const char *path_of(struct field_errors *e, const char *parent, const char *member)
+const char *path_of(struct field_errors *e, const char *parent, const char *member)
 {
     return arena_printf(&e->op->arena, "%s.%s", parent, member);
 }
 
-static const char *path_at(struct field_errors *e, const char *parent, const char *list, size_t i)
+const char *path_at(struct field_errors *e, const char *parent, const char *list, size_t i)
 {
     return arena_printf(&e->op->arena, "%s.%s[%zu]", parent, list, i);
 }
@@ -155,7 +155,7 @@ static void check_volumes(struct field_errors *e, const json_t *spec, const char
     }
 }
 
-static void check_pod_spec(struct field_errors *e, const json_t *spec, const char *path)
+void check_pod_spec(struct field_errors *e, const json_t *spec, const char *path)
 {
     static const char *const restarts[] = {"Always", "Never", "OnFailure", NULL};
     static const char *const policies[] = {"ClusterFirst", "ClusterFirstWithHostNet", "Default",
@@ -237,6 +237,37 @@ static void check_template(struct field_errors *e, const json_t *tree)
                             (const char *const[]){"Always", NULL});
 }
 
+/* As upstream's messages name it: of replica sets they say deployment too. */
+static const char *selecting_kind(const json_t *tree)
+{
+    const char *kind = text_at_or(tree, "kind", "");
+
+    if (strcmp(kind, "StatefulSet") == 0)
+        return "statefulset";
+    return strcmp(kind, "DaemonSet") == 0 ? "daemonset" : "deployment";
+}
+
+/* What rolls needs room to: one more or one less. */
+static void check_rolling(struct field_errors *e, const json_t *tree)
+{
+    const json_t *rolling = at(tree, "spec.strategy.rollingUpdate");
+    const json_t *fewer = json_object_get(rolling, "maxUnavailable");
+    const json_t *more = json_object_get(rolling, "maxSurge");
+    const char *few = json_string_value(fewer), *much = json_string_value(more);
+    const json_t *deadline = at(tree, "spec.progressDeadlineSeconds");
+
+    if (rolling && strcmp(text_at_or(tree, "spec.strategy.type", ""), "Recreate") == 0)
+        field_forbidden(e, "spec.strategy.rollingUpdate",
+                        "may not be specified when strategy `type` is 'Recreate'");
+    else if (fewer && more && (few ? strcmp(few, "0%") == 0 : !json_integer_value(fewer)) &&
+             (much ? strcmp(much, "0%") == 0 : !json_integer_value(more)))
+        field_invalid(e, "spec.strategy.rollingUpdate.maxUnavailable", fewer,
+                      "may not be 0 when `maxSurge` is 0");
+    if (deadline && json_integer_value(deadline) <= int_at(tree, "spec.minReadySeconds", 0))
+        field_invalid(e, "spec.progressDeadlineSeconds", deadline,
+                      "must be greater than minReadySeconds");
+}
+
 void validate_workload(struct field_errors *e, const json_t *tree, const json_t *live,
                        const char *subresource)
 {
@@ -255,7 +286,9 @@ void validate_workload(struct field_errors *e, const json_t *tree, const json_t 
         field_invalid(e, "spec.selector", selector, e->op->message);
         op_clear_fault(e->op);
     } else if (selector_is_all(parsed)) {
-        field_invalid(e, "spec.selector", selector, "empty selector is invalid for deployment");
+        field_invalid(e, "spec.selector", selector,
+                      arena_printf(&e->op->arena, "empty selector is invalid for %s",
+                                   selecting_kind(tree)));
     } else if (!selector_matches(parsed, labels)) {
         none = labels ? NULL : json_object();
         field_invalid(e, "spec.template.metadata.labels", labels ? labels : none,
@@ -264,6 +297,7 @@ void validate_workload(struct field_errors *e, const json_t *tree, const json_t 
     }
     if (live && !json_equal(selector, at(live, "spec.selector")))
         field_invalid(e, "spec.selector", selector, "field is immutable");
+    check_rolling(e, tree);
     check_template(e, tree);
 }
 
@@ -380,6 +414,40 @@ static void check_keys(struct field_errors *e, const json_t *tree, const char *m
     }
 }
 
+#define KEYS_MAX_BYTES ((size_t)1 << 20)
+
+/* One MiB in all, of what the values mean: binaryData and secrets are base64. */
+static void check_sizes(struct field_errors *e, const json_t *tree)
+{
+    static const char *const members[] = {"data", "binaryData"};
+    bool secret = strcmp(text_at_or(tree, "kind", ""), "Secret") == 0;
+    size_t total = 0;
+    const char *key;
+    json_t *value;
+
+    for (size_t i = 0; i < ARRAY_LEN(members); i++)
+        json_object_foreach(json_object_get(tree, members[i]), key, value)
+        {
+            size_t len = json_string_length(value);
+            const char *text = json_string_value(value);
+
+            while ((secret || i == 1) && len && text[len - 1] == '=')
+                len--;
+            total += secret || i == 1 ? len * 3 / 4 : len;
+        }
+    if (total > KEYS_MAX_BYTES)
+        field_too_long(e, secret ? "data" : "", (int64_t)KEYS_MAX_BYTES);
+    json_object_foreach(json_object_get(tree, "binaryData"), key, value)
+    {
+        json_t *shown = json_string(key);
+
+        if (json_object_get(json_object_get(tree, "data"), key))
+            field_invalid(e, arena_printf(&e->op->arena, "data[%s]", key), shown,
+                          "duplicate of key present in binaryData");
+        json_decref(shown);
+    }
+}
+
 static void check_immutable(struct field_errors *e, const json_t *tree, const json_t *live)
 {
     static const char *const members[] = {"data", "binaryData"};
@@ -403,5 +471,37 @@ void validate_keys(struct field_errors *e, const json_t *tree, const json_t *liv
     (void)subresource;
     check_keys(e, tree, "data");
     check_keys(e, tree, "binaryData");
+    check_sizes(e, tree);
     check_immutable(e, tree, live);
+}
+
+/* What each type of secret holds: upstream's table. */
+static const struct {
+    const char *type, *keys[2];
+} secret_types[] = {
+    {"kubernetes.io/basic-auth",           {"username", "password"}  },
+    {"kubernetes.io/dockercfg",            {".dockercfg", NULL}      },
+    {"kubernetes.io/dockerconfigjson",     {".dockerconfigjson", NULL}},
+    {"kubernetes.io/ssh-auth",             {"ssh-privatekey", NULL}  },
+    {"kubernetes.io/tls",                  {"tls.crt", "tls.key"}    },
+};
+
+void validate_secret(struct field_errors *e, const json_t *tree, const json_t *live,
+                     const char *subresource)
+{
+    const char *type = text_at_or(tree, "type", "");
+    const json_t *data = json_object_get(tree, "data");
+
+    validate_keys(e, tree, live, subresource);
+    for (size_t i = 0; i < ARRAY_LEN(secret_types); i++) {
+        const char *const *keys = secret_types[i].keys;
+        bool any = i == 0 && (json_object_get(data, keys[0]) || json_object_get(data, keys[1]));
+
+        for (size_t k = 0; strcmp(type, secret_types[i].type) == 0 && k < 2 && keys[k]; k++)
+            if (!any && !json_object_get(data, keys[k]))
+                field_required(e, arena_printf(&e->op->arena, "data[%s]", keys[k]), "");
+    }
+    if (strcmp(type, "kubernetes.io/service-account-token") == 0 &&
+        !annotation_of(tree, "kubernetes.io/service-account.name"))
+        field_required(e, "metadata.annotations[kubernetes.io/service-account.name]", "");
 }
