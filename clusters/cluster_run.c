@@ -11,6 +11,7 @@
 #include "auth/entra.h"
 #include "clusters/cluster_keys.h"
 #include "clusters/controller/controller.h"
+#include "clusters/http/pump.h"
 #include "clusters/network/cluster_network.h"
 #include "clusters/node/node_agent.h"
 #include "clusters/object/object.h"
@@ -100,12 +101,19 @@ static void hide(struct run *r)
     pthread_mutex_unlock(&state.lock);
 }
 
-/* Requests end: their listeners are closed, their watches ended by the store. */
+/* Requests end: their listeners are closed, their watches ended by the store, their streams here;
+   also those that were just being opened. */
 static void wait_until_unused(struct run *r)
 {
+    struct timespec until;
+
     pthread_mutex_lock(&state.lock);
-    while (atomic_load(&r->cluster.users) > 0)
-        pthread_cond_wait(&state.released, &state.lock);
+    while (atomic_load(&r->cluster.users) > 0) {
+        pumps_end(&r->cluster);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += 1;
+        pthread_cond_timedwait(&state.released, &state.lock, &until);
+    }
     pthread_mutex_unlock(&state.lock);
 }
 

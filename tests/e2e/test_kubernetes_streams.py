@@ -1,0 +1,186 @@
+"""Logs, exec, attach, cp and port-forward with every kubectl of this machine (SPDY up to 1.29, WebSockets since) and
+the Python client, in pods that run."""
+
+import os
+import subprocess
+import threading
+import urllib.request
+
+import pytest
+
+from harness import web
+from harness.clusters import Clusters, kubectls
+from harness.containers import push_shell
+from harness.machine import need
+from harness.server import HANG_S, fresh_folder, wait_until
+from harness.terminal import in_terminal
+
+IMAGE = "sundog.azurecr.io/busybox:1"
+
+
+def container(script, name="main", **more):
+    return {"name": name, "image": IMAGE, "command": ["/bin/sh", "-c", script], **more}
+
+
+def pod(name, *containers):
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+            "spec": {"terminationGracePeriodSeconds": 0, "containers": list(containers)}}
+
+
+def running(kubectl, name):
+    wait_until(lambda: kubectl.json("pod", name)["status"]["phase"] == "Running", f"{name} runs")
+
+
+@pytest.fixture(scope="module")
+def clusters(sundog):
+    need("root", "crun", "mount")
+    push_shell(web.by_path(sundog))
+    return Clusters(sundog)
+
+
+@pytest.fixture(scope="module")
+def cluster(clusters):
+    made = clusters.create()
+    yield made
+    clusters.remove(made)
+
+
+@pytest.fixture(scope="module")
+def newest(clusters, cluster):
+    kubectl = clusters.kubectl(cluster, namespace="default")
+    kubectl.apply(pod("shell", container("httpd -p 80 -h /bin; exec sleep 100000")))
+    kubectl.apply(pod("two", container("exec sleep 100000", "a"), container("exec sleep 100000", "b")))
+    running(kubectl, "shell")
+    running(kubectl, "two")
+    return kubectl
+
+
+@pytest.fixture(scope="module", params=sorted(kubectls()))
+def kubectl(request, clusters, cluster, newest):
+    """Each kubectl in turn."""
+    return clusters.kubectl(cluster, kubectls()[request.param], "default")
+
+
+# exec
+
+
+def test_exec_says_what_the_command_says(kubectl):
+    done = kubectl.run("exec", "shell", "--", "sh", "-c", "echo out; echo err >&2")
+    assert (done.stdout, done.stderr) == ("out\n", "err\n")
+
+
+def test_exec_ends_as_the_command_does(kubectl):
+    done = kubectl.run("exec", "shell", "--", "sh", "-c", "echo x; exit 7", check=False)
+    assert (done.returncode, done.stdout) == (7, "x\n")
+    assert "command terminated with exit code 7" in done.stderr
+
+
+def test_exec_of_what_is_not_there(kubectl):
+    done = kubectl.run("exec", "shell", "--", "nosuch", check=False)
+    assert done.returncode != 0
+    assert '"nosuch": executable file not found in $PATH' in done.stderr
+
+
+def test_exec_reads_to_the_end_of_its_input(kubectl):
+    text = "".join(f"line {n}\n" for n in range(100000))
+    done = kubectl.run("exec", "-i", "shell", "--", "sh", "-c", "sleep 1; wc -c; echo done", stdin=text)
+    assert done.stdout.split() == [str(len(text)), "done"]
+
+
+def test_exec_prints_much(kubectl):
+    done = kubectl.run("exec", "shell", "--", "sh", "-c", "yes 0123456789 | head -n 500000")
+    assert done.stdout == "0123456789\n" * 500000
+
+
+def test_exec_in_a_terminal(kubectl):
+    shown = in_terminal(kubectl.command("exec", "-it", "shell", "--", "sh"), kubectl.env(), kubectl.folder,
+                        [("#", "stty size; echo a$((40+2))b\n"), ("a42b", "exit\n")], size=(33, 99))
+    assert "33 99" in shown
+
+
+def test_exec_needs_a_container_of_several(newest):
+    def said(*args):
+        return newest.run("exec", *args, check=False).stderr
+    assert newest("exec", "two", "-c", "b", "--", "hostname") == "two\n"
+    assert "container nosuch is not valid for pod two" in said("two", "-c", "nosuch", "--", "true")
+    assert 'pods "nosuch" not found' in said("nosuch", "--", "true")
+
+
+def test_a_client_that_leaves_takes_its_command_along(kubectl):
+    mark = "sleep 54" + kubectl.program[-2:]
+    process = subprocess.Popen(kubectl.command("exec", "shell", "--", "sh", "-c", f"echo on; exec {mark}"),
+                               stdout=subprocess.PIPE, env=kubectl.env())
+    assert process.stdout.readline() == b"on\n"
+    assert mark in kubectl("exec", "shell", "--", "ps")
+    process.kill()
+    process.wait(HANG_S)
+    process.stdout.close()
+    wait_until(lambda: mark not in kubectl("exec", "shell", "--", "ps"), "the command is gone")
+
+
+# cp
+
+
+def test_cp_there_and_back(kubectl):
+    data = os.urandom(20 << 20)
+    folder = fresh_folder("cp")
+    with open(f"{folder}/there", "wb") as file:
+        file.write(data)
+    kubectl("cp", f"{folder}/there", "shell:/tmp/there")
+    kubectl("cp", "shell:/tmp/there", f"{folder}/back")
+    with open(f"{folder}/back", "rb") as file:
+        assert file.read() == data
+    kubectl("exec", "shell", "--", "rm", "/tmp/there")
+
+
+# port-forward
+
+
+def fetched(url):
+    with urllib.request.urlopen(url, timeout=HANG_S) as answer:
+        return answer.read()
+
+
+class Forward:
+    def __init__(self, kubectl, target, port):
+        self.process = subprocess.Popen(kubectl.command("port-forward", target, f":{port}"), stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, env=kubectl.env(), text=True)
+        line = self.process.stdout.readline()
+        assert "Forwarding from 127.0.0.1:" in line, line
+        self.port = int(line.split("127.0.0.1:")[1].split()[0])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait(HANG_S)
+        self.process.stdout.close()
+
+
+def test_port_forward_carries_connections(kubectl):
+    with open("/bin/busybox", "rb") as file:
+        wanted = file.read()
+    got = []
+
+    def fetch(port):
+        got.append(fetched(f"http://127.0.0.1:{port}/busybox") == wanted)
+    with Forward(kubectl, "pod/shell", 80) as forward:
+        threads = [threading.Thread(target=fetch, args=[forward.port]) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(HANG_S)
+    assert got == [True] * 20
+
+
+def test_port_forward_to_a_port_where_nobody_is(kubectl):
+    with Forward(kubectl, "pod/shell", 81) as forward:
+        with pytest.raises(OSError):
+            fetched(f"http://127.0.0.1:{forward.port}/")
+        said = "".join(iter(forward.process.stdout.readline, "")) if forward.process.poll() else ""
+        while "error forwarding port 81" not in said:
+            line = forward.process.stdout.readline()
+            assert line, said
+            said += line
+    assert "an error occurred forwarding" in said
