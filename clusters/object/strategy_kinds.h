@@ -28,7 +28,7 @@ void default_namespace(struct op *op, json_t *ns);
 /* ---- strategy_prepare.c ---- */
 void prepare_pod(struct op *op, json_t *pod);
 void prepare_pod_update(struct op *op, json_t *pod, const json_t *live, const char *subresource);
-void prepare_secret(struct op *op, json_t *secret);
+void default_secret(struct op *op, json_t *secret);
 void prepare_secret_update(struct op *op, json_t *secret, const json_t *live,
                            const char *subresource);
 void prepare_namespace(struct op *op, json_t *ns);
@@ -95,50 +95,50 @@ void validate_job(struct field_errors *e, const json_t *tree, const json_t *live
                   const char *subresource);
 void validate_service(struct field_errors *e, const json_t *tree, const json_t *live,
                       const char *subresource);
-/* spec.template of what makes pods; restarts: which restartPolicy they may have, NULL-terminated */
+/* of a pod, or of spec.template of what makes pods: path says where */
 void check_pod_spec(struct field_errors *e, const json_t *spec, const char *path);
 void validate_autoscaler(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                         const char *subresource);
 void validate_binding(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                      const char *subresource);
 void validate_claim(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                    const char *subresource);
 void validate_controller(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                         const char *subresource);
 void validate_cron_job(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                       const char *subresource);
 void validate_definition(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                         const char *subresource);
 void validate_disruption_budget(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                                const char *subresource);
 void validate_endpoint_slice(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                             const char *subresource);
 void validate_endpoints(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                        const char *subresource);
 void validate_event(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                    const char *subresource);
 void validate_ingress(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                      const char *subresource);
 void validate_limit_range(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                          const char *subresource);
 void validate_network_policy(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                             const char *subresource);
 void validate_node(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                   const char *subresource);
 void validate_priority_class(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                             const char *subresource);
 void validate_quota(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                    const char *subresource);
 void validate_role(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                   const char *subresource);
 void validate_cluster_role(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                           const char *subresource);
 void validate_secret(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                     const char *subresource);
 void validate_stateful_set(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                           const char *subresource);
 void validate_volume(struct field_errors *e, const json_t *tree, const json_t *live,
-                 const char *subresource);
+                     const char *subresource);
 /* config maps, secrets */
 void validate_keys(struct field_errors *e, const json_t *tree, const json_t *live,
                    const char *subresource);

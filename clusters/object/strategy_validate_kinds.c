@@ -286,9 +286,9 @@ void validate_workload(struct field_errors *e, const json_t *tree, const json_t 
         field_invalid(e, "spec.selector", selector, e->op->message);
         op_clear_fault(e->op);
     } else if (selector_is_all(parsed)) {
-        field_invalid(e, "spec.selector", selector,
-                      arena_printf(&e->op->arena, "empty selector is invalid for %s",
-                                   selecting_kind(tree)));
+        field_invalid(
+            e, "spec.selector", selector,
+            arena_printf(&e->op->arena, "empty selector is invalid for %s", selecting_kind(tree)));
     } else if (!selector_matches(parsed, labels)) {
         none = labels ? NULL : json_object();
         field_invalid(e, "spec.template.metadata.labels", labels ? labels : none,
@@ -479,11 +479,11 @@ void validate_keys(struct field_errors *e, const json_t *tree, const json_t *liv
 static const struct {
     const char *type, *keys[2];
 } secret_types[] = {
-    {"kubernetes.io/basic-auth",           {"username", "password"}  },
-    {"kubernetes.io/dockercfg",            {".dockercfg", NULL}      },
-    {"kubernetes.io/dockerconfigjson",     {".dockerconfigjson", NULL}},
-    {"kubernetes.io/ssh-auth",             {"ssh-privatekey", NULL}  },
-    {"kubernetes.io/tls",                  {"tls.crt", "tls.key"}    },
+    {"kubernetes.io/basic-auth",       {"username", "password"}   },
+    {"kubernetes.io/dockercfg",        {".dockercfg", NULL}       },
+    {"kubernetes.io/dockerconfigjson", {".dockerconfigjson", NULL}},
+    {"kubernetes.io/ssh-auth",         {"ssh-privatekey", NULL}   },
+    {"kubernetes.io/tls",              {"tls.crt", "tls.key"}     },
 };
 
 void validate_secret(struct field_errors *e, const json_t *tree, const json_t *live,
