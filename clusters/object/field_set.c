@@ -220,8 +220,14 @@ static struct shape shape_of_member(const struct shape *parent, const char *key,
         return shape_of_item(parent->field);
     if (parent->type)
         field = type_field(parent->type, key, strlen(key));
-    if (field)
-        return shape_of_field(field);
+    if (field) {
+        struct shape shape = shape_of_field(field);
+
+        /* the one template that is a pointer there */
+        if (strcmp(key, "template") == 0 && strstr(parent->type->name, ".ReplicationController"))
+            shape.always_there = false;
+        return shape;
+    }
     return (struct shape){.kind = json_is_object(value) ? MAP : LEAF};
 }
 
@@ -551,8 +557,8 @@ void set_remove(struct op *op, const struct type *type, json_t *tree, const json
 static json_t *merge_value(struct op *op, const struct shape *shape, const json_t *live,
                            const json_t *config);
 
-static void merge_items(struct op *op, const struct shape *shape, json_t *result, const json_t *live,
-                        const json_t *config)
+static void merge_items(struct op *op, const struct shape *shape, json_t *result,
+                        const json_t *live, const json_t *config)
 {
     const struct elements there = elements_of(op, shape, live);
     struct shape inner = item_shape(shape);

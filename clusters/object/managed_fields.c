@@ -9,6 +9,9 @@
 
 #define UPDATE_ENTRIES_MAX 10
 #define ANCIENT            "ancient-changes"
+#define BEFORE_FIRST       "before-first-apply"
+#define KUBECTL            "kubectl"
+#define LAST_APPLIED       "kubectl.kubernetes.io/last-applied-configuration"
 
 static void release(void *tree)
 {
@@ -95,12 +98,16 @@ static json_t *without_own(const char *subresource, json_t *set)
         json_object_del(meta, of_meta[i]);
     if (meta && !json_object_size(meta))
         json_object_del(set, "f:metadata");
-    if (subresource && strcmp(subresource, "status") == 0) {
-        json_t *status = json_incref(json_object_get(set, "f:status"));
+    if (subresource && strcmp(subresource, "status") == 0) { /* all it may change */
+        const char *member;
+        json_t *value;
+        void *next;
 
-        json_object_clear(set);
-        if (status)
-            json_object_set_new(set, "f:status", status);
+        json_object_foreach_safe(set, next, member, value)
+        {
+            if (strcmp(member, "f:status") != 0 && strcmp(member, "f:metadata") != 0)
+                json_object_del(set, member);
+        }
     }
     return set;
 }
@@ -180,40 +187,37 @@ static bool is_reset(const json_t *entries)
             (json_array_size(entries) == 1 && !json_object_size(json_array_get(entries, 0))));
 }
 
-/* The entries to go on from: the client's, if it sent some (that is how kubectl moves ownership),
-   else those of live. */
-static json_t *entries_of(struct op *op, const json_t *live, const json_t *next)
+static json_t *copy_of_entries(struct op *op, const json_t *entries)
 {
-    const json_t *sent = at(next, "metadata.managedFields");
-    const json_t *had = live ? at(live, "metadata.managedFields") : NULL;
+    return in_arena(op, json_is_array(entries) ? json_deep_copy(entries) : json_array());
+}
+
+/* The entries to go on from: the client's, if it sent some (that is how kubectl moves ownership;
+   not through subresources), else those of live. */
+static json_t *entries_of(struct op *op, const json_t *live, const json_t *next,
+                          const struct manager *manager)
+{
+    const json_t *sent = manager->subresource ? NULL : at(next, "metadata.managedFields");
 
     if (!json_array_size(sent))
-        sent = had;
-    return in_arena(op, json_is_array(sent) ? json_deep_copy(sent) : json_array());
+        sent = live ? at(live, "metadata.managedFields") : NULL;
+    return copy_of_entries(op, sent);
 }
 
 /* ---- updates ---- */
 
-enum fault managed_update(struct op *op, const struct type *type, const json_t *live, json_t *next,
-                          const struct manager *manager, int64_t now)
+/* What an update takes from entries: what is gone, and what others had and is changed. */
+static void take_from(json_t *entries, const struct manager *manager, const json_t *changed,
+                      const json_t *removed)
 {
-    json_t *changed, *removed, *entries, *entry, *own;
+    json_t *entry;
     size_t i;
 
-    if (live && is_reset(at(next, "metadata.managedFields"))) {
-        set_at(next, "metadata.managedFields", NULL);
-        return OK;
-    }
-    entries = entries_of(op, live, next);
-    set_compare(op, type, live, next, &changed, &removed);
-    changed = in_arena(op, without_own(manager->subresource, changed));
-    in_arena(op, removed);
     json_array_foreach(entries, i, entry)
     {
-        bool same = is_entry_of(entry, manager, "Update");
         json_t *left = set_difference(set_of_entry(entry), removed);
 
-        if (!same) {
+        if (!is_entry_of(entry, manager, "Update")) {
             json_t *others = set_difference(left, changed);
 
             json_decref(left);
@@ -221,14 +225,42 @@ enum fault managed_update(struct op *op, const struct type *type, const json_t *
         }
         json_object_set_new(entry, "fieldsV1", left);
     }
-    entry = find_entry(entries, manager, "Update");
-    if (entry && !set_is_empty(changed)) {
+}
+
+static void add_update(struct op *op, json_t *entries, const struct manager *manager,
+                       const json_t *changed, int64_t now)
+{
+    json_t *entry = find_entry(entries, manager, "Update");
+
+    if (set_is_empty(changed))
+        return;
+    if (entry) {
         json_object_set_new(entry, "fieldsV1", set_union(set_of_entry(entry), changed));
         json_object_set_new(entry, "time", json_string(time_text(op, now)));
-    } else if (!set_is_empty(changed)) {
-        own = new_entry(op, manager, "Update", json_deep_copy(changed), now);
-        json_array_append_new(entries, own);
+    } else {
+        json_array_append_new(entries,
+                              new_entry(op, manager, "Update", json_deep_copy(changed), now));
     }
+}
+
+enum fault managed_update(struct op *op, const struct type *type, const json_t *live, json_t *next,
+                          const struct manager *manager, int64_t now)
+{
+    json_t *changed, *removed, *entries;
+
+    entries = entries_of(op, live, next, manager);
+    if (live && ((!manager->subresource && is_reset(at(next, "metadata.managedFields"))) ||
+                 !json_array_size(entries))) {
+        set_at(next, "metadata.managedFields", NULL); /* nobody keeps account of it */
+        return OK;
+    }
+    set_compare(op, type, live, next, &changed, &removed);
+    changed = in_arena(op, without_own(manager->subresource, changed));
+    removed = in_arena(op, without_own(manager->subresource, removed));
+    if (!live)
+        json_object_del(changed, "f:status"); /* a new object's is the server's */
+    take_from(entries, manager, changed, removed);
+    add_update(op, entries, manager, changed, now);
     store_entries(next, entries);
     return OK;
 }
@@ -243,6 +275,42 @@ static json_t *config_set(struct op *op, const struct type *type, const json_t *
     if (!manager->subresource)
         json_object_del(set, "f:status"); /* its subresource's alone */
     return in_arena(op, set);
+}
+
+/* Those of an object that nobody applied anything to before: all that it has was "before". */
+static json_t *entries_before(struct op *op, const struct type *type, const json_t *live,
+                              const struct manager *manager, int64_t now)
+{
+    const struct manager before = {BEFORE_FIRST, NULL, manager->api_version};
+    json_t *entries = copy_of_entries(op, live ? at(live, "metadata.managedFields") : NULL);
+    json_t *set, *gone;
+
+    if (json_array_size(entries) || !live)
+        return entries;
+    set_compare(op, type, NULL, live, &set, &gone);
+    json_decref(gone);
+    set = in_arena(op, without_own(NULL, set));
+    add_update(op, entries, &before, set, now);
+    return entries;
+}
+
+/* kubectl, which applied by itself before, may change what it noted then and nobody changed. */
+static json_t *allowed_to(struct op *op, const struct type *type, const json_t *live,
+                          const struct manager *manager)
+{
+    const char *text =
+        strcmp(manager->name, KUBECTL) == 0 ? annotation_of(live, LAST_APPLIED) : NULL;
+    json_t *applied = text ? in_arena(op, json_loads(text, 0, NULL)) : NULL;
+    json_t *set, *changed, *removed, *left;
+
+    if (!json_is_object(applied))
+        return in_arena(op, json_object());
+    set = in_arena(op, set_of(op, type, applied));
+    set_compare(op, type, applied, live, &changed, &removed);
+    in_arena(op, changed);
+    in_arena(op, removed);
+    left = in_arena(op, set_difference(set, changed));
+    return in_arena(op, set_difference(left, removed));
 }
 
 /* Everything that entries name, but not the one given. */
@@ -352,7 +420,7 @@ enum fault managed_apply(struct op *op, const struct type *type, const json_t *l
         return OK;
     }
     merged = in_arena(op, typed_merge(op, type, live, config));
-    entries = in_arena(op, json_deep_copy(at(live, "metadata.managedFields")));
+    entries = entries_before(op, type, live, manager, 0);
     own = find_entry(entries, manager, "Apply");
     kept = in_arena(op, set_union(owned_by_others(op, entries, own), set));
     if (own)
@@ -360,42 +428,72 @@ enum fault managed_apply(struct op *op, const struct type *type, const json_t *l
     set_compare(op, type, live, merged, &changed, &removed);
     in_arena(op, removed);
     changed = in_arena(op, without_own(manager->subresource, changed));
+    changed = in_arena(op, set_difference(changed, allowed_to(op, type, live, manager)));
     if (!force)
         TRY(check_conflicts(op, entries, own, changed));
     *ret = merged;
     return OK;
 }
 
-enum fault managed_applied(struct op *op, const struct type *type, const json_t *live,
-                           const json_t *config, json_t *next, const struct manager *manager,
-                           int64_t now)
+/* What kubectl noted of its own applies stays true when the server applies for it. */
+static void renew_note(struct op *op, const json_t *live, const json_t *config, json_t *next,
+                       const struct manager *manager)
 {
-    json_t *set = config_set(op, type, config, manager), *changed, *removed, *entries, *entry;
+    json_t *noted;
+
+    if (!live || strcmp(manager->name, KUBECTL) != 0 || !annotation_of(live, LAST_APPLIED))
+        return;
+    noted = object_copy(op, config);
+    set_at(noted, "metadata.managedFields", NULL);
+    json_object_set_new(object_at(next, "metadata.annotations"), LAST_APPLIED,
+                        json_string(object_encode(op, noted).data));
+}
+
+/* What others lose to an apply: what is gone, and what is changed. */
+static void take_for_apply(json_t *entries, const struct manager *manager, const json_t *changed,
+                           const json_t *removed)
+{
+    json_t *entry;
     size_t i;
 
-    set_at(next, "metadata.managedFields", NULL);
-    entries = entries_of(op, live, next);
-    set_compare(op, type, live, next, &changed, &removed);
-    in_arena(op, removed);
-    changed = in_arena(op, without_own(manager->subresource, changed));
     json_array_foreach(entries, i, entry)
     {
-        json_t *left, *others;
+        json_t *left;
 
         if (is_entry_of(entry, manager, "Apply"))
             continue;
         left = set_difference(set_of_entry(entry), removed);
-        others = live ? set_difference(left, changed) : json_incref(left);
+        json_object_set_new(entry, "fieldsV1", set_difference(left, changed));
         json_decref(left);
-        json_object_set_new(entry, "fieldsV1", others);
+    }
+}
+
+enum fault managed_applied(struct op *op, const struct type *type, const json_t *live,
+                           const json_t *config, json_t *next, const struct manager *manager,
+                           int64_t now)
+{
+    json_t *set = config_set(op, type, config, manager), *changed = NULL, *removed = NULL;
+    json_t *entries, *entry;
+
+    set_at(next, "metadata.managedFields", NULL);
+    entries = entries_before(op, type, live, manager, now);
+    if (live) {
+        set_compare(op, type, live, next, &changed, &removed);
+        changed = in_arena(op, without_own(manager->subresource, changed));
+        removed = in_arena(op, without_own(manager->subresource, removed));
+        take_for_apply(entries, manager, changed, removed);
     }
     entry = find_entry(entries, manager, "Apply");
-    if (entry && (!json_equal(set_of_entry(entry), set) || !set_is_empty(changed)))
+    if (entry &&
+        (!json_equal(set_of_entry(entry), set) || !set_is_empty(changed) || !set_is_empty(removed)))
         json_object_set_new(entry, "time", json_string(time_text(op, now)));
-    if (entry)
+    if (entry) {
         json_object_set(entry, "fieldsV1", set);
-    else
+        json_object_set_new(entry, "apiVersion", json_string(manager->api_version));
+    } else {
         json_array_append_new(entries, new_entry(op, manager, "Apply", json_incref(set), now));
+    }
+    renew_note(op, live, config, next, manager);
     store_entries(next, entries);
     return OK;
 }

@@ -6,6 +6,7 @@
 #include "clusters/object/status.h"
 
 #define OPERATIONS_MAX 10000
+#define COPIED_MAX     300000
 
 /* ---- merge patch ---- */
 
@@ -130,8 +131,26 @@ static enum fault cannot(struct op *op)
 
 struct patching {
     struct op *op;
-    json_t *root; /* ours */
+    json_t *root;  /* ours */
+    size_t copied; /* values: copies of copies double what there is */
 };
+
+static size_t count_values(const json_t *value)
+{
+    size_t n = 1, i;
+    const char *key;
+    json_t *item;
+
+    json_object_foreach((json_t *)value, key, item)
+    {
+        n += count_values(item);
+    }
+    json_array_foreach((json_t *)value, i, item)
+    {
+        n += count_values(item);
+    }
+    return n + json_string_length(value) / 16;
+}
 
 /* Takes value. */
 static enum fault add(struct patching *p, const struct pointer *at, json_t *value)
@@ -201,6 +220,11 @@ static enum fault copy(struct patching *p, const struct pointer *from, const str
 
     if (!value)
         return cannot(p->op);
+    p->copied += count_values(value);
+    if (p->copied > COPIED_MAX)
+        return status_fail(p->op, TOO_LARGE, "RequestEntityTooLarge", NULL,
+                           "the copy operations of a JSON patch make more than %d values",
+                           COPIED_MAX);
     return add(p, to, json_deep_copy(value));
 }
 

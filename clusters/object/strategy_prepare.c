@@ -96,7 +96,7 @@ void prepare_pod_update(struct op *op, json_t *pod, const json_t *live, const ch
 /* ---- secrets ---- */
 
 /* stringData is for writing only. */
-void prepare_secret(struct op *op, json_t *secret)
+void default_secret(struct op *op, json_t *secret)
 {
     json_t *texts = json_object_get(secret, "stringData"), *value;
     const char *key;
@@ -114,8 +114,8 @@ void prepare_secret(struct op *op, json_t *secret)
 void prepare_secret_update(struct op *op, json_t *secret, const json_t *live,
                            const char *subresource)
 {
+    (void)op;
     (void)subresource;
-    prepare_secret(op, secret);
     if (!*text_at_or(secret, "type", ""))
         json_object_set(secret, "type", json_object_get(live, "type"));
 }

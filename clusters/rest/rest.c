@@ -263,14 +263,12 @@ static enum fault submit_counted(struct admission *a, enum change change, const 
 
 /* A plugin's failure, or a later one, gives back what plugins took. */
 static enum fault finish(struct admission *a, enum change change, const struct object *live,
-                         const json_t *config, struct object **ret)
+                         struct object **ret)
 {
     struct op *op = a->op;
     struct rest *r = a->r;
     enum fault fault = admit(a);
 
-    if (fault == OK)
-        fault = own_fields(op, r, a->old, a->tree, config);
     if (fault == OK)
         fault = object_validate(op, r->resource->stored_as, a->tree, a->old, r->subresource);
     if (fault == OK)
@@ -293,11 +291,12 @@ enum fault rest_make(struct op *op, struct rest *r, json_t *tree, const json_t *
     object_defaults(op, r->resource, tree);
     tree = object_convert(op, tree, r->resource, stored);
     TRY(new_metadata(op, r, tree));
+    TRY(own_fields(op, r, NULL, tree, config)); /* before the server adds what nobody owns */
     prepare_new(op, stored, tree);
     if (r->dry_run && store_latest(op, r->cluster->store, stored, r->ns, r->name))
         return already_exists(op, r->resource, r->name);
     a = (struct admission){.op = op, .r = r, .tree = tree};
-    return finish(&a, CHANGE_CREATE, NULL, config, ret);
+    return finish(&a, CHANGE_CREATE, NULL, ret);
 }
 
 enum fault rest_create(struct op *op, struct rest *r, json_t *tree, struct object **ret)
@@ -443,7 +442,8 @@ enum fault rest_write(struct op *op, struct rest *r, struct object *live, json_t
         TRY(object_validate(op, stored, tree, old, r->subresource));
         return rest_remove(op, r, live, tree, ret);
     }
-    return finish(&a, CHANGE_UPDATE, live, config, ret);
+    TRY(own_fields(op, r, old, tree, config)); /* before admission, which owns nothing */
+    return finish(&a, CHANGE_UPDATE, live, ret);
 }
 
 /* Does what the client sent fit the live object? */
