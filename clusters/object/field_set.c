@@ -506,6 +506,14 @@ static void remove_member(struct op *op, const struct shape *shape, json_t *pare
         json_object_del(parent, key);
 }
 
+/* An item that others keep alive keeps what tells it from the others. */
+static void keep_keys(const struct field *field, json_t *item, const json_t *whole)
+{
+    for (const char *const *name = field->list_keys; *name; name++)
+        if (json_object_get(whole, *name))
+            json_object_set(item, *name, json_object_get(whole, *name));
+}
+
 static void remove_items(struct op *op, const struct shape *shape, json_t *list, const json_t *gone,
                          const json_t *kept)
 {
@@ -515,13 +523,17 @@ static void remove_items(struct op *op, const struct shape *shape, json_t *list,
     for (size_t i = e.n; i > 0; i--) {
         const json_t *node = e.list[i - 1] ? json_object_get(gone, e.list[i - 1]) : NULL;
         const json_t *wanted = node ? json_object_get(kept, e.list[i - 1]) : NULL;
-        json_t *value = json_array_get(list, i - 1);
+        json_t *value = json_array_get(list, i - 1), *whole;
 
         if (!node)
             continue;
+        whole = json_copy(value);
         remove_value(op, &inner, value, node, wanted);
         if (is_over(value, node, wanted))
             json_array_remove(list, i - 1);
+        else if (shape->kind == KEYED)
+            keep_keys(shape->field, value, whole);
+        json_decref(whole);
     }
 }
 

@@ -379,17 +379,28 @@ static enum fault conflict_fault(struct op *op, struct conflicts *c, size_t mana
                        "Apply failed with %zu conflicts: %s", n, c->lines.data);
 }
 
+static int by_manager(const void *a, const void *b)
+{
+    json_t *const *left = a, *const *right = b;
+
+    return strcmp(text(*left, "manager"), text(*right, "manager"));
+}
+
 static enum fault check_conflicts(struct op *op, json_t *entries, const json_t *own,
                                   const json_t *changed)
 {
     struct conflicts c = {.op = op, .causes = json_array()};
-    size_t managers = 0, i;
+    size_t managers = 0, n = json_array_size(entries);
+    const json_t **sorted = arena_alloc(&op->arena, (n + 1) * sizeof(*sorted));
 
     text_init(&c.lines, &op->arena, 1 << 20);
-    json_array_foreach(entries, i, c.entry)
-    {
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = json_array_get(entries, i);
+    qsort(sorted, n, sizeof(*sorted), by_manager);
+    for (size_t i = 0; i < n; i++) {
         json_t *both;
 
+        c.entry = sorted[i];
         if (c.entry == own)
             continue;
         both = set_intersection(set_of_entry(c.entry), changed);
