@@ -372,6 +372,14 @@ static enum fault settle_pools(struct op *op, const struct pass *p)
     return OK;
 }
 
+/* A change of the cluster or of a pool makes nodes anew whose objects somebody deleted. */
+static void revive(struct op *op, const struct pass *p, const struct node_spec *specs, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!store_read(op, p->cluster->store, nodes_resource(), NULL, specs[i].name))
+            node_agent_unknow(p->cluster, specs[i].name);
+}
+
 enum fault cluster_pools_step(struct op *op, struct cluster *cluster,
                               const struct managed_cluster *m, bool *ret_done)
 {
@@ -384,6 +392,8 @@ enum fault cluster_pools_step(struct op *op, struct cluster *cluster,
     for (size_t i = 0; i < p.n; i++)
         if (!p.nodes[i].leaving)
             specs[n++] = spec_of(op, &p, pool_of(&p, &p.nodes[i]), &p.nodes[i]);
+    if (m->observed != m->generation)
+        revive(op, &p, specs, n);
     TRY(node_agent_nodes(op, cluster, specs, n));
     for (size_t i = 0; i < p.n; i++)
         if (p.nodes[i].leaving)
@@ -400,12 +410,7 @@ enum fault cluster_pools_drop(struct op *op, const struct managed_cluster *m)
     size_t n;
 
     TRY(cluster_nodes(op, m->id, &nodes, &n));
-    for (size_t i = 0; i < n; i++) {
-        const struct agent_pool *pool = managed_cluster_pool(m, nodes[i].pool);
-        const char *name = agent_pool_node(op, pool, nodes[i].ordinal);
-
+    for (size_t i = 0; i < n; i++)
         TRY(cluster_node_delete(op, m->id, &nodes[i]));
-        TRY(address_give(op, arena_printf(&op->arena, "c%s/%s", m->uid, name)));
-    }
     return OK;
 }

@@ -88,6 +88,7 @@ static enum fault remove_cluster(struct op *op, struct pass *p)
     TRY(db_begin(op));
     TRY(cluster_pools_drop(op, &p->m));
     TRY(address_give(op, arena_printf(&op->arena, "c%s", p->m.uid)));
+    TRY(address_give(op, arena_printf(&op->arena, "c%s/", p->m.uid))); /* nodes', balancers' */
     if (listener)
         TRY(listener->removed(op, &p->m));
     TRY(managed_cluster_delete_row(op, p->m.id));
@@ -164,7 +165,7 @@ static const struct transition {
     enum fault (*step)(struct op *op, struct pass *p);
     const char *why;
 } transitions[] = {
-    {is_lost,     give_up,        "another process has taken it"                     },
+    {is_lost,     give_up,        "another process has taken it, or its network died"},
     {is_deleted,  remove_cluster, "everything of it goes, its row last"              },
     {is_to_stop,  stop_cluster,   "pods and network end, its objects stay"           },
     {is_to_start, start_cluster,  "store, network, node agent, controllers, its door"},

@@ -18,11 +18,13 @@
 #include "core/listen.h"
 #include "core/log.h"
 #include "core/realm.h"
+#include "core/reconcile.h"
 #include "core/server.h"
 #include "instances/address.h"
 #include "instances/network.h"
 
 #define INNER_PORT 6443 /* of the API server inside the cluster's network */
+#define LOOK_MS    2000 /* between two looks at whether the network is alive */
 
 struct run {
     struct run *next;
@@ -38,6 +40,7 @@ static struct {
     pthread_cond_t released;
     struct run *runs;
     const struct settings *settings;
+    struct reconciler *looks;
     int first_port, last_port;
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER, .released = PTHREAD_COND_INITIALIZER};
 
@@ -394,9 +397,39 @@ enum fault cluster_open(struct op *op, struct managed_cluster *m)
     }
     while (n > 0)
         close(fds[--n]);
-    if (fault != OK)
+    if (fault == OK)
+        reconciler_add_after(state.looks, m->uid, LOOK_MS);
+    else
         close_run(r);
     return fault;
+}
+
+/* ---- the network's death ---- */
+
+/* A holder that was killed takes the network with it: the cluster is opened anew, over a new one. */
+static enum fault look(struct op *op, const char *uid, int64_t *ret_again_ms)
+{
+    struct cluster *cluster = cluster_find(uid);
+    bool dead;
+
+    if (!cluster)
+        return OK; /* opened again, it is looked at again */
+    dead = cluster_network_check(op, uid) == GONE;
+    op_clear_fault(op);
+    if (dead) {
+        struct run *r;
+
+        log_event(LOG_WARN_, "the network of a cluster has died", "cluster=%s", uid);
+        pthread_mutex_lock(&state.lock);
+        r = find(uid);
+        if (r)
+            on_lost(r);
+        pthread_mutex_unlock(&state.lock);
+    } else {
+        *ret_again_ms = LOOK_MS;
+    }
+    cluster_release(cluster);
+    return OK;
 }
 
 /* ---- the process ---- */
@@ -408,11 +441,14 @@ enum fault cluster_runs_start(struct op *op, const struct settings *settings)
         state.first_port < 1 || state.last_port > 65535 || state.first_port > state.last_port)
         return fail(op, INVALID, "--cluster-ports is FIRST-LAST, not \"%s\"",
                     settings->cluster_ports);
+    state.looks = reconciler_new("clusternet", 1, look);
     return OK;
 }
 
 void cluster_runs_stop(void)
 {
+    reconciler_free(state.looks);
+    state.looks = NULL;
     while (state.runs)
         close_run(state.runs);
 }

@@ -178,6 +178,8 @@ static enum fault roll(struct deployment_pass *p)
     bool scaled;
 
     TRY(deployment_find_current(p, true));
+    if (!p->current)
+        return OK;
     TRY(grow_current(p, &scaled));
     return scaled || p->created ? OK : shrink_old(p);
 }
@@ -220,7 +222,7 @@ static enum fault recreate(struct deployment_pass *p)
     }
     if (!p->current)
         TRY(deployment_find_current(p, true));
-    return grow_current(p, &scaled);
+    return p->current ? grow_current(p, &scaled) : OK;
 }
 
 /* ---- scaling in the midst of a rollout, and paused ones ---- */
@@ -237,31 +239,94 @@ static bool was_scaled(const struct deployment_pass *p)
     return false;
 }
 
-/* Each set's share of what is added or taken away is that of its size; the rest is the largest's.
- */
-static enum fault scale_by_share(struct deployment_pass *p)
+static int64_t rounded_share(int64_t part, int64_t whole, int64_t of)
 {
-    int64_t total = total_wanted(p), wanted = deployment_replicas(p);
-    int64_t allowed = wanted ? wanted + deployment_surge(p) : 0;
-    int64_t left = allowed - total;
-    struct object *largest = NULL;
+    return whole > 0 ? (2 * part * of + whole) / (2 * whole) : 0;
+}
+
+/* What a set of the present size gets (or loses) when the Deployment may have `allowed` in all. */
+static int64_t share_of(const struct deployment_pass *p, const struct object *set, int64_t allowed)
+{
+    const char *noted = annotation_of(object_tree((struct object *)(uintptr_t)set), MAX_REPLICAS);
+    int64_t before = noted ? strtoll(noted, NULL, 10) : int_at(p->tree, "status.replicas", 0);
+
+    if (!deployment_replicas(p))
+        return -set_replicas(set);
+    return rounded_share(set_replicas(set), before, allowed) - set_replicas(set);
+}
+
+/* The largest first; of equals the newer when there will be more, the older when fewer. */
+static struct object **by_size(const struct deployment_pass *p, bool newer, size_t *ret_n)
+{
+    struct object **sets = arena_alloc(&p->op->arena, (p->sets.n + 1) * sizeof(struct object *));
+    size_t n = 0;
 
     for (size_t i = 0; i < p->sets.n; i++)
-        if (!largest || set_replicas(p->sets.list[i]) > set_replicas(largest))
-            largest = p->sets.list[i];
-    for (size_t i = 0; i < p->sets.n && total > 0; i++) {
-        struct object *set = p->sets.list[i];
-        int64_t now = set_replicas(set), share = now * (allowed - total) / total;
+        if (set_replicas(p->sets.list[i]) > 0)
+            sets[n++] = p->sets.list[i];
+    qsort(sets, n, sizeof(*sets), by_age);
+    for (size_t i = 0; newer && i < n / 2; i++) {
+        struct object *swapped = sets[i];
 
-        if (set == largest || !now)
-            continue;
-        left -= share;
-        TRY(deployment_scale(p, &set, now + share < 0 ? 0 : now + share));
+        sets[i] = sets[n - 1 - i];
+        sets[n - 1 - i] = swapped;
     }
-    if (!largest)
-        return OK;
-    left += set_replicas(largest);
-    return deployment_scale(p, &largest, left < 0 ? 0 : left);
+    for (size_t i = 1; i < n; i++) /* few sets; keeps the order of equals */
+        for (size_t k = i; k > 0 && set_replicas(sets[k]) > set_replicas(sets[k - 1]); k--) {
+            struct object *swapped = sets[k];
+
+            sets[k] = sets[k - 1];
+            sets[k - 1] = swapped;
+        }
+    *ret_n = n;
+    return sets;
+}
+
+/* Each set's share of what is added or taken away is that of its size; what rounding leaves is the
+   largest's. */
+static enum fault scale_by_share(struct deployment_pass *p)
+{
+    int64_t wanted = deployment_replicas(p);
+    int64_t allowed = wanted ? wanted + deployment_surge(p) : 0;
+    int64_t left = allowed - total_wanted(p);
+    bool grows = left > 0;
+    size_t n;
+    struct object **sets = by_size(p, grows, &n);
+    int64_t *next = arena_alloc(&p->op->arena, (n + 1) * sizeof(*next));
+
+    for (size_t i = 0; i < n; i++) {
+        int64_t share = left ? share_of(p, sets[i], allowed) : 0;
+
+        if (grows ? share > left : share < left)
+            share = left;
+        next[i] = set_replicas(sets[i]) + share;
+        left -= share;
+    }
+    if (n)
+        next[0] += left;
+    for (size_t i = 0; i < n; i++)
+        TRY(deployment_scale(p, &sets[i], next[i] < 0 ? 0 : next[i]));
+    return OK;
+}
+
+static bool is_saturated(const struct deployment_pass *p)
+{
+    const char *noted =
+        p->current ? annotation_of(object_tree(p->current), DESIRED_REPLICAS) : NULL;
+    int64_t wanted = deployment_replicas(p);
+
+    return noted && strtoll(noted, NULL, 10) == wanted && set_replicas(p->current) == wanted &&
+           set_status(p->current, "availableReplicas") == wanted;
+}
+
+static enum fault end_old_sets(struct deployment_pass *p)
+{
+    size_t n;
+    struct object **old = old_sets(p, &n);
+
+    for (size_t i = 0; i < n; i++)
+        TRY(deployment_scale(p, &old[i], 0));
+    return OK;
 }
 
 static enum fault scale_only(struct deployment_pass *p)
@@ -278,10 +343,10 @@ static enum fault scale_only(struct deployment_pass *p)
     if (active <= 1) {
         if (!single)
             single = p->current;
-        return single && set_replicas(single) != deployment_replicas(p)
-                   ? deployment_scale(p, &single, deployment_replicas(p))
-                   : OK;
+        return single ? deployment_scale(p, &single, deployment_replicas(p)) : OK;
     }
+    if (is_saturated(p))
+        return end_old_sets(p);
     return is_rolling(p) ? scale_by_share(p) : OK;
 }
 
@@ -309,22 +374,28 @@ static enum fault act(struct deployment_pass *p)
     return OK;
 }
 
+static enum fault pass(struct deployment_pass *p)
+{
+    TRY(look(p));
+    TRY(act(p));
+    return deployment_write_status(p);
+}
+
 static enum fault reconcile(struct op *op, struct cluster *cluster, const char *ns,
                             const char *name, int64_t *ret_again_ms)
 {
     struct deployment_pass p = {.op = op, .cluster = cluster};
+    enum fault fault;
 
     p.deployment =
         store_read(op, cluster->store, resource_find("apps", "v1", "deployments"), ns, name);
     if (!p.deployment)
         return OK;
     p.tree = object_tree(p.deployment);
-    TRY(look(&p));
-    TRY(act(&p));
-    TRY(deployment_write_status(&p));
+    fault = pass(&p);
     if (p.again_s)
         *ret_again_ms = p.again_s * 1000;
-    return p.revision ? store_wait(op, cluster->store, p.revision) : OK;
+    return settled(op, cluster, p.revision, fault);
 }
 
 static const struct rule rules[] = {

@@ -19,6 +19,7 @@ struct deployment_pass {
     struct object *current; /* the one of the present template; NULL: none yet */
     int64_t revision;       /* to wait for */
     bool created;           /* current was made in this pass */
+    const char *failure;    /* why the present one could not be made; NULL */
     int64_t again_s;        /* 0: only events */
 };
 

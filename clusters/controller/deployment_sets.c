@@ -258,6 +258,15 @@ static enum fault make(struct deployment_pass *p, int64_t revision)
         op_clear_fault(p->op);
         return bump_collisions(p, collisions);
     }
+    if (fault == FORBIDDEN || fault == INVALID) { /* a quota, say: told, and tried again */
+        p->failure = arena_printf(&p->op->arena, "Failed to create new replica set \"%s\": %s",
+                                  text_at_or(set, "metadata.name", ""), p->op->message);
+        op_clear_fault(p->op);
+        rest_event(p->op, p->cluster, &deployment_actor, p->deployment, "Warning",
+                   "ReplicaSetCreateError", "%s", p->failure);
+        p->again_s = 5;
+        return OK;
+    }
     TRY(fault);
     moved(&p->revision, &r);
     p->created = true;

@@ -100,47 +100,83 @@ static bool is_late(const struct deployment_pass *p, json_t *conditions, int64_t
     return false;
 }
 
+static bool has_reason(json_t *conditions, const char *reason)
+{
+    return strcmp(text_at_or(find(conditions, "Progressing"), "reason", ""), reason) == 0;
+}
+
+/* A pause is said, and its end: the time it took is not lack of progress. */
+static bool say_pause(struct deployment_pass *p, json_t *conditions)
+{
+    bool paused = bool_at(p->tree, "spec.paused", false);
+    bool was = has_reason(conditions, "DeploymentPaused");
+
+    if (has_reason(conditions, "ProgressDeadlineExceeded"))
+        return paused;
+    if (paused && !was)
+        say(p, conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused",
+            false);
+    else if (!paused && was)
+        say(p, conditions, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed",
+            false);
+    return paused;
+}
+
+static void drop(json_t *conditions, const char *type)
+{
+    for (size_t i = json_array_size(conditions); i > 0; i--)
+        if (strcmp(text_at_or(json_array_get(conditions, i - 1), "type", ""), type) == 0)
+            json_array_remove(conditions, i - 1);
+}
+
 static void say_progress(struct deployment_pass *p, json_t *conditions, const struct counts *c)
 {
     const char *set = p->current ? p->current->name : p->deployment->name;
-    const char *quoted = arena_printf(&p->op->arena, "ReplicaSet \"%s\"", set);
+    const char *quoted =
+        arena_printf(&p->op->arena, "%s \"%s\"", p->current ? "ReplicaSet" : "Deployment", set);
     int64_t wait = 0;
 
-    if (bool_at(p->tree, "spec.paused", false)) {
-        say(p, conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused",
-            false);
-    } else if (is_complete(p, c)) {
+    if (int_at(p->tree, "spec.progressDeadlineSeconds", INT32_MAX) >= INT32_MAX) {
+        drop(conditions, "Progressing");
+        return;
+    }
+    if (say_pause(p, conditions))
+        return;
+    if (c->replicas == c->updated && has_reason(conditions, "NewReplicaSetAvailable") &&
+        !p->created)
+        return; /* no rollout: pods that come and go are no news of one */
+    if (p->failure)
+        say(p, conditions, "Progressing", "False", "ReplicaSetCreateError", p->failure, false);
+    else if (is_complete(p, c))
         say(p, conditions, "Progressing", "True", "NewReplicaSetAvailable",
             arena_printf(&p->op->arena, "%s has successfully progressed.", quoted), false);
-    } else if (p->created) {
+    else if (p->created)
         say(p, conditions, "Progressing", "True", "NewReplicaSetCreated",
             arena_printf(&p->op->arena, "Created new replica set \"%s\"", set), true);
-    } else if (has_progressed(p, c) || !find(conditions, "Progressing")) {
+    else if (has_progressed(p, c) || !find(conditions, "Progressing"))
         say(p, conditions, "Progressing", "True", "ReplicaSetUpdated",
             arena_printf(&p->op->arena, "%s is progressing.", quoted), true);
-    } else if (is_late(p, conditions, &wait)) {
+    else if (is_late(p, conditions, &wait))
         say(p, conditions, "Progressing", "False", "ProgressDeadlineExceeded",
             arena_printf(&p->op->arena, "%s has timed out progressing.", quoted), false);
-    }
     if (wait && (!p->again_s || wait < p->again_s))
         p->again_s = wait;
 }
 
-/* A ReplicaSet that cannot make its pods is the Deployment's trouble, too. */
+/* A ReplicaSet that cannot make its pods is the Deployment's trouble, too: the present one's
+   first. */
 static void say_failure(struct deployment_pass *p, json_t *conditions)
 {
     const json_t *failure =
         p->current ? condition_of(object_tree(p->current), "ReplicaFailure") : NULL;
 
-    if (failure) {
+    for (size_t i = 0; !failure && i < p->sets.n; i++)
+        failure = condition_of(object_tree(p->sets.list[i]), "ReplicaFailure");
+    if (failure)
         say(p, conditions, "ReplicaFailure", text_at_or(failure, "status", "True"),
             text_at_or(failure, "reason", ""), text_at_or(failure, "message", ""), false);
-        return;
-    }
-    for (size_t i = json_array_size(conditions); i > 0; i--)
-        if (strcmp(text_at_or(json_array_get(conditions, i - 1), "type", ""), "ReplicaFailure") ==
-            0)
-            json_array_remove(conditions, i - 1);
+    else
+        drop(conditions, "ReplicaFailure");
 }
 
 static void set_count(json_t *status, const char *member, int64_t n)

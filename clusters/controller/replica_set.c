@@ -196,24 +196,30 @@ static enum fault look(struct pass *p)
     return OK;
 }
 
+static enum fault pass(struct pass *p)
+{
+    TRY(look(p));
+    TRY(manage(p));
+    return write_status(p);
+}
+
 static enum fault reconcile(struct op *op, struct cluster *cluster, const char *ns,
                             const char *name, int64_t *ret_again_ms)
 {
     const struct resource *sets = resource_find("apps", "v1", "replicasets");
     struct pass p = {.op = op, .cluster = cluster};
+    enum fault fault;
 
     p.set = store_read(op, cluster->store, sets, ns, name);
     if (!p.set)
         return OK;
     p.tree = object_tree(p.set);
-    TRY(look(&p));
-    TRY(manage(&p));
-    TRY(write_status(&p));
+    fault = pass(&p);
     if (p.again_s)
         *ret_again_ms = p.again_s * 1000;
     if (p.failure)
         *ret_again_ms = 5000;
-    return p.revision ? store_wait(op, cluster->store, p.revision) : OK;
+    return settled(op, cluster, p.revision, fault);
 }
 
 /* A pod without a controller may be wanted by any set of its namespace that chooses it. */

@@ -164,6 +164,24 @@ enum fault owned_by(struct op *op, struct cluster *cluster, const struct actor *
     return OK;
 }
 
+enum fault settled(struct op *op, struct cluster *cluster, int64_t revision, enum fault fault)
+{
+    const char *noun = op->noun, *message = op->message, *detail = op->detail;
+
+    if (!revision)
+        return fault;
+    if (fault == OK)
+        return store_wait(op, cluster->store, revision);
+    op_clear_fault(op);
+    if (store_wait(op, cluster->store, revision) != OK)
+        return op->fault;
+    op->fault = fault;
+    op->noun = noun;
+    op->message = message;
+    op->detail = detail;
+    return fault;
+}
+
 /* ---- making ---- */
 
 json_t *pod_of_template(struct op *op, struct object *owner, const struct resource *owner_resource,

@@ -52,6 +52,10 @@ void rank_for_deletion(struct object **pods, size_t n);
 /* "25%" or 3 of total. */
 int64_t scaled_value(const json_t *int_or_percent, int64_t total, bool round_up, int64_t fallback);
 
+/* The end of a pass: wait for what it wrote, also when it ended with a fault (else the next pass
+   would not see it and do it twice). Answers the fault, or that of waiting. */
+enum fault settled(struct op *op, struct cluster *cluster, int64_t revision, enum fault fault);
+
 /* Move a revision to wait for on. */
 static inline void moved(int64_t *revision, const struct rest *r)
 {

@@ -290,7 +290,8 @@ static void end_input(struct exec_stream *s)
 static void take_input(struct exec_stream *s, size_t n)
 {
     s->n_input -= n;
-    memmove(s->input, s->input + n, s->n_input);
+    if (n && s->n_input)
+        memmove(s->input, s->input + n, s->n_input);
     if (s->held && s->n_input < INPUT_LOW) {
         s->held = false;
         wire_hold(&s->wire, false);

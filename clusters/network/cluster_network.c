@@ -166,6 +166,13 @@ enum fault cluster_network_up(struct op *op, const struct cluster_network_spec *
     return OK;
 }
 
+enum fault cluster_network_check(struct op *op, const char *id)
+{
+    AUTO_CLOSE int fd = -1;
+
+    return connect_to(op, id, &fd);
+}
+
 void cluster_network_release(struct cluster_network *network)
 {
     if (!network)

@@ -28,6 +28,8 @@ struct cluster_network_spec {
    the server the same holder is used again. */
 enum fault cluster_network_up(struct op *op, const struct cluster_network_spec *spec,
                               struct cluster_network **ret, bool *ret_new);
+/* GONE: the holder has died, and with it the network. A connection and no more: cheap. */
+enum fault cluster_network_check(struct op *op, const char *id);
 /* Forget it here; the holder goes on. NULL is fine. */
 void cluster_network_release(struct cluster_network *network);
 /* End the holder: namespace, rules, everything. Also of half of one. */

@@ -411,6 +411,13 @@ enum fault node_agent_nodes(struct op *op, struct cluster *cluster, const struct
     return OK;
 }
 
+void node_agent_unknow(struct cluster *cluster, const char *node)
+{
+    struct agent *a = cluster->node_agent;
+
+    nodes_remove(a->nodes, node);
+}
+
 enum fault node_agent_forget(struct op *op, struct cluster *cluster, const char *node)
 {
     struct agent *a = cluster->node_agent;

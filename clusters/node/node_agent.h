@@ -26,9 +26,11 @@ enum fault node_agent_open(struct op *op, struct cluster *cluster);
 void node_agent_close(struct cluster *cluster);
 /* Stop all pods' sandboxes of this cluster, for stop and delete. */
 enum fault node_agent_stop_all(struct op *op, const char *cluster_id);
-/* The nodes there should be: makes Node objects, marks them Ready; removes nothing. */
+/* The nodes there should be: makes Node objects of those it did not know, marks them Ready; removes
+   nothing. One whose object was deleted stays away until it is not known any more. */
 enum fault node_agent_nodes(struct op *op, struct cluster *cluster, const struct node_spec *nodes,
                             size_t n);
+void node_agent_unknow(struct cluster *cluster, const char *node);
 /* A node is no more (scaled in, deleted): its sandboxes go. */
 enum fault node_agent_forget(struct op *op, struct cluster *cluster, const char *node);
 /* The network was made anew: every pod's sandbox is, too. */

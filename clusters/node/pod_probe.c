@@ -19,16 +19,17 @@
 #define HOOK_THREADS    4
 #define HOOK_TIMEOUT_MS 600000
 #define KEY_MAX         256
+#define EARLY_MS        50
 
 enum probe_kind { PROBE_STARTUP = 's', PROBE_LIVENESS = 'l', PROBE_READINESS = 'r' };
 enum hook_kind { HOOK_POST_START = 'o', HOOK_PRE_STOP = 'e' };
 
 static struct reconciler *probes, *hooks;
 
-/* Counts of a probe, by its key. */
+/* Counts of a probe, by its key. since_ms: its first question, 0 before. */
 struct counts {
     struct counts *next;
-    int64_t good, bad;
+    int64_t good, bad, since_ms;
     char key[KEY_MAX];
 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -44,6 +45,7 @@ struct asked {
     char uid[POD_UID_MAX], name[CONTAINER_NAME_MAX + 1], sandbox[SANDBOX_ID_MAX + 1], address[16];
     long long attempt;
     char kind;
+    bool refused; /* nobody listened */
 };
 
 static void copy_memory(struct pod_memory *memory, struct container_memory *c, void *arg)
@@ -121,7 +123,9 @@ static enum fault dial(struct asked *a, const json_t *action, int64_t timeout_ms
         return fail(a->op, INVALID, "there is no such port");
     if (!host || !*host)
         host = *a->address ? a->address : "127.0.0.1";
-    return sandbox_dial(a->op, a->sandbox, host, port, timeout_ms, ret_fd);
+    if (sandbox_dial(a->op, a->sandbox, host, port, timeout_ms, ret_fd) != OK)
+        a->refused = true;
+    return a->refused ? a->op->fault : OK;
 }
 
 static bool ask_tcp(struct asked *a, const json_t *action, int64_t timeout_ms, const char **ret_why)
@@ -302,6 +306,23 @@ static bool add_counts(const char *key)
     return is_new;
 }
 
+/* A program that was just started may not listen yet. Until the first period is over this is no
+ * answer: it is asked again soon, as its pod would else be Ready a whole period late. */
+static bool too_early(const char *key, const json_t *probe)
+{
+    struct counts *c;
+    bool early = false;
+
+    pthread_mutex_lock(&lock);
+    c = *find_counts(key);
+    if (c && !c->since_ms)
+        c->since_ms = now_ms();
+    if (c && c->good + c->bad == 0)
+        early = now_ms() - c->since_ms < int_at(probe, "periodSeconds", 10) * 1000;
+    pthread_mutex_unlock(&lock);
+    return early;
+}
+
 /* Has its threshold been reached? */
 static bool count(const char *key, bool good, const json_t *probe)
 {
@@ -396,6 +417,10 @@ static enum fault probe_step(struct asked *a, const char *key, int64_t *ret_agai
     }
     verdict.good = ask(a, probe, timeout_ms, &why);
     op_clear_fault(a->op);
+    if (a->kind != PROBE_LIVENESS && too_early(key, probe) && a->refused) {
+        *ret_again_ms = EARLY_MS;
+        return OK;
+    }
     if (!verdict.good)
         say(a, "Warning", "Unhealthy",
             arena_printf(&a->op->arena, "%s probe failed: %s", k->word, why));

@@ -353,10 +353,12 @@ static void add_nodes(struct view *v)
     struct node_address *nodes = arena_alloc(&v->op->arena, (v->nodes.n + 1) * sizeof(*nodes));
 
     for (size_t i = 0; i < v->nodes.n; i++) {
-        const char *address = internal_ip(object_tree(v->nodes.objects[i]));
+        const json_t *node = object_tree(v->nodes.objects[i]);
+        const char *address = internal_ip(node);
 
         if (address)
-            nodes[v->out.n_nodes++] = (struct node_address){v->nodes.objects[i]->name, address};
+            nodes[v->out.n_nodes++] = (struct node_address){v->nodes.objects[i]->name, address,
+                                                            text_at(node, "spec.podCIDR")};
     }
     v->out.nodes = nodes;
 }

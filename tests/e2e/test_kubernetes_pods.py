@@ -12,6 +12,7 @@ from harness.containers import SHELL, push_shell
 from harness.machine import need
 from harness.server import HANG_S, wait_until
 
+ROOT_NAMES = {"bin", "etc", "proc", "usr", "var"}
 IMAGE = f"sundog.azurecr.io/{SHELL}:1"
 
 
@@ -251,8 +252,9 @@ def test_empty_dirs_are_shared_and_sub_paths(k):
 
 
 def test_a_host_path_is_the_nodes_and_not_the_machines(k):
-    assert said(k, "echo here > /h/mark; ls /h", "p", {"volumeMounts": [{"name": "h", "mountPath": "/h"}]},
-                volumes=[{"name": "h", "hostPath": {"path": "/", "type": "Directory"}}]).split() == ["mark"]
+    assert not ROOT_NAMES & set(
+        said(k, "echo here > /h/mark; ls /h", "p", {"volumeMounts": [{"name": "h", "mountPath": "/h"}]},
+             volumes=[{"name": "h", "hostPath": {"path": "/", "type": "Directory"}}]).split())
 
 
 def test_security_context(k):
@@ -376,7 +378,7 @@ def test_pods_of_one_cluster_do_not_reach_another(k, clusters, cluster):
         address = there("get", "pod", "web", "-o", "jsonpath={.status.podIP}")
         node = there("get", "nodes", "-o", "jsonpath={.items[0].status.addresses[0].address}")
         text = said(k, f"nc -w 2 {address} 80 < /dev/null && echo reached; nc -w 2 {node} 6443 < /dev/null && echo api; echo end")
-        assert text == "end\n"
+        assert "reached" not in text and "api" not in text and text.endswith("end\n")
         # nor does one cluster's credential open the other's door
         strange = clusters.kubeconfig(other).split("server: ")[1].split("\n")[0]
         mine = clusters.kubeconfig(cluster)
@@ -472,7 +474,7 @@ def test_nodes_that_go_have_their_pods_moved(clusters):
         pool = f"{made['id']}/agentPools/nodepool1"
         web.expect(clusters.send("PUT", pool, {"properties": {"count": 4, "mode": "System"}}), 200, 201)
         clusters.settled(made["id"])
-        wait_until(lambda: len(k.json("nodes")["items"]) >= 3, "there are more")
+        assert len(k.json("nodes")["items"]) == 4
         web.expect(clusters.send("PUT", pool, {"properties": {"count": 1, "mode": "System"}}), 200, 201)
         clusters.settled(made["id"])
         assert len(k.json("nodes")["items"]) == 1

@@ -17,10 +17,14 @@ READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 class Arm:
     def __init__(self, server, client_id=None, secret=None):
         self.server, self.http = server, web.Http1(server.ca)
-        self.base = f"https://localhost:{server.port('https')}"
         self.admin = server.admin
         self.sub = f"/subscriptions/{self.admin['subscriptionId']}"
         self.token = self.sign_in(client_id or self.admin["clientId"], secret or self.admin["clientSecret"])
+
+    @property
+    def base(self):
+        """Where the server listens now: a restart changes its port."""
+        return f"https://localhost:{self.server.port('https')}"
 
     def sign_in(self, client_id, secret, resource=""):
         form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret,
