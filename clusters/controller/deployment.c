@@ -61,12 +61,17 @@ static int64_t total_wanted(const struct deployment_pass *p)
     return total;
 }
 
-static int64_t total_status(const struct deployment_pass *p, const char *member)
+/* A set that was just made smaller still tells of the pods that it loses: they do not count. */
+static int64_t total_available(const struct deployment_pass *p)
 {
     int64_t total = 0;
 
-    for (size_t i = 0; i < p->sets.n; i++)
-        total += set_status(p->sets.list[i], member);
+    for (size_t i = 0; i < p->sets.n; i++) {
+        int64_t wanted = set_replicas(p->sets.list[i]);
+        int64_t available = set_status(p->sets.list[i], "availableReplicas");
+
+        total += available < wanted ? available : wanted;
+    }
     return total;
 }
 
@@ -145,7 +150,7 @@ static enum fault drop_unhealthy(struct deployment_pass *p, struct object **old,
 static enum fault shrink_available(struct deployment_pass *p, struct object **old, size_t n)
 {
     int64_t least = deployment_replicas(p) - deployment_unavailable(p);
-    int64_t budget = total_status(p, "availableReplicas") - least;
+    int64_t budget = total_available(p) - least;
 
     for (size_t i = 0; i < n && budget > 0; i++) {
         int64_t wanted = set_replicas(old[i]), drop = smaller(wanted, budget);
