@@ -1,7 +1,9 @@
 """Pods of a cluster as real containers: what they run, see and say, how they end and come back, what moves them.
 Everything by unmodified kubectl; what a container finds, it says in its termination message."""
 
+import os
 import secrets
+import signal
 import socket
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from harness import web
 from harness.clusters import Clusters
 from harness.containers import SHELL, push_shell
+from harness.leftovers import data_id
 from harness.machine import need
 from harness.server import HANG_S, wait_until
 
@@ -497,6 +500,39 @@ def test_stop_and_start(clusters):
         web.expect(clusters.send("POST", made["id"] + "/start"), 202, 204)
         assert clusters.settled(made["id"])["properties"]["powerState"] == {"code": "Running"}
         available(k, "web")
+    finally:
+        clusters.remove(made)
+
+
+def holder(folder):
+    """The process that keeps a cluster's network."""
+    try:
+        with open(f"{folder}/pid") as file:
+            return int(file.read().split()[0])
+    except (FileNotFoundError, IndexError):
+        return None
+
+
+def test_a_network_that_died_is_made_anew(sundog, clusters):
+    run = f"/run/sundog-{data_id(sundog.data)}/n"
+    before = set(os.listdir(run)) if os.path.isdir(run) else set()
+    made = clusters.create("netless")
+    k = clusters.kubectl(made)
+    try:
+        wait_until(lambda: k.run("get", "serviceaccount", "default", check=False).returncode == 0, "it has an account")
+        k.apply(deployment("web", replicas=2))
+        k.apply(service("web", type="LoadBalancer"))
+        available(k, "web")
+        address = wait_until(lambda: k("get", "svc", "web", "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}"), "it has an address")
+        assert wait_until(lambda: fetch(address), "it answers")
+        (name,) = set(os.listdir(run)) - before
+        pods = {p["metadata"]["uid"] for p in k.json("pods")["items"]}
+        victim = holder(f"{run}/{name}")
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: holder(f"{run}/{name}") not in (None, victim), "there is another")
+        available(k, "web")
+        assert wait_until(lambda: fetch(address), "it answers again")
+        assert {p["metadata"]["uid"] for p in k.json("pods")["items"]} == pods
     finally:
         clusters.remove(made)
 
