@@ -406,7 +406,8 @@ enum fault cluster_open(struct op *op, struct managed_cluster *m)
 
 /* ---- the network's death ---- */
 
-/* A holder that was killed takes the network with it: the cluster is opened anew, over a new one. */
+/* A holder that was killed takes the network with it: the cluster is opened anew, over a new one.
+ */
 static enum fault look(struct op *op, const char *uid, int64_t *ret_again_ms)
 {
     struct cluster *cluster = cluster_find(uid);

@@ -72,10 +72,9 @@ enum fault image_ready(struct op *op, const struct image_request *request, const
 /* Drop what was remembered of a finished attempt for wake, so that the next image_ready asks the
    source anew (restart pulls a newer image). */
 void image_forget(const char *wake);
-/* Which layers must stay: diff ids, NULL-terminated, of all containers that there are or will be. Up to
-   four are asked.
-   Asked from a thread with op->db, when unused ones are collected (hourly); NULL on a failure
-   keeps all. */
+/* Which layers must stay: diff ids, NULL-terminated, of all containers that there are or will be.
+   Up to four are asked. Asked from a thread with op->db, when unused ones are collected (hourly);
+   NULL on a failure keeps all. */
 void image_add_in_use(const char *const *(*in_use)(struct op *op));
 /* Up to four listeners, from a thread of ours; they know their own by the wake. */
 void image_on_event(void (*event)(const char *wake));

@@ -149,8 +149,8 @@ enum fault sandbox_list(struct op *op, const char ***ret_ids, size_t *ret_n);
 /* GONE: it has no supervisor (any more). */
 enum fault sandbox_states(struct op *op, const char *id, struct container_state **ret,
                           size_t *ret_n);
-/* Called from a thread of ours when a container ended or a supervisor died. Up to four listeners; they
-   know their own by the id. */
+/* Called from a thread of ours when a container ended or a supervisor died. Up to four listeners;
+   they know their own by the id. */
 void sandbox_on_event(void (*event)(const char *id));
 /* git clone into a VOLUME_GIT, as an unprivileged user, https and http only. revision and directory
    may be NULL. May take minutes. */

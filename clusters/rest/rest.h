@@ -42,8 +42,9 @@ struct rest {
 struct rest rest_of(struct cluster *cluster, const struct actor *actor,
                     const struct resource *resource, const char *ns, const char *name);
 
-/* Trees given are the caller's, may be changed by the call; objects returned (where ret is not NULL)
-   are held by op's arena and have the stored form (object_convert for others). Faults as clients see them. */
+/* Trees given are the caller's, may be changed by the call; objects returned (where ret is not
+   NULL) are held by op's arena and have the stored form (object_convert for others). Faults as
+   clients see them. */
 enum fault rest_get(struct op *op, struct rest *r, struct object **ret);
 /* tree: decoded. Fills in name from generateName, namespace, uid, creationTimestamp, generation. */
 enum fault rest_create(struct op *op, struct rest *r, json_t *tree, struct object **ret);
