@@ -6,6 +6,7 @@
  *~ any more: nobody's memory is ours.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -494,15 +495,23 @@ static void free_stream(struct pump *pump)
 
 /* ---- beginning ---- */
 
+/* All are tried before they are watched, and one thread serves many. */
+static struct pump_fd never_waiting(int fd)
+{
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    return (struct pump_fd){.fd = fd};
+}
+
 /* A terminal is one descriptor for both ways; each way waits for itself. */
 static void take_descriptors(struct exec_stream *s, const struct exec_source *source)
 {
     const struct exec *x = &source->exec;
 
-    s->in = (struct pump_fd){.fd = x->in};
-    s->out = (struct pump_fd){.fd = x->out};
-    s->err = (struct pump_fd){.fd = x->err};
-    s->done = (struct pump_fd){.fd = x->done};
+    s->in = never_waiting(x->in);
+    s->out = never_waiting(x->out);
+    s->err = never_waiting(x->err);
+    s->done = never_waiting(x->done);
     if (s->terminal && !source->log && x->in >= 0)
         s->out.fd = dup(x->in);
     s->log = source->log;
