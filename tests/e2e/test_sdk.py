@@ -1,19 +1,14 @@
 """The Azure SDKs for JavaScript (npm, newest) and Python (Debian's), pointed here by `sundog env`."""
 
-import os
-import shutil
-import subprocess
-
 import pytest
 
 from harness import images, web
 from harness.azure import admin, environment
 from harness.clients import run
 from harness.containers import push_shell, wait_nothing_left
-from harness.machine import TOP, need
+from harness.machine import need
+from harness.node import packages, run_checks
 from harness.server import fresh_folder
-
-SDK = os.path.join(TOP, "tests", "sdk")
 
 
 @pytest.fixture(scope="module")
@@ -37,24 +32,7 @@ def push(sundog, image):
 
 @pytest.fixture(scope="module")
 def node():
-    """A folder with the packages and the checks."""
-    need("node", "npm")
-    folder = os.path.join(TOP, "build", "sdk")
-    os.makedirs(folder, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(f"{SDK}/{name}", folder)
-    done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, capture_output=True,
-                          text=True, check=False, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    for name in ("check.mjs", "sdk.mjs", "containers.mjs"):
-        shutil.copy(f"{SDK}/{name}", folder)
-    return folder
-
-
-def run_checks(folder, name, env, count):
-    done = subprocess.run(["node", name], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{count} checks passed" in done.stdout, done.stdout
+    return packages()
 
 
 def test_javascript(sundog, env, node):
