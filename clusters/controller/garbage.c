@@ -3,9 +3,8 @@
  * foreground waits for those that block it; one that is deleted and orphans lets its dependents go.
  * Keys: "uid/<uid>" an owner is gone; "<plural.group>/<name>" look at this object.
  *
- *~ There is no index of owners: dependents of a uid are found by looking for its text, 36
- *characters ~ that occur nowhere by chance, which takes less than a millisecond for thousands of
- *objects.
+ *~ There is no index of owners: dependents of a uid are found by looking for its text, which occurs
+ *~ nowhere by chance; less than a millisecond for thousands of objects.
  */
 #include <stdio.h>
 #include <string.h>
@@ -92,29 +91,10 @@ static enum fault delete_object(struct pass *p, const struct object *object, con
     return fault;
 }
 
-/* All owners gone: delete. Some waiting in the foreground and none living: delete in the
-   foreground, too. Some living: forget those that are gone. */
-static enum fault judge(struct pass *p, struct object *object)
-{
-    const json_t *references = at(object_tree(object), "metadata.ownerReferences"), *reference;
-    size_t i, lives = 0, waits = 0;
-
-    json_array_foreach(references, i, reference)
-    {
-        enum owner owner = look_at_owner(p, object, reference);
-
-        lives += owner == OWNER_LIVES;
-        waits += owner == OWNER_WAITS;
-    }
-    if (!json_array_size(references) || lives || object->deleting)
-        return OK;
-    if (!waits)
-        return delete_object(p, object,
-                             has_finalizer(object_tree(object), ORPHAN)       ? "Orphan"
-                             : has_finalizer(object_tree(object), FOREGROUND) ? "Foreground"
-                                                                              : "Background");
-    return delete_object(p, object, "Foreground");
-}
+struct judgement {
+    struct pass *p;
+    struct object *object;
+};
 
 /* The reference of object to uid; NULL: the text was something else. */
 static const json_t *reference_to(struct object *object, const char *uid)
@@ -157,6 +137,104 @@ static enum fault for_dependents(struct pass *p, const char *uid,
     return OK;
 }
 
+/* Owners that are gone or only wait, where others live: the object is not theirs any more. */
+static enum fault forget_others(struct op *op, json_t *tree, void *arg, bool *ret_skip)
+{
+    json_t *references = at(tree, "metadata.ownerReferences");
+    struct judgement *j = arg;
+
+    (void)op;
+    *ret_skip = true;
+    for (size_t i = json_array_size(references); i > 0; i--)
+        if (look_at_owner(j->p, j->object, json_array_get(references, i - 1)) != OWNER_LIVES) {
+            json_array_remove(references, i - 1);
+            *ret_skip = false;
+        }
+    return OK;
+}
+
+/* Its own owners need not wait for it. */
+static enum fault stop_blocking(struct op *op, json_t *tree, void *arg, bool *ret_skip)
+{
+    json_t *reference;
+    size_t i;
+
+    (void)op;
+    (void)arg;
+    *ret_skip = true;
+    json_array_foreach(at(tree, "metadata.ownerReferences"), i, reference)
+    {
+        if (!bool_at(reference, "blockOwnerDeletion", false))
+            continue;
+        json_object_set_new(reference, "blockOwnerDeletion", json_false());
+        *ret_skip = false;
+    }
+    return OK;
+}
+
+static enum fault change(struct pass *p, const struct object *object,
+                         enum fault (*how)(struct op *op, json_t *tree, void *arg, bool *ret_skip),
+                         void *arg)
+{
+    struct rest r = rest_of(p->cluster, &actor, object->resource, object->ns, object->name);
+    enum fault fault = rest_modify(p->op, &r, how, arg, NULL);
+
+    if (fault == NOT_FOUND) {
+        op_clear_fault(p->op);
+        return OK;
+    }
+    moved(&p->revision, &r);
+    return fault;
+}
+
+static enum fault note_waiting(struct pass *p, struct object *object, const json_t *reference,
+                               void *arg)
+{
+    bool *waiting = arg;
+
+    (void)p;
+    (void)reference;
+    *waiting |= object->deleting && has_finalizer(object_tree(object), FOREGROUND);
+    return OK;
+}
+
+/* One of its own dependents waits for it: a circle, which must not hold up all that are in it. */
+static enum fault end_circle(struct pass *p, struct object *object)
+{
+    bool waiting = false;
+
+    TRY(for_dependents(p, object->uid, note_waiting, &waiting));
+    return waiting ? change(p, object, stop_blocking, NULL) : OK;
+}
+
+/* All owners gone: delete. Some waiting in the foreground and none living: delete in the
+   foreground, too. Some living: forget the others. */
+static enum fault judge(struct pass *p, struct object *object)
+{
+    const json_t *references = at(object_tree(object), "metadata.ownerReferences"), *reference;
+    struct judgement j = {p, object};
+    size_t i, lives = 0, waits = 0, n = json_array_size(references);
+
+    json_array_foreach(references, i, reference)
+    {
+        enum owner owner = look_at_owner(p, object, reference);
+
+        lives += owner == OWNER_LIVES;
+        waits += owner == OWNER_WAITS;
+    }
+    if (!n || lives == n || object->deleting)
+        return OK;
+    if (lives)
+        return change(p, object, forget_others, &j);
+    if (!waits)
+        return delete_object(p, object,
+                             has_finalizer(object_tree(object), ORPHAN)       ? "Orphan"
+                             : has_finalizer(object_tree(object), FOREGROUND) ? "Foreground"
+                                                                              : "Background");
+    TRY(end_circle(p, object));
+    return delete_object(p, object, "Foreground");
+}
+
 static enum fault judge_dependent(struct pass *p, struct object *object, const json_t *reference,
                                   void *arg)
 {
@@ -179,19 +257,6 @@ static enum fault drop_finalizer(struct op *op, json_t *tree, void *arg, bool *r
             *ret_skip = false;
         }
     return OK;
-}
-
-static enum fault release_owner(struct pass *p, const struct object *owner, char *finalizer)
-{
-    struct rest r = rest_of(p->cluster, &actor, owner->resource, owner->ns, owner->name);
-    enum fault fault = rest_modify(p->op, &r, drop_finalizer, finalizer, NULL);
-
-    if (fault == NOT_FOUND) {
-        op_clear_fault(p->op);
-        return OK;
-    }
-    moved(&p->revision, &r);
-    return fault;
 }
 
 static enum fault count_blocking(struct pass *p, struct object *object, const json_t *reference,
@@ -223,31 +288,24 @@ static enum fault forget_reference(struct op *op, json_t *tree, void *arg, bool 
 static enum fault orphan_dependent(struct pass *p, struct object *object, const json_t *reference,
                                    void *arg)
 {
-    struct rest r = rest_of(p->cluster, &actor, object->resource, object->ns, object->name);
-    enum fault fault = rest_modify(p->op, &r, forget_reference, arg, NULL);
-
     (void)reference;
-    if (fault == NOT_FOUND) {
-        op_clear_fault(p->op);
-        return OK;
-    }
-    moved(&p->revision, &r);
-    return fault;
+    return change(p, object, forget_reference, arg);
 }
 
 static enum fault look_at_object(struct pass *p, struct object *object)
 {
     const json_t *tree = object_tree(object);
     char *uid = arena_strdup(&p->op->arena, object->uid);
+    char orphan[] = ORPHAN, foreground[] = FOREGROUND;
     size_t blocking = 0;
 
     if (object->deleting && has_finalizer(tree, ORPHAN)) {
         TRY(for_dependents(p, uid, orphan_dependent, uid));
-        return release_owner(p, object, ORPHAN);
+        return change(p, object, drop_finalizer, orphan);
     }
     if (object->deleting && has_finalizer(tree, FOREGROUND)) {
         TRY(for_dependents(p, uid, count_blocking, &blocking));
-        return blocking ? OK : release_owner(p, object, FOREGROUND);
+        return blocking ? OK : change(p, object, drop_finalizer, foreground);
     }
     return judge(p, object);
 }
@@ -269,19 +327,20 @@ static enum fault reconcile(struct op *op, struct cluster *cluster, const char *
     const char *slash = strchr(name, '/');
     const struct resource *r;
     struct object *object;
+    enum fault fault = OK;
 
     (void)ret_again_ms;
     if (!slash)
         return OK;
     if (strncmp(name, UID_KEY, strlen(UID_KEY)) == 0) {
-        TRY(for_dependents(&p, name + strlen(UID_KEY), judge_dependent, NULL));
+        fault = for_dependents(&p, name + strlen(UID_KEY), judge_dependent, NULL);
     } else {
         r = resource_named(arena_strndup(&op->arena, name, (size_t)(slash - name)));
         object = r ? store_read(op, cluster->store, r, ns, slash + 1) : NULL;
         if (object)
-            TRY(look_at_object(&p, object));
+            fault = look_at_object(&p, object);
     }
-    return p.revision ? store_wait(op, cluster->store, p.revision) : OK;
+    return settled(op, cluster, p.revision, fault);
 }
 
 static void add_object(struct keys *keys, const struct resource *r, const char *ns,
@@ -317,6 +376,17 @@ static bool has_owners(const struct object *object)
     return memmem(object->text.data, object->text.len, "\"ownerReferences\"", 17) != NULL;
 }
 
+static bool owners_differ(const struct event *event)
+{
+    const json_t *now, *before;
+
+    if (!has_owners(event->object) && !has_owners(event->previous))
+        return false;
+    now = at(object_tree(event->object), "metadata.ownerReferences");
+    before = at(object_tree(event->previous), "metadata.ownerReferences");
+    return now && before ? !json_equal(now, before) : now != before;
+}
+
 static void keys_of_any(struct cluster *cluster, const struct event *event, struct keys *keys)
 {
     struct object *object = event->object;
@@ -332,6 +402,9 @@ static void keys_of_any(struct cluster *cluster, const struct event *event, stru
             add_owners(keys, object);
     } else if (object->deleting || (event->kind == EVENT_ADDED && has_owners(object))) {
         add_object(keys, object->resource, object->ns, object->name);
+    } else if (event->previous && owners_differ(event)) {
+        add_object(keys, object->resource, object->ns, object->name);
+        add_owners(keys, event->previous);
     }
 }
 

@@ -30,6 +30,7 @@ struct pass {
     struct owned pods;
     int64_t parallelism, completions; /* completions -1: none given */
     bool indexed, suspended;
+    bool only_failed; /* podReplacementPolicy Failed */
     /* what has come of it so far, uncounted pods included */
     int64_t succeeded, failed, active, ready, terminating;
     bool *done; /* by index */
@@ -105,6 +106,14 @@ static const char *write_indexes(const struct pass *p)
     return out.data;
 }
 
+/* Ended, or deleted by somebody else: that is a failure, too (our own deletions are untracked
+   before), at once unless only failed pods are replaced. */
+static bool is_counted(const struct pass *p, const json_t *pod)
+{
+    return pod_has_ended(pod) ||
+           (!p->only_failed && text_at(pod, "metadata.deletionTimestamp") != NULL);
+}
+
 static void count(struct pass *p)
 {
     p->succeeded = int_at(p->tree, "status.succeeded", 0);
@@ -116,9 +125,10 @@ static void count(struct pass *p)
         if (pod_is_active(pod)) {
             p->active++;
             p->ready += pod_is_ready(pod);
-        } else if (!pod_has_ended(pod)) {
-            p->terminating++;
-        } else if (is_tracked(pod)) { /* not in the status yet */
+            continue;
+        }
+        p->terminating += !pod_has_ended(pod);
+        if (is_tracked(pod) && is_counted(p, pod)) { /* not in the status yet */
             if (!has_succeeded(pod))
                 p->failed++;
             else if (!p->indexed)
@@ -160,8 +170,7 @@ static enum fault untrack_ended(struct pass *p, bool all)
         struct rest r = rest_of(p->cluster, &actor, pods_resource(), pod->ns, pod->name);
         enum fault fault;
 
-        if (!is_tracked(tree) || (!all && pod_is_active(tree)) ||
-            (!all && !pod_has_ended(tree) && !pod->deleting))
+        if (!is_tracked(tree) || (!all && !is_counted(p, tree)))
             continue;
         fault = rest_modify(p->op, &r, untrack, NULL, NULL);
         if (fault == NOT_FOUND)
@@ -305,7 +314,9 @@ static enum fault delete_active(struct pass *p, int64_t n)
             continue;
         n--;
         p->active--;
-        fault = rest_delete(p->op, &r, &options, NULL, NULL);
+        fault = rest_modify(p->op, &r, untrack, NULL, NULL);
+        if (fault == OK)
+            fault = rest_delete(p->op, &r, &options, NULL, NULL);
         if (fault == NOT_FOUND)
             op_clear_fault(p->op);
         else
@@ -339,6 +350,7 @@ static int64_t next_index(const struct pass *p, int64_t from)
 
 static void set_index(struct pass *p, json_t *pod, int64_t index)
 {
+    static const char *const lists[] = {"spec.initContainers", "spec.containers"};
     const char *text = arena_printf(&p->op->arena, "%lld", (long long)index);
     json_t *container, *env;
     size_t i;
@@ -350,13 +362,14 @@ static void set_index(struct pass *p, json_t *pod, int64_t index)
     if (!text_at(pod, "spec.hostname"))
         set_at(pod, "spec.hostname",
                json_string(arena_printf(&p->op->arena, "%s-%s", p->job->name, text)));
-    json_array_foreach(at(pod, "spec.containers"), i, container)
-    {
-        env = array_at(container, "env");
-        json_array_append_new(env, json_pack("{s:s, s:{s:{s:s}}}", "name", "JOB_COMPLETION_INDEX",
-                                             "valueFrom", "fieldRef", "fieldPath",
-                                             "metadata.annotations['" INDEX "']"));
-    }
+    for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+        json_array_foreach(at(pod, lists[k]), i, container)
+        {
+            env = array_at(container, "env");
+            json_array_append_new(env, json_pack("{s:s, s:{s:{s:s}}}", "name",
+                                                 "JOB_COMPLETION_INDEX", "valueFrom", "fieldRef",
+                                                 "fieldPath", "metadata.annotations['" INDEX "']"));
+        }
 }
 
 static enum fault create_one(struct pass *p, int64_t index)
@@ -425,10 +438,8 @@ static int64_t wanted_active(const struct pass *p)
 
 static enum fault manage(struct pass *p)
 {
-    bool wait_for_ends =
-        strcmp(text_at_or(p->tree, "spec.podReplacementPolicy", ""), "Failed") == 0;
     int64_t wanted = has_finished(p) || p->suspended ? 0 : wanted_active(p);
-    int64_t have = p->active + (wait_for_ends ? p->terminating : 0), index = -1;
+    int64_t have = p->active + (p->only_failed ? p->terminating : 0), index = -1;
 
     if (p->active > wanted)
         return delete_active(p, p->active - wanted);
@@ -496,6 +507,7 @@ static enum fault look(struct pass *p)
     p->indexed = strcmp(text_at_or(p->tree, "spec.completionMode", ""), "Indexed") == 0 &&
                  p->completions >= 0 && p->completions <= INDEXES_MAX;
     p->suspended = bool_at(p->tree, "spec.suspend", false);
+    p->only_failed = strcmp(text_at_or(p->tree, "spec.podReplacementPolicy", ""), "Failed") == 0;
     p->start_time = text_at(p->tree, "status.startTime");
     p->completion_time = text_at(p->tree, "status.completionTime");
     if (!p->start_time && !p->suspended)
@@ -544,10 +556,24 @@ static enum fault expire(struct pass *p)
     return fault == NOT_FOUND ? OK : fault;
 }
 
+static enum fault pass(struct pass *p)
+{
+    TRY(look(p));
+    if (p->job->deleting)
+        return untrack_ended(p, true);
+    judge_suspension(p);
+    judge(p);
+    TRY(manage(p));
+    TRY(write_status(p));
+    TRY(untrack_ended(p, has_finished(p)));
+    return expire(p);
+}
+
 static enum fault reconcile(struct op *op, struct cluster *cluster, const char *ns,
                             const char *name, int64_t *ret_again_ms)
 {
     struct pass p = {.op = op, .cluster = cluster};
+    enum fault fault;
 
     p.job = store_read(op, cluster->store, resource_find("batch", "v1", "jobs"), ns, name);
     if (!p.job)
@@ -556,18 +582,10 @@ static enum fault reconcile(struct op *op, struct cluster *cluster, const char *
     if (text_at(p.tree, "spec.managedBy") &&
         strcmp(text_at(p.tree, "spec.managedBy"), "kubernetes.io/job-controller") != 0)
         return OK;
-    TRY(look(&p));
-    if (p.job->deleting)
-        return untrack_ended(&p, true);
-    judge_suspension(&p);
-    judge(&p);
-    TRY(manage(&p));
-    TRY(write_status(&p));
-    TRY(untrack_ended(&p, has_finished(&p)));
-    TRY(expire(&p));
+    fault = pass(&p);
     if (p.again_s)
         *ret_again_ms = p.again_s * 1000;
-    return p.revision ? store_wait(op, cluster->store, p.revision) : OK;
+    return settled(op, cluster, p.revision, fault);
 }
 
 /* Pods whose job has gone must not keep their finalizer. */

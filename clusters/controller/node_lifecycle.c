@@ -87,6 +87,20 @@ static void set_taint(struct op *op, json_t *taints, const char *key, const char
                                           : json_pack("{s:s, s:s}", "key", key, "effect", effect));
 }
 
+/* Tolerations count from then on: who adds a taint need not say when. */
+static void stamp_taints(struct op *op, json_t *taints)
+{
+    json_t *taint;
+    size_t i;
+
+    json_array_foreach(taints, i, taint)
+    {
+        if (strcmp(text_at_or(taint, "effect", ""), "NoExecute") == 0 &&
+            !text_at(taint, "timeAdded"))
+            json_object_set_new(taint, "timeAdded", json_string(time_text(op, wall_s())));
+    }
+}
+
 static enum fault set_taints(struct op *op, json_t *node, void *arg, bool *ret_skip)
 {
     const struct taints *wanted = arg;
@@ -98,6 +112,7 @@ static enum fault set_taints(struct op *op, json_t *node, void *arg, bool *ret_s
     set_taint(op, taints, UNREACHABLE, "NoSchedule", wanted->unreachable);
     set_taint(op, taints, UNREACHABLE, "NoExecute", wanted->unreachable);
     set_taint(op, taints, UNSCHEDULABLE, "NoSchedule", wanted->unschedulable);
+    stamp_taints(op, taints);
     *ret_skip = before ? json_equal(before, taints) : !json_array_size(taints);
     if (!json_array_size(taints))
         set_at(node, "spec.taints", NULL);

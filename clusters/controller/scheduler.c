@@ -242,7 +242,21 @@ static bool is_taken(const json_t *port, const void *arg)
     return false;
 }
 
-static const char *check_resources(const struct node_state *node, const struct pod_needs *needs)
+static int64_t used_of_other(const struct cluster_state *state, const struct node_state *node,
+                             const char *name)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < node->n; i++) {
+        struct pod_needs needs = pod_needs(state->op, object_tree(node->list[i]));
+
+        sum += json_integer_value(json_object_get(needs.others, name));
+    }
+    return sum;
+}
+
+static const char *check_resources(const struct cluster_state *state, const struct node_state *node,
+                                   const struct pod_needs *needs)
 {
     const char *name;
     json_t *n;
@@ -257,8 +271,9 @@ static const char *check_resources(const struct node_state *node, const struct p
         return "Insufficient ephemeral-storage";
     json_object_foreach(needs->others, name, n)
     {
-        if (json_integer_value(n) > allocatable(node->tree, name, false))
-            return "Insufficient other resources";
+        if (json_integer_value(n) > 0 && json_integer_value(n) + used_of_other(state, node, name) >
+                                             allocatable(node->tree, name, false))
+            return arena_printf(&state->op->arena, "Insufficient %s", name);
     }
     return NULL;
 }
@@ -278,7 +293,7 @@ const char *scheduler_filter(const struct cluster_state *state, const struct nod
     if (!why && any_host_port(pod, is_taken, node))
         why = "didn't have free ports for the requested pod ports";
     if (!why)
-        why = check_resources(node, needs);
+        why = check_resources(state, node, needs);
     return why ? why : scheduler_filter_pods(state, node, pod);
 }
 
@@ -371,7 +386,10 @@ static const char *explain(const struct cluster_state *state, const char *const 
                         : "node(s) ",
                     why[i]);
     }
-    text_str(&out, ". preemption: not eligible due to preemptionPolicy=Never or no victims found.");
+    text_printf(&out,
+                ". preemption: 0/%zu nodes are available: %zu No preemption victims found for "
+                "incoming pod.",
+                state->n, state->n);
     return out.data;
 }
 

@@ -14,6 +14,7 @@
 
 struct stage {
     struct fixture f;
+    const char *ns;         /* "default", where nothing else is said */
     bool pods_stay_unready; /* the agent runs them and says no more */
     const char *end_phase;  /* "Succeeded": pods end at once */
 };
@@ -37,7 +38,7 @@ static inline struct rest stage_rest(struct stage *s, const char *plural, const 
 {
     const struct resource *r = stage_resource(plural);
 
-    return rest_of(&s->f.cluster, &stage_actor, r, r->namespaced ? "default" : "", name);
+    return rest_of(&s->f.cluster, &stage_actor, r, r->namespaced ? s->ns : "", name);
 }
 
 static inline void stage_done(struct stage *s, struct op *op, enum fault fault, struct rest *r)
@@ -104,14 +105,14 @@ static inline json_t *stage_get(struct stage *s, const char *plural, const char 
 {
     const struct resource *r = stage_resource(plural);
     struct object *object =
-        store_get(s->f.cluster.store, r->stored_as, r->namespaced ? "default" : NULL, name);
+        store_get(s->f.cluster.store, r->stored_as, r->namespaced ? s->ns : NULL, name);
     json_t *tree = object ? json_deep_copy(object_tree(object)) : NULL;
 
     object_drop(object);
     return tree;
 }
 
-/* All of the namespace "default", as a list of the caller's. */
+/* All of the namespace, as a list of the caller's. */
 static inline json_t *stage_list(struct stage *s, const char *plural)
 {
     const struct resource *r = stage_resource(plural);
@@ -120,8 +121,8 @@ static inline json_t *stage_list(struct stage *s, const char *plural)
     struct op op;
 
     op_init(&op);
-    CU_ASSERT_EQUAL(store_list(&op, s->f.cluster.store, r->stored_as,
-                               r->namespaced ? "default" : NULL, NULL, NULL, 0, 0, &page),
+    CU_ASSERT_EQUAL(store_list(&op, s->f.cluster.store, r->stored_as, r->namespaced ? s->ns : NULL,
+                               NULL, NULL, 0, 0, &page),
                     OK);
     for (size_t i = 0; i < page.n; i++)
         json_array_append_new(list, json_deep_copy(object_tree(page.objects[i])));
@@ -271,6 +272,7 @@ static inline void stage_node(struct stage *s, const char *name)
 static inline void stage_begin(struct stage *s)
 {
     memset(s, 0, sizeof(*s));
+    s->ns = "default";
     fixture_rest(&s->f);
     controllers_start();
     CU_ASSERT_EQUAL_FATAL(controllers_open(&s->f.op, &s->f.cluster), OK);
