@@ -64,6 +64,13 @@ void pump_wake(struct pump *p)
         eventfd_write(w->wake, 1);
 }
 
+struct pump_fd pump_take(int fd)
+{
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    return (struct pump_fd){.fd = fd};
+}
+
 void pump_watch(struct pump *p, struct pump_fd *fd, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = p};
@@ -71,8 +78,6 @@ void pump_watch(struct pump *p, struct pump_fd *fd, uint32_t events)
 
     if (fd->fd < 0 || fd->events == events)
         return;
-    if (!fd->events)
-        fcntl(fd->fd, F_SETFL, fcntl(fd->fd, F_GETFL) | O_NONBLOCK);
     if (epoll_ctl(workers_of[p->thread].epoll, how, fd->fd, &event) < 0)
         abort(); /* out of memory, or a mistake of ours */
     fd->events = events;

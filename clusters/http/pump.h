@@ -34,7 +34,9 @@ void pump_start(struct pump *pump);
 void pump_wake(struct pump *pump); /* any thread, also when it is over */
 void pump_hold(struct pump *pump);
 void pump_release(struct pump *pump);
-/* In its step: wait for events (EPOLLIN, EPOLLOUT; 0: none). Makes it non-blocking at first. */
+/* Takes fd, which may be -1; from now on it does not block. */
+struct pump_fd pump_take(int fd);
+/* In its step: wait for events (EPOLLIN, EPOLLOUT; 0: none). */
 void pump_watch(struct pump *pump, struct pump_fd *fd, uint32_t events);
 void pump_close(struct pump *pump, struct pump_fd *fd);
 

@@ -513,7 +513,7 @@ static void take_descriptors(struct exec_stream *s, const struct exec_source *so
     s->err = never_waiting(x->err);
     s->done = never_waiting(x->done);
     if (s->terminal && !source->log && x->in >= 0)
-        s->out.fd = dup(x->in);
+        s->out = pump_take(dup(x->in));
     s->log = source->log;
 }
 

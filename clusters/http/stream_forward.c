@@ -4,7 +4,6 @@
  * from the start, 2i and 2i + 1 for the i-th port.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -427,9 +426,8 @@ static bool step_connection(struct pump *pump)
     over = f->left || n->reset || atomic_load(&pump->ending);
     dialled = n->dialled;
     if (n->dialled_fd >= 0 && !over) {
-        n->fd.fd = n->dialled_fd;
+        n->fd = pump_take(n->dialled_fd);
         n->dialled_fd = -1;
-        fcntl(n->fd.fd, F_SETFL, O_RDWR | O_NONBLOCK);
     }
     pthread_mutex_unlock(&f->lock);
     if (over)
