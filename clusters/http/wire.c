@@ -231,16 +231,15 @@ static void leave(struct wire *w, int code)
     w->events->left(w->user);
 }
 
+/* The reply goes first: clients drop what is said on a stream before it. */
 static void hear_open(struct wire *w, const struct spdy_event *e)
 {
     uint8_t frame[SPDY_REPLY_MAX];
 
-    if (atomic_load(&w->ended) || !w->events->opened(w->user, e)) {
-        send_spdy(w, (struct bytes){frame, spdy_reset(frame, e->id, SPDY_REFUSED)}, nothing);
-        return;
-    }
     send_spdy(w, (struct bytes){frame, spdy_reply(&w->writer, frame, e->id)}, nothing);
-    if (e->last)
+    if (atomic_load(&w->ended) || !w->events->opened(w->user, e))
+        send_spdy(w, (struct bytes){frame, spdy_reset(frame, e->id, SPDY_REFUSED)}, nothing);
+    else if (e->last)
         w->events->finished(w->user, e->id);
 }
 
