@@ -1,4 +1,5 @@
-/* ReplicaSets: as many pods as wanted. */
+/* ReplicaSets and ReplicationControllers, which differ in name and in how they choose: as many pods
+   as wanted. */
 #include <string.h>
 
 #include "clusters/controller/controllers.h"
@@ -6,16 +7,40 @@
 
 #define BURST_MAX 500
 
-static const struct actor actor = {
-    .name = "system:serviceaccount:kube-system:replicaset-controller",
-    .groups = (const char *const[]){"system:serviceaccounts", "system:authenticated", NULL},
-    .manager = "kube-controller-manager",
-    .trusted = true,
+struct set_kind {
+    const char *group, *plural, *kind;
+    bool plain; /* spec.selector is a map of labels */
+    struct actor actor;
+};
+#define GROUPS                                                                                     \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        "system:serviceaccounts", "system:authenticated", NULL                                     \
+    }
+static const struct set_kind replica_sets = {
+    .group = "apps",
+    .plural = "replicasets",
+    .kind = "ReplicaSet",
+    .actor = {.name = "system:serviceaccount:kube-system:replicaset-controller",
+              .groups = GROUPS,
+              .manager = "kube-controller-manager",
+              .trusted = true},
+};
+static const struct set_kind replication_controllers = {
+    .group = "",
+    .plural = "replicationcontrollers",
+    .kind = "ReplicationController",
+    .plain = true,
+    .actor = {.name = "system:serviceaccount:kube-system:replication-controller",
+              .groups = GROUPS,
+              .manager = "kube-controller-manager",
+              .trusted = true},
 };
 
 struct pass {
     struct op *op;
     struct cluster *cluster;
+    const struct set_kind *kind;
     struct object *set;
     const json_t *tree;
     struct owned pods;                    /* that have not ended */
@@ -51,21 +76,21 @@ static void note_failure(struct pass *p, const char *reason)
 static enum fault create(struct pass *p, int64_t n)
 {
     for (int64_t i = 0; i < n && i < BURST_MAX; i++) {
-        struct rest r = rest_of(p->cluster, &actor, pods_resource(), p->set->ns, NULL);
+        struct rest r = rest_of(p->cluster, &p->kind->actor, pods_resource(), p->set->ns, NULL);
         json_t *pod =
             pod_of_template(p->op, p->set, p->set->resource, at(p->tree, "spec.template"), NULL);
         struct object *made = NULL;
         enum fault fault = rest_create(p->op, &r, pod, &made);
 
         if (fault == FORBIDDEN || fault == INVALID) { /* a quota, or a template that cannot be */
-            rest_event(p->op, p->cluster, &actor, p->set, "Warning", "FailedCreate",
+            rest_event(p->op, p->cluster, &p->kind->actor, p->set, "Warning", "FailedCreate",
                        "Error creating: %s", p->op->message);
             note_failure(p, "FailedCreate");
             return OK;
         }
         TRY(fault);
         moved(&p->revision, &r);
-        rest_event(p->op, p->cluster, &actor, p->set, "Normal", "SuccessfulCreate",
+        rest_event(p->op, p->cluster, &p->kind->actor, p->set, "Normal", "SuccessfulCreate",
                    "Created pod: %s", made->name);
     }
     return OK;
@@ -78,7 +103,7 @@ static enum fault delete_surplus(struct pass *p, int64_t n)
     rank_for_deletion(p->pods.list, p->pods.n);
     for (int64_t i = 0; i < n; i++) {
         struct object *pod = p->pods.list[i];
-        struct rest r = rest_of(p->cluster, &actor, pods_resource(), pod->ns, pod->name);
+        struct rest r = rest_of(p->cluster, &p->kind->actor, pods_resource(), pod->ns, pod->name);
         enum fault fault = rest_delete(p->op, &r, &options, NULL, NULL);
 
         if (fault == NOT_FOUND) {
@@ -87,7 +112,7 @@ static enum fault delete_surplus(struct pass *p, int64_t n)
         }
         TRY(fault);
         moved(&p->revision, &r);
-        rest_event(p->op, p->cluster, &actor, p->set, "Normal", "SuccessfulDelete",
+        rest_event(p->op, p->cluster, &p->kind->actor, p->set, "Normal", "SuccessfulDelete",
                    "Deleted pod: %s", pod->name);
     }
     return OK;
@@ -158,7 +183,8 @@ static enum fault write_status(struct pass *p)
 {
     struct counts counts = count(p);
     json_t *status = json_object();
-    struct rest r = rest_of(p->cluster, &actor, p->set->resource, p->set->ns, p->set->name);
+    struct rest r =
+        rest_of(p->cluster, &p->kind->actor, p->set->resource, p->set->ns, p->set->name);
 
     set_count(status, "replicas", counts.replicas, true);
     set_count(status, "fullyLabeledReplicas", counts.labelled, false);
@@ -187,11 +213,13 @@ static enum fault manage(struct pass *p)
 
 static enum fault look(struct pass *p)
 {
-    const struct selector *selector;
+    const json_t *chooser = at(p->tree, "spec.selector");
+    const struct selector *selector = selector_of_map(&p->op->arena, chooser);
 
-    TRY(selector_of(p->op, &p->op->arena, at(p->tree, "spec.selector"), &selector));
-    TRY(owned_by(p->op, p->cluster, &actor, p->set, p->set->resource, pods_resource(), selector,
-                 &p->revision, &p->pods));
+    if (!p->kind->plain)
+        TRY(selector_of(p->op, &p->op->arena, chooser, &selector));
+    TRY(owned_by(p->op, p->cluster, &p->kind->actor, p->set, p->set->resource, pods_resource(),
+                 selector, &p->revision, &p->pods));
     drop_ended(p);
     return OK;
 }
@@ -203,14 +231,14 @@ static enum fault pass(struct pass *p)
     return write_status(p);
 }
 
-static enum fault reconcile(struct op *op, struct cluster *cluster, const char *ns,
-                            const char *name, int64_t *ret_again_ms)
+static enum fault reconcile(struct op *op, struct cluster *cluster, const struct set_kind *kind,
+                            const char *ns, const char *name, int64_t *ret_again_ms)
 {
-    const struct resource *sets = resource_find("apps", "v1", "replicasets");
-    struct pass p = {.op = op, .cluster = cluster};
+    struct pass p = {.op = op, .cluster = cluster, .kind = kind};
     enum fault fault;
 
-    p.set = store_read(op, cluster->store, sets, ns, name);
+    p.set =
+        store_read(op, cluster->store, resource_find(kind->group, "v1", kind->plural), ns, name);
     if (!p.set)
         return OK;
     p.tree = object_tree(p.set);
@@ -222,35 +250,80 @@ static enum fault reconcile(struct op *op, struct cluster *cluster, const char *
     return settled(op, cluster, p.revision, fault);
 }
 
-/* A pod without a controller may be wanted by any set of its namespace that chooses it. */
-static void keys_of_pod(struct cluster *cluster, const struct event *event, struct keys *keys)
+static enum fault reconcile_set(struct op *op, struct cluster *cluster, const char *ns,
+                                const char *name, int64_t *ret_again_ms)
 {
-    const json_t *owner = controller_of(object_tree(event->object));
-    const struct resource *sets = resource_find("apps", "v1", "replicasets");
+    return reconcile(op, cluster, &replica_sets, ns, name, ret_again_ms);
+}
+
+static enum fault reconcile_controller(struct op *op, struct cluster *cluster, const char *ns,
+                                       const char *name, int64_t *ret_again_ms)
+{
+    return reconcile(op, cluster, &replication_controllers, ns, name, ret_again_ms);
+}
+
+/* ---- keys ---- */
+
+static void add_owner(const struct set_kind *kind, struct object *pod, struct keys *keys)
+{
+    const json_t *owner = pod ? controller_of(object_tree(pod)) : NULL;
+
+    if (owner && strcmp(text_at_or(owner, "kind", ""), kind->kind) == 0)
+        keys_add(keys, pod->ns, text_at_or(owner, "name", ""));
+}
+
+/* Its controller, and the one it had. A pod without a controller may be wanted by any set of its
+   namespace that chooses it. */
+static void keys_of_pod(struct cluster *cluster, const struct event *event,
+                        const struct set_kind *kind, struct keys *keys)
+{
     struct store_page page;
     struct op op;
 
-    if (owner) {
-        if (strcmp(text_at_or(owner, "kind", ""), "ReplicaSet") == 0)
-            keys_add(keys, event->object->ns, text_at_or(owner, "name", ""));
+    add_owner(kind, event->object, keys);
+    if (event->previous != event->object)
+        add_owner(kind, event->previous, keys);
+    if (controller_of(object_tree(event->object)))
         return;
-    }
     op_init(&op);
-    if (store_list(&op, cluster->store, sets, event->object->ns, NULL, NULL, 0, 0, &page) == OK)
+    if (store_list(&op, cluster->store, resource_find(kind->group, "v1", kind->plural),
+                   event->object->ns, NULL, NULL, 0, 0, &page) == OK)
         for (size_t i = 0; i < page.n; i++)
             keys_add(keys, page.objects[i]->ns, page.objects[i]->name);
     op_free(&op);
 }
 
-static const struct rule rules[] = {
+static void keys_of_set(struct cluster *cluster, const struct event *event, struct keys *keys)
+{
+    keys_of_pod(cluster, event, &replica_sets, keys);
+}
+
+static void keys_of_controller(struct cluster *cluster, const struct event *event,
+                               struct keys *keys)
+{
+    keys_of_pod(cluster, event, &replication_controllers, keys);
+}
+
+static const struct rule set_rules[] = {
     {"apps", "replicasets", NULL, NULL},
-    {"",  "pods", keys_of_pod, NULL},
+    {"",  "pods", keys_of_set, NULL},
     {0     },
+};
+static const struct rule controller_rules[] = {
+    {"",    "replicationcontrollers", NULL, NULL},
+    {"", "pods", keys_of_controller, NULL},
+    {0    },
 };
 
 const struct controller replica_set_controller = {
     .name = "replicaset",
     .actor = {"system:serviceaccount:kube-system:replicaset-controller"},
-    .rules = rules,
-    .reconcile = reconcile,
+    .rules = set_rules,
+    .reconcile = reconcile_set,
+};
+const struct controller replication_controller = {
+    .name = "replication",
+    .actor = {"system:serviceaccount:kube-system:replication-controller"},
+    .rules = controller_rules,
+    .reconcile = reconcile_controller,
 };

@@ -326,6 +326,25 @@ static void test_adoption(void)
     stage_end(&s);
 }
 
+static void test_replication_controller(void)
+{
+    struct stage s;
+
+    stage_begin(&s);
+    stage_node(&s, "n1");
+    stage_create(&s, "replicationcontrollers",
+                 "{\"metadata\":{\"name\":\"r\"},\"spec\":{\"replicas\":2,\"selector\":{\"a\":"
+                 "\"b\"},\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{"
+                 "\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}");
+    stage_expect(&s, "replicationcontrollers", "r", "status.availableReplicas", "2");
+    stage_patch(&s, "replicationcontrollers", "r", NULL, "{\"spec\":{\"replicas\":1}}");
+    stage_expect(&s, "replicationcontrollers", "r", "status.replicas", "1");
+    stage_expect_count(&s, "pods", 1);
+    stage_delete(&s, "replicationcontrollers", "r", "Background");
+    stage_expect_count(&s, "pods", 0);
+    stage_end(&s);
+}
+
 /* Closed in the midst of it, nothing runs any more. */
 static void test_close(void)
 {
@@ -339,12 +358,13 @@ static void test_close(void)
 }
 
 CU_TestInfo clusters_controller_deployment_tests[] = {
-    {"rollouts keep their limits, and are undone", test_rollout             },
-    {"a rollout is scaled in proportion",          test_shares              },
-    {"pause and resume",                           test_pause               },
-    {"Recreate ends all before it begins",         test_recreate            },
-    {"deadlines are noticed, history is short",    test_deadline_and_history},
-    {"sets adopt pods and let them go",            test_adoption            },
-    {"controllers close while they are at work",   test_close               },
+    {"rollouts keep their limits, and are undone", test_rollout               },
+    {"a rollout is scaled in proportion",          test_shares                },
+    {"pause and resume",                           test_pause                 },
+    {"Recreate ends all before it begins",         test_recreate              },
+    {"deadlines are noticed, history is short",    test_deadline_and_history  },
+    {"sets adopt pods and let them go",            test_adoption              },
+    {"replication controllers",                    test_replication_controller},
+    {"controllers close while they are at work",   test_close                 },
     CU_TEST_INFO_NULL,
 };

@@ -148,9 +148,38 @@ static void test_many(void)
     stage_end(&s);
 }
 
+static bool has_slices(struct stage *s, const void *arg)
+{
+    return slices_of(s) == *(const size_t *)arg;
+}
+
+/* Endpoints by hand are slices, too. */
+static void test_mirror(void)
+{
+    static const size_t none = 0, one = 1;
+    struct stage s;
+
+    stage_begin(&s);
+    stage_create(&s, "services",
+                 "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
+    stage_create(&s, "endpoints",
+                 "{\"metadata\":{\"name\":\"s\"},\"subsets\":[{\"addresses\":[{\"ip\":"
+                 "\"10.9.8.7\"}],\"ports\":[{\"port\":8080}]}]}");
+    expect_ready(&s, 1);
+    stage_patch(&s, "endpoints", "s", NULL,
+                "{\"subsets\":[{\"addresses\":[{\"ip\":\"10.9.8.7\"},{\"ip\":\"10.9.8.8\"}],"
+                "\"ports\":[{\"port\":8081}]}]}");
+    expect_ready(&s, 2);
+    CU_ASSERT(stage_until(&s, has_slices, &one));
+    stage_delete(&s, "endpoints", "s", NULL);
+    CU_ASSERT(stage_until(&s, has_slices, &none));
+    stage_end(&s);
+}
+
 CU_TestInfo clusters_controller_endpoints_tests[] = {
     {"who is ready, and at which port", test_readiness},
     {"headless, and unready as well",   test_headless },
     {"250 pods are in three slices",    test_many     },
+    {"endpoints by hand are mirrored",  test_mirror   },
     CU_TEST_INFO_NULL,
 };

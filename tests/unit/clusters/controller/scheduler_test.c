@@ -145,8 +145,8 @@ static void test_ports(void)
     "{\"spec\":{\"taints\":[{\"key\":\"k\",\"value\":\"v\",\"effect\":\"" effect "\"}]}}"
 #define TOLERATES(seconds)                                                                         \
     "\"tolerations\":[{\"key\":\"k\",\"operator\":\"Exists\",\"effect\":\"NoExecute\"" seconds "}" \
-                                                                                               "]" \
-                                                                                               ","
+    "]"                                                                                            \
+    ","
 
 static void test_taints(void)
 {
