@@ -234,14 +234,16 @@ enum fault managed_cluster_upgrades_api(struct call *c)
 
     TRY(managed_cluster_of_call(c, &m));
     for (size_t i = 0; i < m.n_pools; i++)
-        json_array_append_new(pools, json_pack("{s:s, s:s, s:s}", "kubernetesVersion", AKS_VERSION,
-                                               "name", m.pools[i].name, "osType", "Linux"));
+        json_array_append_new(pools,
+                              json_pack("{s:s, s:s, s:s, s:[]}", "kubernetesVersion", AKS_VERSION,
+                                        "name", m.pools[i].name, "osType", "Linux", "upgrades"));
     json_set_text(body, "id", arena_printf(&op->arena, "%s/upgradeprofiles/default", m.scope));
     json_set_text(body, "name", "default");
     json_set_text(body, "type", AKS_TYPE "/upgradeprofiles");
     json_object_set_new(body, "properties",
-                        json_pack("{s:{s:s, s:s}, s:o}", "controlPlaneProfile", "kubernetesVersion",
-                                  AKS_VERSION, "osType", "Linux", "agentPoolProfiles", pools));
+                        json_pack("{s:{s:s, s:s, s:[]}, s:o}", "controlPlaneProfile",
+                                  "kubernetesVersion", AKS_VERSION, "osType", "Linux", "upgrades",
+                                  "agentPoolProfiles", pools));
     return arm_reply(c, 200, body);
 }
 

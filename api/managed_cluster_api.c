@@ -72,7 +72,8 @@ enum fault managed_cluster_of_call(struct call *c, struct managed_cluster *ret)
     struct resource r;
     enum fault fault;
 
-    if (strcasecmp(id.full_type, AKS_TYPE) != 0) /* "…/managedClusters/C/agentPools/P" */
+    while (strcasecmp(id.full_type, AKS_TYPE) != 0 &&
+           id.parent) /* "…/managedClusters/C/agentPools/P" */
         TRY(resource_id_parse(&c->op, id.parent, &id));
     TRY(resource_get(&c->op, &id, &r));
     fault = managed_cluster_get(&c->op, r.key, ret);

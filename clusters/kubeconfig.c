@@ -116,14 +116,14 @@ static void add_cluster(struct op *op, struct text *out, const struct managed_cl
     line(out, "  name: ", m->name);
 }
 
-static void add_context(struct text *out, const struct managed_cluster *m, const char *context,
-                        const char *user)
+/* Named like the cluster for every user: az adds "-admin" to an administrator's itself. */
+static void add_context(struct text *out, const struct managed_cluster *m, const char *user)
 {
     text_str(out, "contexts:\n- context:\n");
     line(out, "    cluster: ", m->name);
     line(out, "    user: ", user);
-    line(out, "  name: ", context);
-    line(out, "current-context: ", context);
+    line(out, "  name: ", m->name);
+    line(out, "current-context: ", m->name);
     text_str(out, "kind: Config\npreferences: {}\nusers:\n");
     line(out, "- name: ", user);
     text_str(out, "  user:\n");
@@ -165,7 +165,6 @@ enum fault managed_cluster_kubeconfig(struct call *c, const struct managed_clust
     bool admin = kind == KUBECONFIG_ADMIN;
     const char *user = arena_printf(&op->arena, "cluster%s_%s_%s", admin ? "Admin" : "User",
                                     m->resource_group, m->name);
-    const char *context = admin ? arena_printf(&op->arena, "%s-admin", m->name) : m->name;
     struct server server;
     struct text out;
 
@@ -175,7 +174,7 @@ enum fault managed_cluster_kubeconfig(struct call *c, const struct managed_clust
     server = server_of(c, m);
     text_init(&out, &op->arena, 262144);
     add_cluster(op, &out, m, &server);
-    add_context(&out, m, context, user);
+    add_context(&out, m, user);
     if (kind == KUBECONFIG_EXEC)
         add_exec(&out);
     else

@@ -126,6 +126,7 @@ static enum fault reconcile(struct op *op, struct cluster *cluster, const char *
     struct object *node = store_read(op, cluster->store, nodes_resource(), NULL, name), *now = NULL;
     struct rest r = rest_of(cluster, &actor, nodes_resource(), "", name);
     struct taints taints = {0};
+    enum fault fault;
     const char *ready;
     int64_t revision = 0;
 
@@ -144,7 +145,13 @@ static enum fault reconcile(struct op *op, struct cluster *cluster, const char *
     taints.not_ready = strcmp(ready, "False") == 0;
     taints.unreachable = strcmp(ready, "Unknown") == 0;
     taints.unschedulable = bool_at(object_tree(node), "spec.unschedulable", false);
-    TRY(rest_modify(op, &r, set_taints, &taints, NULL));
+    fault = rest_modify(op, &r, set_taints, &taints, NULL);
+    if (fault == NOT_FOUND) { /* deleted meanwhile */
+        op_clear_fault(op);
+        *ret_again_ms = RECONCILE_DONE;
+        return OK;
+    }
+    TRY(fault);
     moved(&revision, &r);
     return revision ? store_wait(op, cluster->store, revision) : OK;
 }
