@@ -6,6 +6,7 @@
 
 #include "clusters/controller/controllers.h"
 #include "clusters/controller/scheduler.h"
+#include "core/reconcile.h"
 
 #define LEASE_GRACE_S 50 /* upstream's node-monitor-grace-period */
 #define LOOK_MS       5000
