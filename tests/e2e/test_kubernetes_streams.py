@@ -184,3 +184,68 @@ def test_port_forward_to_a_port_where_nobody_is(kubectl):
             assert line, said
             said += line
     assert "an error occurred forwarding" in said
+
+
+# logs and attach
+
+
+def test_logs_of_a_container_that_reads(kubectl):
+    """From its start to its end: followed by one client, typed to by another."""
+    name = "talker" + kubectl.program[-2:]
+    script = "echo one; echo two; while read x; do echo got $x; done; echo end; exit 4"
+    kubectl.apply({**pod(name, container(script, stdin=True, stdinOnce=True))})
+    running(kubectl, name)
+    wait_until(lambda: "two" in kubectl("logs", name), "it has said two lines")
+    assert kubectl("logs", name, "--tail=1") == "two\n"
+    assert kubectl("logs", name, "--limit-bytes=3") == "one"
+    assert kubectl("logs", name, "--timestamps").splitlines()[1].endswith("Z two")
+    with subprocess.Popen(kubectl.command("logs", "-f", name), stdout=subprocess.PIPE, env=kubectl.env(),
+                          text=True) as follower:
+        assert follower.stdout.readline() == "one\n"
+        done = kubectl.run("attach", "-i", name, stdin="a\nb\n")
+        assert done.stdout == "got a\ngot b\nend\n"
+        assert follower.stdout.read() == "two\ngot a\ngot b\nend\n"
+        assert follower.wait(HANG_S) == 0
+    kubectl("delete", "pod", name, "--now")
+
+
+def test_what_is_wrong_with_logs(newest):
+    def said(*args):
+        return newest.run("logs", *args, check=False).stderr
+    assert 'previous terminated container "main" in pod "shell" not found' in said("shell", "-p")
+    assert "container nosuch is not valid for pod shell" in said("shell", "-c", "nosuch")
+    assert "a container name must be specified for pod two, choose one of: [a b]" in newest.run(
+        "get", "--raw", "/api/v1/namespaces/default/pods/two/log", check=False).stderr
+    assert "must be greater than or equal to 0" in newest.run(
+        "get", "--raw", "/api/v1/namespaces/default/pods/shell/log?tailLines=-1", check=False).stderr
+
+
+# the Python client
+
+
+PYTHON = """
+import sys
+from kubernetes import client, config
+from kubernetes.stream import stream, portforward
+config.load_kube_config()
+api = client.CoreV1Api()
+print(stream(api.connect_get_namespaced_pod_exec, "shell", "default", command=["sh", "-c", "echo out; echo err >&2"],
+             stderr=True, stdin=False, stdout=True, tty=False), end="")
+talk = stream(api.connect_get_namespaced_pod_exec, "shell", "default", command=["sh", "-c", "read x; echo got $x; exit 3"],
+              stderr=True, stdin=True, stdout=True, tty=False, _preload_content=False)
+talk.write_stdin("hi\\n")
+talk.run_forever(timeout=60)
+print(talk.read_stdout(), talk.returncode)
+ports = portforward(api.connect_get_namespaced_pod_portforward, "shell", "default", ports="80")
+http = ports.socket(80)
+http.setblocking(True)
+http.sendall(b"GET /nosuch HTTP/1.0\\r\\n\\r\\n")
+print(http.recv(12)[9:])
+"""
+
+
+def test_the_python_client(newest):
+    done = subprocess.run(["/usr/bin/python3", "-c", PYTHON], capture_output=True, text=True, env=newest.env(),
+                          timeout=HANG_S, check=False)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == sorted(["out", "err", "got hi", " 3", "b'404'"])
