@@ -87,13 +87,14 @@ static const json_t *keep(struct node *node, const json_t *tree)
     return copy;
 }
 
-/* true: it is new, or differs from what was there. */
-static bool put(struct nodes *nodes, const struct node_spec *spec)
+/* true: it is new, or differs from what was there: *ret_old (as long as nodes live), or NULL. */
+static bool put(struct nodes *nodes, const struct node_spec *spec, const struct node_spec **ret_old)
 {
     struct node *node, *old;
 
     pthread_mutex_lock(&nodes->lock);
     old = find(nodes, spec->name);
+    *ret_old = old ? &old->spec : NULL;
     if (old && json_equal(old->spec.labels, spec->labels) &&
         json_equal(old->spec.taints, spec->taints) && old->spec.cpu_millis == spec->cpu_millis &&
         old->spec.max_pods == spec->max_pods) {
@@ -225,16 +226,63 @@ static json_t *new_node(struct op *op, const struct node_spec *spec)
     return node;
 }
 
-/* Labels of the pool come back; others' stay. */
+struct change {
+    const struct node_spec *spec, *old; /* old NULL: what the pool said before is not known */
+};
+
+static bool same_taint(const json_t *a, const json_t *b)
+{
+    return strcmp(text_at_or(a, "key", ""), text_at_or(b, "key", "")) == 0 &&
+           strcmp(text_at_or(a, "effect", ""), text_at_or(b, "effect", "")) == 0;
+}
+
+static bool has_taint(const json_t *list, const json_t *taint)
+{
+    json_t *one;
+    size_t i;
+
+    json_array_foreach(list, i, one)
+    {
+        if (same_taint(one, taint))
+            return true;
+    }
+    return false;
+}
+
+/* What the pool said before goes, what it says now comes; others' stay. */
+static void change_taints(json_t *node, const struct change *change)
+{
+    json_t *taints = array_at(node, "spec.taints"), *taint;
+    size_t i;
+
+    for (i = json_array_size(taints); i > 0; i--)
+        if (has_taint(change->old->taints, json_array_get(taints, i - 1)))
+            json_array_remove(taints, i - 1);
+    json_array_foreach(change->spec->taints, i, taint)
+    {
+        if (!has_taint(taints, taint))
+            json_array_append_new(taints, json_deep_copy(taint));
+    }
+    if (!json_array_size(taints))
+        set_at(node, "spec.taints", NULL);
+}
+
 static enum fault refresh(struct op *op, json_t *node, void *arg, bool *ret_skip)
 {
-    const struct node_spec *spec = arg;
-    json_t *before = object_copy(op, node), *value;
+    const struct change *change = arg;
+    json_t *before = object_copy(op, node), *labels = object_at(node, "metadata.labels"), *value;
     const char *key;
 
-    json_object_foreach((json_t *)(uintptr_t)spec->labels, key, value)
+    if (change->old) {
+        json_object_foreach((json_t *)(uintptr_t)change->old->labels, key, value)
+        {
+            json_object_del(labels, key);
+        }
+        change_taints(node, change);
+    }
+    json_object_foreach((json_t *)(uintptr_t)change->spec->labels, key, value)
     {
-        json_object_set(object_at(node, "metadata.labels"), key, value);
+        json_object_set(labels, key, value);
     }
     *ret_skip = json_equal(before, node);
     return OK;
@@ -255,15 +303,16 @@ static enum fault write_status(struct op *op, struct cluster *cluster, const str
 }
 
 static enum fault make(struct op *op, struct cluster *cluster, const struct node_spec *spec,
-                       int64_t *revision)
+                       const struct node_spec *old, int64_t *revision)
 {
+    struct change change = {spec, old};
     struct rest r = rest_of(cluster, &node_actor, nodes_resource(), "", NULL);
     enum fault fault = rest_create(op, &r, new_node(op, spec), NULL);
 
     if (fault == CONFLICT) { /* it is there from before */
         op_clear_fault(op);
         r = rest_of(cluster, &node_actor, nodes_resource(), "", spec->name);
-        fault = rest_modify(op, &r, refresh, (void *)(uintptr_t)spec, NULL);
+        fault = rest_modify(op, &r, refresh, &change, NULL);
     }
     TRY(fault);
     moved(revision, &r);
@@ -277,11 +326,11 @@ enum fault nodes_set(struct op *op, struct cluster *cluster, struct nodes *nodes
     int64_t revision = 0;
 
     for (size_t i = 0; i < n; i++) {
-        bool is_new = put(nodes, &specs[i]);
+        const struct node_spec *old;
 
-        if (!is_new)
+        if (!put(nodes, &specs[i], &old))
             continue;
-        TRY(make(op, cluster, &specs[i], &revision));
+        TRY(make(op, cluster, &specs[i], old, &revision));
         *ret_changed = true;
     }
     if (*ret_changed)
