@@ -226,7 +226,7 @@ static json_t *new_node(struct op *op, const struct node_spec *spec)
     return node;
 }
 
-struct change {
+struct pool_change {
     const struct node_spec *spec, *old; /* old NULL: what the pool said before is not known */
 };
 
@@ -250,7 +250,7 @@ static bool has_taint(const json_t *list, const json_t *taint)
 }
 
 /* What the pool said before goes, what it says now comes; others' stay. */
-static void change_taints(json_t *node, const struct change *change)
+static void change_taints(json_t *node, const struct pool_change *change)
 {
     json_t *taints = array_at(node, "spec.taints"), *taint;
     size_t i;
@@ -269,7 +269,7 @@ static void change_taints(json_t *node, const struct change *change)
 
 static enum fault refresh(struct op *op, json_t *node, void *arg, bool *ret_skip)
 {
-    const struct change *change = arg;
+    const struct pool_change *change = arg;
     json_t *before = object_copy(op, node), *labels = object_at(node, "metadata.labels"), *value;
     const char *key;
 
@@ -305,7 +305,7 @@ static enum fault write_status(struct op *op, struct cluster *cluster, const str
 static enum fault make(struct op *op, struct cluster *cluster, const struct node_spec *spec,
                        const struct node_spec *old, int64_t *revision)
 {
-    struct change change = {spec, old};
+    struct pool_change change = {spec, old};
     struct rest r = rest_of(cluster, &node_actor, nodes_resource(), "", NULL);
     enum fault fault = rest_create(op, &r, new_node(op, spec), NULL);
 
