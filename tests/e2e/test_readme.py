@@ -7,8 +7,10 @@ import stat
 
 import pytest
 
+from harness import web
 from harness.clients import Docker, Podman, cert_dir, run
-from harness.containers import wait_nothing_left
+from harness.clusters import newest
+from harness.containers import push_shell, wait_nothing_left
 from harness.machine import TOP, need
 from harness.postgres import free_port
 from harness.server import fresh_folder, program
@@ -125,4 +127,22 @@ def test_run_it(sundog):
                         keys=[("/ # ", "echo $((40+2))-inside\r"), ("42-inside", "exit\r")])
     assert "hello from a container group" in shown
     assert "GET /" in shown or "url:/" in shown, shown
+    wait_nothing_left(sundog.data)
+
+
+def test_a_cluster(sundog):
+    """Create, credentials, apply, curl, scale, a pod that is killed, undo, delete: the block as it stands."""
+    need("az", "jq", "root", "crun", "mount")
+    push_shell(web.by_path(sundog), "app", Entrypoint=["/bin/busybox", "httpd", "-f", "-vv", "-p", "80", "-h", "/www"], Cmd=None)
+    with open(os.path.join(TOP, "README.md")) as file:
+        script = next(block for block in re.findall(r"^```sh\n(.*?)^```", file.read(), re.M | re.S) if "az aks create" in block)
+    home = fresh_folder("h")
+    for told, real in (("/tmp/", f"{home}/"), ("build/release/sundog env", f"{program()} env --data {sundog.data}")):
+        script = script.replace(told, real)
+    script = script.replace("kubectl ", f"{newest()} ")
+    plain = {name: value for name, value in os.environ.items()
+             if not name.startswith(("AZURE_", "ARM_", "DOCKER_", "REGISTRY_", "KUBE"))}
+    done = run("bash", "-euo", "pipefail", "-c", script, env={**plain, "HOME": home})
+    assert "hello from a pod" in done.stdout and "WORD=open-sesame" in done.stdout, done.stdout + done.stderr
+    assert "deployment.apps/web rolled back" in done.stdout
     wait_nothing_left(sundog.data)
