@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "clusters/controller/controllers.h"
-#include "clusters/controller/workload.h"
+#include "clusters/controller/job.h"
 
 #define TRACKING        "batch.kubernetes.io/job-tracking"
-#define INDEX           "batch.kubernetes.io/job-completion-index"
+#define INDEX           JOB_INDEX
 #define INDEXES_MAX     100000
 #define BACKOFF_FIRST_S 10
 #define BACKOFF_MAX_S   360
@@ -20,23 +20,6 @@ static const struct actor actor = {
     .groups = (const char *const[]){"system:serviceaccounts", "system:authenticated", NULL},
     .manager = "kube-controller-manager",
     .trusted = true,
-};
-
-struct pass {
-    struct op *op;
-    struct cluster *cluster;
-    struct object *job;
-    const json_t *tree;
-    struct owned pods;
-    int64_t parallelism, completions; /* completions -1: none given */
-    bool indexed, suspended;
-    bool only_failed; /* podReplacementPolicy Failed */
-    /* what has come of it so far, uncounted pods included */
-    int64_t succeeded, failed, active, ready, terminating;
-    bool *done; /* by index */
-    json_t *conditions;
-    const char *start_time, *completion_time;
-    int64_t revision, again_s;
 };
 
 static const struct resource *pods_resource(void)
@@ -59,68 +42,52 @@ static bool is_tracked(const json_t *pod)
     return false;
 }
 
-static int64_t index_of(const json_t *pod)
-{
-    const char *text = annotation_of(pod, INDEX);
-
-    return text ? strtoll(text, NULL, 10) : -1;
-}
-
 static bool has_succeeded(const json_t *pod)
 {
     return strcmp(text_at_or(pod, "status.phase", ""), "Succeeded") == 0;
 }
 
-/* "1,3-5,7" */
-static void read_indexes(struct pass *p, const char *text)
-{
-    while (text && *text) {
-        char *end;
-        long long from = strtoll(text, &end, 10), to = from;
-
-        if (*end == '-')
-            to = strtoll(end + 1, &end, 10);
-        for (long long i = from; i <= to && i < p->completions; i++)
-            if (i >= 0)
-                p->done[i] = true;
-        text = *end == ',' ? end + 1 : NULL;
-    }
-}
-
-static const char *write_indexes(const struct pass *p)
-{
-    struct text out;
-
-    text_init(&out, &p->op->arena, 1 << 20);
-    for (int64_t i = 0; i < p->completions; i++) {
-        int64_t from = i;
-
-        if (!p->done[i])
-            continue;
-        while (i + 1 < p->completions && p->done[i + 1])
-            i++;
-        text_printf(&out, out.len ? ",%lld" : "%lld", (long long)from);
-        if (i > from)
-            text_printf(&out, i > from + 1 ? "-%lld" : ",%lld", (long long)i);
-    }
-    return out.data;
-}
-
 /* Ended, or deleted by somebody else: that is a failure, too (our own deletions are untracked
    before), at once unless only failed pods are replaced. */
-static bool is_counted(const struct pass *p, const json_t *pod)
+static bool is_counted(const struct job_pass *p, const json_t *pod)
 {
     return pod_has_ended(pod) ||
            (!p->only_failed && text_at(pod, "metadata.deletionTimestamp") != NULL);
 }
 
-static void count(struct pass *p)
+static void count_failure(struct job_pass *p, struct object *pod)
+{
+    int64_t index = job_index_of(object_tree(pod));
+    enum job_failure failure = job_failure_of(p, pod);
+
+    if (failure == FAILURE_IGNORED)
+        return;
+    p->failed++;
+    if (p->index_limit < 0 || index < 0 || index >= p->completions)
+        return;
+    if (failure == FAILURE_ENDS_INDEX || job_index_failures(p, index) > p->index_limit)
+        p->lost[index] = true;
+}
+
+/* A pod that is not in the status yet. */
+static void count_end(struct job_pass *p, struct object *pod)
+{
+    int64_t index = job_index_of(object_tree(pod));
+
+    if (!has_succeeded(object_tree(pod)))
+        count_failure(p, pod);
+    else if (!p->indexed)
+        p->succeeded++;
+    else if (index >= 0 && index < p->completions)
+        p->done[index] = true;
+}
+
+static void count(struct job_pass *p)
 {
     p->succeeded = int_at(p->tree, "status.succeeded", 0);
     p->failed = int_at(p->tree, "status.failed", 0);
     for (size_t i = 0; i < p->pods.n; i++) {
         const json_t *pod = object_tree(p->pods.list[i]);
-        int64_t index = index_of(pod);
 
         if (pod_is_active(pod)) {
             p->active++;
@@ -128,20 +95,16 @@ static void count(struct pass *p)
             continue;
         }
         p->terminating += !pod_has_ended(pod);
-        if (is_tracked(pod) && is_counted(p, pod)) { /* not in the status yet */
-            if (!has_succeeded(pod))
-                p->failed++;
-            else if (!p->indexed)
-                p->succeeded++;
-            else if (index >= 0 && index < p->completions)
-                p->done[index] = true;
-        }
+        if (is_tracked(pod) && is_counted(p, pod))
+            count_end(p, p->pods.list[i]);
     }
     if (!p->indexed)
         return;
     p->succeeded = 0;
-    for (int64_t i = 0; i < p->completions; i++)
+    for (int64_t i = 0; i < p->completions; i++) {
         p->succeeded += p->done[i];
+        p->n_lost += p->lost[i];
+    }
 }
 
 static enum fault untrack(struct op *op, json_t *pod, void *arg, bool *ret_skip)
@@ -162,7 +125,7 @@ static enum fault untrack(struct op *op, json_t *pod, void *arg, bool *ret_skip)
 }
 
 /* After the status that counts them is safe. */
-static enum fault untrack_ended(struct pass *p, bool all)
+static enum fault untrack_ended(struct job_pass *p, bool all)
 {
     for (size_t i = 0; i < p->pods.n; i++) {
         struct object *pod = p->pods.list[i];
@@ -184,7 +147,7 @@ static enum fault untrack_ended(struct pass *p, bool all)
 
 /* ---- how it stands ---- */
 
-static bool has_condition(const struct pass *p, const char *type)
+static bool has_condition(const struct job_pass *p, const char *type)
 {
     json_t *condition;
     size_t i;
@@ -198,12 +161,12 @@ static bool has_condition(const struct pass *p, const char *type)
     return false;
 }
 
-static bool has_finished(const struct pass *p)
+static bool has_finished(const struct job_pass *p)
 {
     return has_condition(p, "Complete") || has_condition(p, "Failed");
 }
 
-static void say(struct pass *p, const char *type, const char *status, const char *reason,
+static void say(struct job_pass *p, const char *type, const char *status, const char *reason,
                 const char *message)
 {
     json_t *condition;
@@ -218,7 +181,7 @@ static void say(struct pass *p, const char *type, const char *status, const char
     }
 }
 
-static void finish(struct pass *p, const char *type, const char *reason, const char *message)
+static void finish(struct job_pass *p, const char *type, const char *reason, const char *message)
 {
     bool complete = strcmp(type, "Complete") == 0;
 
@@ -230,7 +193,7 @@ static void finish(struct pass *p, const char *type, const char *reason, const c
                complete ? "Completed" : reason, "%s", complete ? "Job completed" : message);
 }
 
-static bool is_past_deadline(struct pass *p)
+static bool is_past_deadline(struct job_pass *p)
 {
     int64_t limit = int_at(p->tree, "spec.activeDeadlineSeconds", -1), start, left;
 
@@ -244,7 +207,7 @@ static bool is_past_deadline(struct pass *p)
 }
 
 /* Restarts of pods that live on (restartPolicy OnFailure) count, too. */
-static int64_t failures(const struct pass *p)
+static int64_t failures(const struct job_pass *p)
 {
     int64_t n = p->failed;
     json_t *status;
@@ -261,26 +224,38 @@ static int64_t failures(const struct pass *p)
     return n;
 }
 
-static bool is_complete(const struct pass *p)
+static bool is_complete(const struct job_pass *p)
 {
     if (p->completions >= 0)
         return p->succeeded >= p->completions;
     return p->succeeded > 0 && p->active == 0; /* a work queue: one success ends the others */
 }
 
-static void judge(struct pass *p)
+static void judge(struct job_pass *p)
 {
+    int64_t rule = job_success_rule(p), most = int_at(p->tree, "spec.maxFailedIndexes", INT32_MAX);
+
     if (has_finished(p))
         return;
-    if (failures(p) > int_at(p->tree, "spec.backoffLimit", 6))
+    if (p->policy_says)
+        finish(p, "Failed", "PodFailurePolicy", p->policy_says);
+    else if (failures(p) > int_at(p->tree, "spec.backoffLimit", 6))
         finish(p, "Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit");
     else if (is_past_deadline(p))
         finish(p, "Failed", "DeadlineExceeded", "Job was active longer than specified deadline");
+    else if (p->n_lost > most)
+        finish(p, "Failed", "MaxFailedIndexesExceeded",
+               "Job has exceeded the specified maximal number of failed indexes");
+    else if (p->n_lost && p->succeeded + p->n_lost >= p->completions)
+        finish(p, "Failed", "FailedIndexes", "Job has failed indexes");
+    else if (rule >= 0)
+        finish(p, "Complete", "SuccessPolicy",
+               arena_printf(&p->op->arena, "Matched rules at index %lld", (long long)rule));
     else if (is_complete(p))
         finish(p, "Complete", "CompletionsReached", "Reached expected number of succeeded pods");
 }
 
-static void judge_suspension(struct pass *p)
+static void judge_suspension(struct job_pass *p)
 {
     bool was = has_condition(p, "Suspended");
 
@@ -300,7 +275,7 @@ static void judge_suspension(struct pass *p)
 
 /* ---- pods: fewer and more ---- */
 
-static enum fault delete_active(struct pass *p, int64_t n)
+static enum fault delete_active(struct job_pass *p, int64_t n)
 {
     const struct delete_options options = {.grace_s = -1};
 
@@ -328,27 +303,27 @@ static enum fault delete_active(struct pass *p, int64_t n)
     return OK;
 }
 
-static bool is_at_work(const struct pass *p, int64_t index)
+static bool is_at_work(const struct job_pass *p, int64_t index)
 {
     for (size_t i = 0; i < p->pods.n; i++) {
         const json_t *pod = object_tree(p->pods.list[i]);
 
-        if (!pod_has_ended(pod) && index_of(pod) == index)
+        if (!pod_has_ended(pod) && job_index_of(pod) == index)
             return true;
     }
     return false;
 }
 
 /* The lowest index that is neither done nor at work; -1: none. */
-static int64_t next_index(const struct pass *p, int64_t from)
+static int64_t next_index(const struct job_pass *p, int64_t from)
 {
     for (int64_t i = from; i < p->completions; i++)
-        if (!p->done[i] && !is_at_work(p, i))
+        if (!p->done[i] && !p->lost[i] && !is_at_work(p, i))
             return i;
     return -1;
 }
 
-static void set_index(struct pass *p, json_t *pod, int64_t index)
+static void set_index(struct job_pass *p, json_t *pod, int64_t index)
 {
     static const char *const lists[] = {"spec.initContainers", "spec.containers"};
     const char *text = arena_printf(&p->op->arena, "%lld", (long long)index);
@@ -357,6 +332,10 @@ static void set_index(struct pass *p, json_t *pod, int64_t index)
 
     json_object_set_new(object_at(pod, "metadata.annotations"), INDEX, json_string(text));
     json_object_set_new(object_at(pod, "metadata.labels"), INDEX, json_string(text));
+    if (p->index_limit >= 0)
+        json_object_set_new(object_at(pod, "metadata.annotations"), JOB_INDEX_FAILURES,
+                            json_string(arena_printf(&p->op->arena, "%lld",
+                                                     (long long)job_index_failures(p, index))));
     json_object_set_new(object_at(pod, "metadata"), "generateName",
                         json_string(arena_printf(&p->op->arena, "%s-%s-", p->job->name, text)));
     if (!text_at(pod, "spec.hostname"))
@@ -372,7 +351,7 @@ static void set_index(struct pass *p, json_t *pod, int64_t index)
         }
 }
 
-static enum fault create_one(struct pass *p, int64_t index)
+static enum fault create_one(struct job_pass *p, int64_t index)
 {
     struct rest r = rest_of(p->cluster, &actor, pods_resource(), p->job->ns, NULL);
     json_t *pod =
@@ -399,8 +378,8 @@ static enum fault create_one(struct pass *p, int64_t index)
     return OK;
 }
 
-/* Seconds until the next try after the last failures; 0: now. */
-static int64_t backoff_left(const struct pass *p)
+/* Seconds until the next try after the last failures (of that index; -1: of all); 0: now. */
+static int64_t backoff_left(const struct job_pass *p, int64_t index)
 {
     int64_t last = 0, wait = BACKOFF_FIRST_S, n = 0;
 
@@ -408,7 +387,7 @@ static int64_t backoff_left(const struct pass *p)
         const json_t *pod = object_tree(p->pods.list[i]), *status;
         size_t k;
 
-        if (!pod_has_ended(pod) || has_succeeded(pod))
+        if (!pod_has_ended(pod) || has_succeeded(pod) || (index >= 0 && job_index_of(pod) != index))
             continue;
         n++;
         json_array_foreach(at(pod, "status.containerStatuses"), k, status)
@@ -426,17 +405,26 @@ static int64_t backoff_left(const struct pass *p)
     return wait > 0 ? wait : 0;
 }
 
-static int64_t wanted_active(const struct pass *p)
+static int64_t wanted_active(const struct job_pass *p)
 {
     int64_t left;
 
     if (p->completions < 0)
         return p->succeeded > 0 ? p->active : p->parallelism;
-    left = p->completions - p->succeeded;
+    left = p->completions - p->succeeded - p->n_lost;
     return left < p->parallelism ? left : p->parallelism;
 }
 
-static enum fault manage(struct pass *p)
+static bool must_wait(struct job_pass *p, int64_t index)
+{
+    int64_t left = backoff_left(p, index);
+
+    if (left && (!p->again_s || left < p->again_s))
+        p->again_s = left;
+    return left > 0;
+}
+
+static enum fault manage(struct job_pass *p)
 {
     int64_t wanted = has_finished(p) || p->suspended ? 0 : wanted_active(p);
     int64_t have = p->active + (p->only_failed ? p->terminating : 0), index = -1;
@@ -445,16 +433,18 @@ static enum fault manage(struct pass *p)
         return delete_active(p, p->active - wanted);
     if (have >= wanted)
         return OK;
-    p->again_s = backoff_left(p) ? backoff_left(p) : p->again_s;
-    if (backoff_left(p))
+    if (p->index_limit < 0 && must_wait(p, -1))
         return OK;
-    for (; have < wanted; have++) {
+    while (have < wanted) {
         if (p->indexed) {
             index = next_index(p, index + 1);
             if (index < 0)
                 return OK;
+            if (p->index_limit >= 0 && must_wait(p, index))
+                continue;
         }
         TRY(create_one(p, index));
+        have++;
     }
     return OK;
 }
@@ -467,7 +457,16 @@ static void set_count(json_t *status, const char *member, int64_t n, bool always
         json_object_set_new(status, member, json_integer(n));
 }
 
-static enum fault write_status(struct pass *p)
+static void set_indexes(const struct job_pass *p, json_t *status, const char *member,
+                        const bool *marks, bool wanted)
+{
+    const char *text = wanted ? job_indexes_write(p->op, marks, p->completions) : "";
+
+    if (*text)
+        json_object_set_new(status, member, json_string(text));
+}
+
+static enum fault write_status(struct job_pass *p)
 {
     json_t *status = json_object();
     struct rest r = rest_of(p->cluster, &actor, p->job->resource, p->job->ns, p->job->name);
@@ -477,8 +476,8 @@ static enum fault write_status(struct pass *p)
     set_count(status, "failed", p->failed, false);
     set_count(status, "ready", p->ready, true);
     set_count(status, "terminating", p->terminating, true);
-    if (p->indexed && *write_indexes(p))
-        json_object_set_new(status, "completedIndexes", json_string(write_indexes(p)));
+    set_indexes(p, status, "completedIndexes", p->done, p->indexed);
+    set_indexes(p, status, "failedIndexes", p->lost, p->index_limit >= 0);
     json_object_set_new(status, "uncountedTerminatedPods", json_object());
     if (p->start_time)
         json_object_set_new(status, "startTime", json_string(p->start_time));
@@ -498,7 +497,7 @@ static void release(void *tree)
     json_decref(tree);
 }
 
-static enum fault look(struct pass *p)
+static enum fault look(struct job_pass *p)
 {
     const struct selector *selector;
 
@@ -507,6 +506,7 @@ static enum fault look(struct pass *p)
     p->indexed = strcmp(text_at_or(p->tree, "spec.completionMode", ""), "Indexed") == 0 &&
                  p->completions >= 0 && p->completions <= INDEXES_MAX;
     p->suspended = bool_at(p->tree, "spec.suspend", false);
+    p->index_limit = p->indexed ? int_at(p->tree, "spec.backoffLimitPerIndex", -1) : -1;
     p->only_failed = strcmp(text_at_or(p->tree, "spec.podReplacementPolicy", ""), "Failed") == 0;
     p->start_time = text_at(p->tree, "status.startTime");
     p->completion_time = text_at(p->tree, "status.completionTime");
@@ -518,7 +518,9 @@ static enum fault look(struct pass *p)
     arena_defer(&p->op->arena, release, p->conditions);
     if (p->indexed) {
         p->done = arena_alloc(&p->op->arena, (size_t)p->completions + 1);
-        read_indexes(p, text_at(p->tree, "status.completedIndexes"));
+        p->lost = arena_alloc(&p->op->arena, (size_t)p->completions + 1);
+        job_indexes_read(text_at(p->tree, "status.completedIndexes"), p->done, p->completions);
+        job_indexes_read(text_at(p->tree, "status.failedIndexes"), p->lost, p->completions);
     }
     TRY(selector_of(p->op, &p->op->arena, at(p->tree, "spec.selector"), &selector));
     TRY(owned_by(p->op, p->cluster, &actor, p->job, p->job->resource, pods_resource(), selector,
@@ -528,7 +530,7 @@ static enum fault look(struct pass *p)
 }
 
 /* spec.ttlSecondsAfterFinished */
-static enum fault expire(struct pass *p)
+static enum fault expire(struct job_pass *p)
 {
     int64_t ttl = int_at(p->tree, "spec.ttlSecondsAfterFinished", -1), since = 0, left;
     const struct delete_options options = {.propagation = "Foreground", .grace_s = -1};
@@ -556,7 +558,7 @@ static enum fault expire(struct pass *p)
     return fault == NOT_FOUND ? OK : fault;
 }
 
-static enum fault pass(struct pass *p)
+static enum fault pass(struct job_pass *p)
 {
     TRY(look(p));
     if (p->job->deleting)
@@ -572,7 +574,7 @@ static enum fault pass(struct pass *p)
 static enum fault reconcile(struct op *op, struct cluster *cluster, const char *ns,
                             const char *name, int64_t *ret_again_ms)
 {
-    struct pass p = {.op = op, .cluster = cluster};
+    struct job_pass p = {.op = op, .cluster = cluster};
     enum fault fault;
 
     p.job = store_read(op, cluster->store, resource_find("batch", "v1", "jobs"), ns, name);

@@ -151,12 +151,58 @@ static void test_ends(void)
     stage_end(&s);
 }
 
+/* One success is enough, says its rule. */
+static void test_success_policy(void)
+{
+    struct stage s;
+
+    begin(&s, "Succeeded");
+    stage_create(&s, "jobs",
+                 JOB("\"completions\":3,\"parallelism\":1,\"completionMode\":\"Indexed\","
+                     "\"successPolicy\":{\"rules\":[{\"succeededIndexes\":\"0\"}]},"));
+    stage_expect(&s, "jobs", "j", "status.completedIndexes", "0");
+    check_condition(&s, "SuccessCriteriaMet", "SuccessPolicy");
+    check_condition(&s, "Complete", "SuccessPolicy");
+    stage_end(&s);
+}
+
+static void test_indexes_lost(void)
+{
+    struct stage s;
+
+    begin(&s, "Failed");
+    stage_create(&s, "jobs",
+                 JOB("\"completions\":2,\"parallelism\":2,\"completionMode\":\"Indexed\","
+                     "\"backoffLimitPerIndex\":0,"));
+    stage_expect(&s, "jobs", "j", "status.failedIndexes", "0,1");
+    check_condition(&s, "FailureTarget", "FailedIndexes");
+    check_condition(&s, "Failed", "FailedIndexes");
+    stage_end(&s);
+}
+
+/* The stage's pods have a condition that they are not ready. */
+static void test_failure_policy(void)
+{
+    struct stage s;
+
+    begin(&s, "Failed");
+    stage_create(&s, "jobs",
+                 JOB("\"podFailurePolicy\":{\"rules\":[{\"action\":\"FailJob\",\"onPodConditions\":"
+                     "[{\"type\":\"Ready\",\"status\":\"False\"}]}]},"));
+    stage_expect(&s, "jobs", "j", "status.failed", "1");
+    check_condition(&s, "Failed", "PodFailurePolicy");
+    stage_end(&s);
+}
+
 CU_TestInfo clusters_controller_job_tests[] = {
-    {"five completions, two at a time",   test_completions},
-    {"one failure is one too many",       test_failures   },
-    {"every index has its pod",           test_indexes    },
-    {"suspended and resumed, two ways",   test_suspension },
-    {"who is deleted has not done it",    test_deleted_pod},
-    {"deadlines and lives after the end", test_ends       },
+    {"five completions, two at a time",   test_completions   },
+    {"one failure is one too many",       test_failures      },
+    {"every index has its pod",           test_indexes       },
+    {"suspended and resumed, two ways",   test_suspension    },
+    {"who is deleted has not done it",    test_deleted_pod   },
+    {"deadlines and lives after the end", test_ends          },
+    {"success by its rules",              test_success_policy},
+    {"indexes that are lost",             test_indexes_lost  },
+    {"failures by their rules",           test_failure_policy},
     CU_TEST_INFO_NULL,
 };
