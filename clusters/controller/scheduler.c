@@ -97,22 +97,34 @@ static struct node_state *find_node(struct cluster_state *state, const char *nam
     return NULL;
 }
 
-static void place_pod(struct cluster_state *state, struct object *object)
+void node_clear(struct cluster_state *state, struct node_state *node, size_t n)
 {
-    const json_t *pod = object_tree(object);
-    struct node_state *node = find_node(state, text_at_or(pod, "spec.nodeName", ""));
-    struct pod_needs needs;
+    node->list = arena_alloc(&state->op->arena, (n + 1) * sizeof(struct object *));
+    node->n = 0;
+    node->used_cpu = node->used_memory = node->used_pods = node->used_storage = 0;
+    node->asked_cpu = node->asked_memory = 0;
+}
 
-    if (!node || pod_has_ended(pod))
-        return;
-    needs = pod_needs(state->op, pod);
-    node->list[node->n++] = object;
+void node_add(struct cluster_state *state, struct node_state *node, struct object *pod)
+{
+    struct pod_needs needs = pod_needs(state->op, object_tree(pod));
+
+    node->list[node->n++] = pod;
     node->used_cpu += needs.cpu_millis;
     node->used_memory += needs.memory;
     node->used_storage += needs.storage;
     node->used_pods++;
     node->asked_cpu += needs.cpu_millis ? needs.cpu_millis : DEFAULT_MILLIS;
     node->asked_memory += needs.memory ? needs.memory : DEFAULT_MEMORY;
+}
+
+static void place_pod(struct cluster_state *state, struct object *object)
+{
+    const json_t *pod = object_tree(object);
+    struct node_state *node = find_node(state, text_at_or(pod, "spec.nodeName", ""));
+
+    if (node && !pod_has_ended(pod))
+        node_add(state, node, object);
 }
 
 enum fault cluster_state_read(struct op *op, struct cluster *cluster, struct cluster_state *ret)
@@ -503,7 +515,8 @@ static enum fault schedule(struct op *op, struct cluster *cluster, const char *n
     if (choice.node)
         return bind(op, cluster, pod, choice.node);
     *ret_again_ms = RETRY_MS;
-    return cannot(op, cluster, pod, explain(&state, choice.why));
+    TRY(cannot(op, cluster, pod, explain(&state, choice.why)));
+    return scheduler_preempt(&state, &actor, pod);
 }
 
 /* One pod of a cluster at a time, until its binding is seen by all: two must not get one place. */

@@ -22,6 +22,10 @@ struct cluster_state {
 };
 enum fault cluster_state_read(struct op *op, struct cluster *cluster, struct cluster_state *ret);
 
+/* A pod on a node more; a node without pods, with room for a list of n. */
+void node_add(struct cluster_state *state, struct node_state *node, struct object *pod);
+void node_clear(struct cluster_state *state, struct node_state *node, size_t n);
+
 struct pod_needs {
     int64_t cpu_millis, memory, storage;
     json_t *others; /* extended resources: {name: quantity}; or NULL */
@@ -34,6 +38,11 @@ const char *scheduler_filter(const struct cluster_state *state, const struct nod
                              const json_t *pod, const struct pod_needs *needs);
 int64_t scheduler_score(const struct cluster_state *state, const struct node_state *node,
                         const json_t *pod, const struct pod_needs *needs);
+
+/* ---- scheduler_preempt.c: ask less important pods to leave a node where pod would then fit ----
+ */
+enum fault scheduler_preempt(struct cluster_state *state, const struct actor *actor,
+                             struct object *pod);
 
 /* ---- scheduler_affinity.c ---- */
 bool node_selector_terms_match(struct op *op, const json_t *terms, const json_t *node);

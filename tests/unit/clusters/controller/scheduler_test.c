@@ -218,6 +218,36 @@ static void test_spread(void)
     stage_end(&s);
 }
 
+static void test_preemption(void)
+{
+    struct stage s;
+    json_t *pod;
+
+    two_nodes(&s);
+    stage_create(&s, "priorityclasses", "{\"metadata\":{\"name\":\"high\"},\"value\":100}");
+    stage_create(&s, "priorityclasses", "{\"metadata\":{\"name\":\"low\"},\"value\":1}");
+    stage_create(&s, "pods",
+                 POD_OF("low", "", "\"priorityClassName\":\"low\",\"nodeName\":\"n1\",", CPU("3")));
+    stage_create(&s, "pods", POD_OF("small", "", "\"nodeName\":\"n1\",", CPU("500m")));
+    stage_create(
+        &s, "pods",
+        POD_OF("mid", "", "\"priorityClassName\":\"high\",\"nodeName\":\"n2\",", CPU("3")));
+    stage_create(&s, "pods", POD_OF("same", "", "\"priorityClassName\":\"low\",", CPU("2")));
+    refused(&s, "same", "2 Insufficient cpu");
+    stage_create(&s, "pods", POD_OF("never", "", "", CPU("9")));
+    refused(&s, "never", "2 Insufficient cpu");
+    stage_create(&s, "pods", POD_OF("high", "", "\"priorityClassName\":\"high\",", CPU("3")));
+    placed(&s, "high", "n1");
+    stage_expect(&s, "pods", "low", "metadata.name", "");
+    stage_expect(&s, "pods", "high", "status.nominatedNodeName", "n1");
+    pod = stage_get(&s, "pods", "small"); /* it may stay */
+    CU_ASSERT_PTR_NOT_NULL_FATAL(pod);
+    CU_ASSERT_PTR_NULL(text_at(pod, "metadata.deletionTimestamp"));
+    json_decref(pod);
+    stage_expect(&s, "pods", "mid", "status.phase", "Running");
+    stage_end(&s);
+}
+
 static void test_needs(void)
 {
     json_t *pod = json_loads(
@@ -239,11 +269,12 @@ static void test_needs(void)
 }
 
 CU_TestInfo clusters_controller_scheduler_tests[] = {
-    {"pods go where there is room", test_fit      },
-    {"selectors and affinities",    test_selectors},
-    {"host ports",                  test_ports    },
-    {"taints and who must go",      test_taints   },
-    {"evenly spread",               test_spread   },
-    {"what a pod needs",            test_needs    },
+    {"pods go where there is room", test_fit       },
+    {"selectors and affinities",    test_selectors },
+    {"host ports",                  test_ports     },
+    {"taints and who must go",      test_taints    },
+    {"evenly spread",               test_spread    },
+    {"what a pod needs",            test_needs     },
+    {"who matters less makes room", test_preemption},
     CU_TEST_INFO_NULL,
 };
