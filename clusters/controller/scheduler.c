@@ -118,16 +118,20 @@ void node_add(struct cluster_state *state, struct node_state *node, struct objec
     node->asked_memory += needs.memory ? needs.memory : DEFAULT_MEMORY;
 }
 
-static void place_pod(struct cluster_state *state, struct object *object)
+static void place_pod(struct cluster_state *state, struct object *object, int64_t priority)
 {
     const json_t *pod = object_tree(object);
-    struct node_state *node = find_node(state, text_at_or(pod, "spec.nodeName", ""));
+    const char *promised = int_at(pod, "spec.priority", 0) > priority
+                               ? text_at_or(pod, "status.nominatedNodeName", "")
+                               : "";
+    struct node_state *node = find_node(state, text_at_or(pod, "spec.nodeName", promised));
 
     if (node && !pod_has_ended(pod))
         node_add(state, node, object);
 }
 
-enum fault cluster_state_read(struct op *op, struct cluster *cluster, struct cluster_state *ret)
+enum fault cluster_state_read(struct op *op, struct cluster *cluster, const json_t *pod,
+                              struct cluster_state *ret)
 {
     struct store_page nodes, pods;
 
@@ -149,7 +153,7 @@ enum fault cluster_state_read(struct op *op, struct cluster *cluster, struct clu
         node->list = arena_alloc(&op->arena, (pods.n + 1) * sizeof(struct object *));
     }
     for (size_t i = 0; i < pods.n; i++)
-        place_pod(ret, pods.objects[i]);
+        place_pod(ret, pods.objects[i], int_at(pod, "spec.priority", 0));
     return OK;
 }
 
@@ -510,7 +514,7 @@ static enum fault schedule(struct op *op, struct cluster *cluster, const char *n
 
     if (!pod || !is_to_schedule(pod, object_tree(pod)))
         return OK;
-    TRY(cluster_state_read(op, cluster, &state));
+    TRY(cluster_state_read(op, cluster, object_tree(pod), &state));
     choice = choose(&state, object_tree(pod));
     if (choice.node)
         return bind(op, cluster, pod, choice.node);

@@ -20,7 +20,9 @@ struct cluster_state {
     struct node_state *nodes;
     size_t n;
 };
-enum fault cluster_state_read(struct op *op, struct cluster *cluster, struct cluster_state *ret);
+/* As the pod sees it: more important ones that wait have the places they were promised. */
+enum fault cluster_state_read(struct op *op, struct cluster *cluster, const json_t *pod,
+                              struct cluster_state *ret);
 
 /* A pod on a node more; a node without pods, with room for a list of n. */
 void node_add(struct cluster_state *state, struct node_state *node, struct object *pod);
