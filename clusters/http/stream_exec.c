@@ -64,7 +64,8 @@ struct exec_stream {
     /* the pump's */
     enum stage stage;
     struct pump_fd in, out, err, done;
-    struct pod_log *log;
+    bool attach;
+    struct pod_log *out_log, *err_log; /* NULL: ended, or not wanted */
     char *failure;
     int exit_code;
     bool exited;
@@ -269,9 +270,9 @@ static void close_all(struct exec_stream *s)
     pump_close(&s->pump, &s->out);
     pump_close(&s->pump, &s->err);
     pump_close(&s->pump, &s->done); /* kills what still runs */
-    if (s->log)
-        pod_log_close(s->log);
-    s->log = NULL;
+    pod_log_close(s->out_log);
+    pod_log_close(s->err_log);
+    s->out_log = s->err_log = NULL;
 }
 
 /* Under the lock: its end of file, when all it was sent is taken. A terminal is told by a key. */
@@ -353,17 +354,17 @@ static bool move_output(struct exec_stream *s, struct pump_fd *fd, enum role rol
     return fd->fd < 0;
 }
 
-static void move_log(struct exec_stream *s)
+static void move_log(struct exec_stream *s, struct pod_log **log, enum role role)
 {
-    enum role role = s->wanted & BIT(ROLE_STDOUT) ? ROLE_STDOUT : ROLE_STDERR;
     char piece[WIRE_PIECE];
     int64_t n = 1;
     struct op op;
 
-    s->pump.at_ms = 0;
+    if (!*log)
+        return;
     op_init(&op);
     for (int i = 0; n > 0 && i < TURN && wire_has_room(&s->wire); i++) {
-        n = pod_log_read(&op, s->log, piece, sizeof(piece));
+        n = pod_log_read(&op, *log, piece, sizeof(piece));
         if (n > 0 && !send_output(s, role, piece, (size_t)n))
             n = -1;
     }
@@ -372,7 +373,18 @@ static void move_log(struct exec_stream *s)
         s->pump.at_ms = now_ms() + FOLLOW_MS;
     else if (n > 0 && wire_has_room(&s->wire))
         pump_wake(&s->pump);
-    s->exited = n < 0;
+    if (n >= 0)
+        return;
+    pod_log_close(*log);
+    *log = NULL;
+}
+
+static void move_logs(struct exec_stream *s)
+{
+    s->pump.at_ms = 0;
+    move_log(s, &s->out_log, ROLE_STDOUT);
+    move_log(s, &s->err_log, ROLE_STDERR);
+    s->exited = !s->out_log && !s->err_log;
 }
 
 static void read_end(struct exec_stream *s)
@@ -408,8 +420,8 @@ static void run(struct exec_stream *s)
 
     resize(s);
     move_input(s);
-    if (s->log) {
-        move_log(s);
+    if (s->attach) {
+        move_logs(s);
         if (s->exited)
             finish(s);
         return;
@@ -512,9 +524,11 @@ static void take_descriptors(struct exec_stream *s, const struct exec_source *so
     s->out = never_waiting(x->out);
     s->err = never_waiting(x->err);
     s->done = never_waiting(x->done);
-    if (s->terminal && !source->log && x->in >= 0)
+    if (s->terminal && !source->attach && x->in >= 0)
         s->out = pump_take(dup(x->in));
-    s->log = source->log;
+    s->attach = source->attach;
+    s->out_log = source->out_log;
+    s->err_log = source->err_log;
 }
 
 static void choose_roles(struct exec_stream *s, const struct exec_source *source)
@@ -539,7 +553,7 @@ enum fault stream_exec(struct call *c, const struct wire *wire, const struct exe
     pthread_mutex_init(&s->lock, NULL);
     s->pump = (struct pump){.step = step,
                             .free = free_stream,
-                            .thread = source->log ? PUMP_LOGS : PUMP_BYTES,
+                            .thread = source->attach ? PUMP_LOGS : PUMP_BYTES,
                             .cluster = KUBE(c)->cluster};
     s->wire = *wire;
     s->wire.events = &events;

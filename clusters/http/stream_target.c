@@ -188,30 +188,44 @@ static enum fault open_exec(struct call *c, struct object *pod)
     return stream_exec(c, &wire, &source);
 }
 
+/* What it prints from now on. A terminal's log is one; a client of stdin alone learns by it when
+   the container ends. */
+static enum fault open_logs(struct call *c, struct object *pod, const char *container,
+                            struct exec_source *ret)
+{
+    struct pod_log_options from_now = {
+        .follow = true, .tail = 0, .limit_bytes = -1, .since_s = -1, .since_us = -1};
+
+    from_now.stream = ret->terminal ? NULL : "stdout";
+    if (ret->out || !ret->err)
+        TRY(pod_log_open(&c->op, KUBE(c)->cluster, pod, container, &from_now, &ret->out_log));
+    from_now.stream = "stderr";
+    if (ret->err)
+        TRY(pod_log_open(&c->op, KUBE(c)->cluster, pod, container, &from_now, &ret->err_log));
+    return OK;
+}
+
 static enum fault open_attach(struct call *c, struct object *pod)
 {
-    const struct pod_log_options from_now = {
-        .follow = true, .tail = 0, .limit_bytes = -1, .since_s = -1, .since_us = -1};
-    struct exec_source source = {.exec = no_exec};
+    struct exec_source source = {.exec = no_exec, .attach = true};
     struct wire wire = {0};
     const char *container = NULL;
     bool is_terminal = false;
+    enum fault fault;
 
     TRY(wire_negotiate(c, exec_protocols, &wire));
     TRY(read_streams(c, &source));
     TRY(read_container(c, pod, &container));
     TRY(need_host(c, pod));
-    TRY(pod_log_open(&c->op, KUBE(c)->cluster, pod, container, &from_now, &source.log));
-    if (source.in || source.terminal) {
-        enum fault fault = pod_attach_stdin(&c->op, KUBE(c)->cluster, pod, container, &is_terminal,
-                                            &source.exec.in);
-
-        if (fault != OK) {
-            pod_log_close(source.log);
-            return fault;
-        }
-    }
-    return stream_exec(c, &wire, &source);
+    fault = open_logs(c, pod, container, &source);
+    if (fault == OK && (source.in || source.terminal))
+        fault = pod_attach_stdin(&c->op, KUBE(c)->cluster, pod, container, &is_terminal,
+                                 &source.exec.in);
+    if (fault == OK)
+        return stream_exec(c, &wire, &source);
+    pod_log_close(source.out_log);
+    pod_log_close(source.err_log);
+    return fault;
 }
 
 static enum fault open_forward(struct call *c, struct object *pod)

@@ -25,10 +25,11 @@ enum fault stream_log(struct call *c, struct pod_log *log);
 /* ---- stream_exec.c ---- */
 enum role { ROLE_STDIN, ROLE_STDOUT, ROLE_STDERR, ROLE_ERROR, ROLE_RESIZE, ROLES };
 struct exec_source {
-    struct exec exec;            /* taken; attach: in alone, the rest -1 */
-    struct pod_log *log;         /* attach: taken; where its output comes from */
-    bool terminal, in, out, err; /* what the client asked for */
-    const char *failure;         /* it could not be begun: why; or NULL */
+    struct exec exec; /* taken; attach: in alone, the rest -1 */
+    bool attach;
+    struct pod_log *out_log, *err_log; /* attach: taken; its output, as far as it is wanted */
+    bool terminal, in, out, err;       /* what the client asked for */
+    const char *failure;               /* it could not be begun: why; or NULL */
 };
 extern const struct wire_protocol exec_protocols[];
 enum fault stream_exec(struct call *c, const struct wire *wire, const struct exec_source *source);

@@ -51,6 +51,14 @@ static bool is_object_view(const struct rest *r)
     return !r->subresource;
 }
 
+/* Pods are not changed in place: what the node agent would not do is not taken. */
+static bool is_changeable_view(const struct rest *r)
+{
+    return is_object_view(r) &&
+           !(r->subresource && (strcmp(r->subresource, "ephemeralcontainers") == 0 ||
+                                strcmp(r->subresource, "resize") == 0));
+}
+
 /* Filled in, sent when it is safe. */
 static enum fault when_durable(struct call *c, enum fault answered)
 {
@@ -528,7 +536,7 @@ static enum fault update_object(struct call *c, enum field_validation validation
     TRY(check_path(c, VERB_UPDATE));
     if (!k->r.name)
         return not_allowed(&c->op);
-    if (!is_object_view(&k->r))
+    if (!is_changeable_view(&k->r))
         return not_built(c);
     is_scale = body_type(c) != k->r.resource->type;
     TRY(read_body(c, body_type(c), is_scale ? NULL : k->r.resource, validation, &tree));
@@ -606,7 +614,7 @@ static enum fault patch_object(struct call *c, enum field_validation validation)
     TRY(check_path(c, VERB_PATCH));
     if (!k->r.name)
         return not_allowed(&c->op);
-    if (!is_object_view(&k->r))
+    if (!is_changeable_view(&k->r))
         return not_built(c);
     TRY(read_patch(c, &patch));
     TRY(rest_patch(&c->op, &k->r, &patch, &made, &created));

@@ -41,6 +41,7 @@ void node_agent_network_lost(struct cluster *cluster);
 struct pod_log_options {
     bool follow, previous, timestamps;
     int64_t tail, limit_bytes, since_s, since_us; /* -1: not given */
+    const char *stream;                           /* "stdout", "stderr"; NULL: both */
 };
 /* Opens the log; bytes come by pod_log_read (blocking, for a thread of the slow pool, or polled).
  */

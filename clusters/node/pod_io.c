@@ -106,7 +106,8 @@ enum fault pod_log_open(struct op *op, struct cluster *cluster, struct object *p
                         const char *container, const struct pod_log_options *options,
                         struct pod_log **ret)
 {
-    struct log_query query = {.tail = options->tail, .timestamps = options->timestamps};
+    struct log_query query = {
+        .tail = options->tail, .timestamps = options->timestamps, .stream = options->stream};
     const char *name = container ? container : default_container(pod);
     struct log_cursor *cursor;
     struct place place;

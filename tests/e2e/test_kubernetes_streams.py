@@ -192,7 +192,7 @@ def test_port_forward_to_a_port_where_nobody_is(kubectl):
 def test_logs_of_a_container_that_reads(kubectl):
     """From its start to its end: followed by one client, typed to by another."""
     name = "talker" + kubectl.program[-2:]
-    script = "echo one; echo two; while read x; do echo got $x; done; echo end; exit 4"
+    script = "echo one; echo two; while read x; do echo got $x; echo oops >&2; done; echo end; exit 4"
     kubectl.apply({**pod(name, container(script, stdin=True, stdinOnce=True))})
     running(kubectl, name)
     wait_until(lambda: "two" in kubectl("logs", name), "it has said two lines")
@@ -204,9 +204,21 @@ def test_logs_of_a_container_that_reads(kubectl):
         assert follower.stdout.readline() == "one\n"
         done = kubectl.run("attach", "-i", name, stdin="a\nb\n")
         assert done.stdout == "got a\ngot b\nend\n"
-        assert follower.stdout.read() == "two\ngot a\ngot b\nend\n"
+        assert "oops\noops\n" in done.stderr
+        said = follower.stdout.read().splitlines()
+        assert [line for line in said if line != "oops"] == ["two", "got a", "got b", "end"]
+        assert said.count("oops") == 2
         assert follower.wait(HANG_S) == 0
     kubectl("delete", "pod", name, "--now")
+
+
+def test_run_in_a_terminal(kubectl):
+    """A container of its own, attached to, gone when its shell ends."""
+    name = "shell" + kubectl.program[-2:]
+    shown = in_terminal(kubectl.command("run", name, "--rm", "-it", "--restart=Never", f"--image={IMAGE}", "--", "sh"),
+                        kubectl.env(), kubectl.folder,
+                        [("prompt", "\n"), ("#", "echo a$((40+2))b\n"), ("a42b", "exit\n")])
+    assert f'pod "{name}" deleted' in shown
 
 
 def test_what_is_wrong_with_logs(newest):
