@@ -288,6 +288,7 @@ enum fault rest_make(struct op *op, struct rest *r, json_t *tree, const json_t *
     TRY(name_it(op, r, tree));
     if (r->resource->namespaced)
         TRY(check_namespace(op, r));
+    warn_stored_only(op, r);
     object_defaults(op, r->resource, tree);
     tree = object_convert(op, tree, r->resource, stored);
     TRY(new_metadata(op, r, tree));

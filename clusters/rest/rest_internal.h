@@ -57,6 +57,8 @@ enum fault rest_patch_scale(struct op *op, struct rest *r, const struct patch_re
                             struct object **ret);
 /* A warning for the client, once. */
 void rest_warn(struct rest *r, const char *text);
+/* Of an object that is being made and that nothing will act on (stored_only.c). */
+void warn_stored_only(struct op *op, struct rest *r);
 /* Remove for good. */
 enum fault rest_remove(struct op *op, struct rest *r, struct object *live, const json_t *last,
                        struct object **ret);

@@ -1,6 +1,7 @@
 """Pods of a cluster as real containers: what they run, see and say, how they end and come back, what moves them.
 Everything by unmodified kubectl; what a container finds, it says in its termination message."""
 
+import json
 import os
 import secrets
 import signal
@@ -455,6 +456,18 @@ def test_taints_labels_and_selectors(kubectl, k):
     finally:
         k("taint", "node", second, "gone-")
         k("label", "node", second, "disk-")
+
+
+def test_what_nothing_acts_on_says_so(k):
+    done = k.run("create", "-f", "-", stdin=json.dumps({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "d"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}))
+    assert "Warning: persistentvolumeclaims are stored but not acted on by this server yet" in done.stderr
+    assert "Warning" not in k.run("create", "configmap", "a").stderr
+    k.apply(pod("sleep 1000"))
+    done = k.run("debug", "p", f"--image={IMAGE}", "--", "true", check=False)
+    assert done.returncode != 0 and "not supported by this server yet" in done.stderr
+    assert "ephemeralContainers" not in k.json("pod", "p")["spec"]
 
 
 # clusters as a whole
