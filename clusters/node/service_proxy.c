@@ -48,6 +48,7 @@ struct view {
     struct proxy_state out;
     struct service_port *ports;
     const char **balancers;
+    struct object **news; /* those of them whose services do not say so yet, by number; or NULL */
     size_t n_balancers;
     int64_t revision;
 };
@@ -161,14 +162,16 @@ static enum fault give_up(struct view *v, struct object *service)
     return write_cleanup(v, service, false);
 }
 
-/* *ret_address: what it answers at; NULL: it is no load balancer, or not any more. */
-static enum fault balance(struct view *v, struct object *service, const char **ret_address)
+/* *ret_address: what it answers at; NULL: it is no load balancer, or not any more. *ret_new: the
+   service does not say so yet. */
+static enum fault balance(struct view *v, struct object *service, const char **ret_address,
+                          bool *ret_new)
 {
     const json_t *tree = object_tree(service);
-    const char *address;
     int64_t index;
 
     *ret_address = NULL;
+    *ret_new = false;
     if (!is_balanced(tree) || service->deleting)
         return has_cleanup(tree) ? give_up(v, service) : OK;
     if (has_cleanup(tree) && address_now(tree)) {
@@ -179,11 +182,21 @@ static enum fault balance(struct view *v, struct object *service, const char **r
                "Ensuring load balancer");
     TRY(write_cleanup(v, service, true));
     TRY(address_take(v->op, RANGE_PUBLIC, owner_of(v, service), &index));
-    address = network_address(v->op, RANGE_PUBLIC, index);
-    TRY(write_ingress(v, service, address));
-    rest_event(v->op, v->cluster, &actor, service, "Normal", "EnsuredLoadBalancer",
-               "Ensured load balancer");
-    *ret_address = address;
+    *ret_address = network_address(v->op, RANGE_PUBLIC, index);
+    *ret_new = true;
+    return OK;
+}
+
+/* Once they answer: who knocks before is not heard, and knocks again only a second later. */
+static enum fault announce(struct view *v)
+{
+    for (size_t i = 0; i < v->n_balancers; i++) {
+        if (!v->news[i])
+            continue;
+        TRY(write_ingress(v, v->news[i], v->balancers[i]));
+        rest_event(v->op, v->cluster, &actor, v->news[i], "Normal", "EnsuredLoadBalancer",
+                   "Ensured load balancer");
+    }
     return OK;
 }
 
@@ -311,15 +324,19 @@ static enum fault add_services(struct view *v)
         room += json_array_size(at(object_tree(v->services.objects[i]), "spec.ports"));
     v->ports = arena_alloc(&v->op->arena, (room + 1) * sizeof(*v->ports));
     v->balancers = arena_alloc(&v->op->arena, (v->services.n + 1) * sizeof(*v->balancers));
+    v->news = arena_alloc(&v->op->arena, (v->services.n + 1) * sizeof(struct object *));
     for (size_t i = 0; i < v->services.n; i++) {
         struct object *service = v->services.objects[i];
         const char *balancer;
         json_t *port;
+        bool new;
         size_t k;
 
-        TRY(balance(v, service, &balancer));
-        if (balancer)
+        TRY(balance(v, service, &balancer, &new));
+        if (balancer) {
+            v->news[v->n_balancers] = new ? service : NULL;
             v->balancers[v->n_balancers++] = balancer;
+        }
         if (!has_cluster_ip(object_tree(service)))
             continue;
         json_array_foreach(at(object_tree(service), "spec.ports"), k, port)
@@ -436,6 +453,7 @@ static enum fault sync(struct op *op, struct cluster *cluster)
     add_nodes(&v);
     add_host_ports(&v);
     TRY(cluster_network_proxy(op, cluster->network, &v.out));
+    TRY(announce(&v));
     return v.revision ? store_wait(op, cluster->store, v.revision) : OK;
 }
 
