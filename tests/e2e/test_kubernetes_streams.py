@@ -2,6 +2,7 @@
 the Python client, in pods that run."""
 
 import os
+import socket
 import subprocess
 import threading
 import urllib.request
@@ -48,7 +49,7 @@ def cluster(clusters):
 @pytest.fixture(scope="module")
 def newest(clusters, cluster):
     kubectl = clusters.kubectl(cluster, namespace="default")
-    kubectl.apply(pod("shell", container("httpd -p 80 -h /bin; exec sleep 100000")))
+    kubectl.apply(pod("shell", container("httpd -p 80 -h /bin; nc -ll -p 7 -e cat & exec sleep 100000")))
     kubectl.apply(pod("two", container("exec sleep 100000", "a"), container("exec sleep 100000", "b")))
     running(kubectl, "shell")
     running(kubectl, "two")
@@ -172,6 +173,23 @@ def test_port_forward_carries_connections(kubectl):
         for thread in threads:
             thread.join(HANG_S)
     assert got == [True] * 20
+
+
+def test_port_forward_of_one_who_sends_much_and_then_listens(kubectl):
+    """An echo: what it sends back waits for us, and so we wait for it; its end comes after ours."""
+    data = os.urandom(5 << 20)
+    with Forward(kubectl, "pod/shell", 7) as forward, \
+            socket.create_connection(("127.0.0.1", forward.port), HANG_S) as echo:
+        def send():
+            echo.sendall(data)
+            echo.shutdown(socket.SHUT_WR)
+        thread = threading.Thread(target=send)
+        thread.start()
+        got = bytearray()
+        while piece := echo.recv(65536):
+            got += piece
+        thread.join(HANG_S)
+    assert bytes(got) == data
 
 
 def test_port_forward_to_a_port_where_nobody_is(kubectl):
