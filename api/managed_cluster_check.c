@@ -159,7 +159,26 @@ static enum fault check_built(struct op *op, const char *path, const json_t *pro
     if (!what)
         return OK;
     return arm_fail_at(op, "NotSupported", UNSUPPORTED, path,
-                       "%s is not supported by this Sundog (docs/azure-coverage.md)", what);
+                       "%s: not supported by this Sundog (docs/kubernetes.md)", what);
+}
+
+static bool is_on(const json_t *properties, const char *member, const char *flag)
+{
+    return json_is_true(json_object_get(json_object_get(properties, member), flag));
+}
+
+static enum fault check_access(struct op *op, const json_t *properties)
+{
+    const char *what = NULL;
+
+    if (is_on(properties, "aadProfile", "enableAzureRBAC"))
+        what = "Azure RBAC for Kubernetes";
+    else if (is_on(properties, "apiServerAccessProfile", "enablePrivateCluster"))
+        what = "private clusters";
+    if (!what)
+        return OK;
+    return arm_fail_at(op, "NotSupported", UNSUPPORTED, "properties",
+                       "%s: not supported by this Sundog (docs/kubernetes.md)", what);
 }
 
 enum fault agent_pool_check(struct op *op, const char *name, const char *path,
@@ -251,6 +270,7 @@ enum fault managed_cluster_check(struct op *op, const char *name, const json_t *
                            " region: this Sundog runs " AKS_VERSION
                            ". Please use [az aks get-versions] for supported versions.",
                            name, version);
+    TRY(check_access(op, properties));
     TRY(check_network(op, json_object_get(properties, "networkProfile")));
     TRY(check_unchanged(op, properties, before, "dnsPrefix"));
     TRY(check_unchanged(op, properties, before, "nodeResourceGroup"));

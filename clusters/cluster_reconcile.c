@@ -149,7 +149,9 @@ static enum fault run_pools(struct op *op, struct pass *p)
 
     if (!cluster)
         return OK;
-    fault = cluster_pools_step(op, cluster, &p->m, &done);
+    fault = has_news(p) ? cluster_admins_sync(op, cluster, &p->m) : OK;
+    if (fault == OK)
+        fault = cluster_pools_step(op, cluster, &p->m, &done);
     cluster_release(cluster);
     TRY(fault);
     if (!done) {

@@ -25,6 +25,10 @@ bool cluster_is_lost(const char *uid);
 /* cluster_command.c: its statements; before any worker connects. */
 void cluster_commands_start(void);
 
+/* cluster_admins.c: administrators by groups of the directory are as the row says. */
+enum fault cluster_admins_sync(struct op *op, struct cluster *cluster,
+                               const struct managed_cluster *m);
+
 /* ---- cluster_pools.c ---- */
 
 /*
