@@ -129,6 +129,7 @@ void holder_set_kernel(void)
         {"/proc/sys/net/ipv4/ping_group_range",              "0 2147483647"},
         {"/proc/sys/net/ipv4/ip_unprivileged_port_start",    "0"           },
         {"/proc/sys/net/netfilter/nf_conntrack_udp_timeout", "10"          },
+        {"/proc/sys/net/ipv4/icmp_ratelimit",                "0"           }, /* each that is refused hears it */
     };
 
     for (size_t i = 0; i < ARRAY_LEN(values); i++)
