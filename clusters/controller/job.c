@@ -279,7 +279,7 @@ static enum fault delete_active(struct job_pass *p, int64_t n)
 {
     const struct delete_options options = {.grace_s = -1};
 
-    rank_for_deletion(p->pods.list, p->pods.n);
+    rank_for_deletion(p->op, p->pods.list, p->pods.n);
     for (size_t i = 0; i < p->pods.n && n > 0; i++) {
         struct object *pod = p->pods.list[i];
         struct rest r = rest_of(p->cluster, &actor, pods_resource(), pod->ns, pod->name);

@@ -100,7 +100,7 @@ static enum fault delete_surplus(struct pass *p, int64_t n)
 {
     const struct delete_options options = {.grace_s = -1};
 
-    rank_for_deletion(p->pods.list, p->pods.n);
+    rank_for_deletion(p->op, p->pods.list, p->pods.n);
     for (int64_t i = 0; i < n; i++) {
         struct object *pod = p->pods.list[i];
         struct rest r = rest_of(p->cluster, &p->kind->actor, pods_resource(), pod->ns, pod->name);

@@ -256,11 +256,16 @@ static int by_value(int64_t a, int64_t b)
     return a < b ? -1 : a > b;
 }
 
-/* Upstream's ActivePodsWithRanks, without the ranks by node. */
+struct ranked {
+    struct object *pod;
+    int64_t neighbours; /* of the same list, on its node */
+};
+
+/* Upstream's ActivePodsWithRanks. */
 static int compare_pods(const void *a, const void *b)
 {
-    const json_t *left = object_tree(*(struct object *const *)a);
-    const json_t *right = object_tree(*(struct object *const *)b);
+    const struct ranked *one = a, *other = b;
+    const json_t *left = object_tree(one->pod), *right = object_tree(other->pod);
     int order =
         by_value(text_at(left, "spec.nodeName") != NULL, text_at(right, "spec.nodeName") != NULL);
 
@@ -270,6 +275,8 @@ static int compare_pods(const void *a, const void *b)
         order = by_value(pod_is_ready(left), pod_is_ready(right));
     if (!order)
         order = by_value(deletion_cost(left), deletion_cost(right));
+    if (!order)
+        order = -by_value(one->neighbours, other->neighbours);
     if (!order) /* ready for a shorter time goes first */
         order = -strcmp(text_at_or(condition_of(left, "Ready"), "lastTransitionTime", ""),
                         text_at_or(condition_of(right, "Ready"), "lastTransitionTime", ""));
@@ -281,9 +288,29 @@ static int compare_pods(const void *a, const void *b)
     return order;
 }
 
-void rank_for_deletion(struct object **pods, size_t n)
+static const char *node_of(struct object *pod)
 {
-    qsort(pods, n, sizeof(*pods), compare_pods);
+    return text_at_or(object_tree(pod), "spec.nodeName", "");
+}
+
+void rank_for_deletion(struct op *op, struct object **pods, size_t n)
+{
+    struct ranked *ranked = arena_alloc(&op->arena, (n + 1) * sizeof(*ranked));
+    json_t *by_node = json_object();
+
+    for (size_t i = 0; i < n; i++) {
+        const char *node = node_of(pods[i]);
+
+        json_object_set_new(by_node, node,
+                            json_integer(json_integer_value(json_object_get(by_node, node)) + 1));
+    }
+    for (size_t i = 0; i < n; i++)
+        ranked[i] = (struct ranked){pods[i],
+                                    json_integer_value(json_object_get(by_node, node_of(pods[i])))};
+    json_decref(by_node);
+    qsort(ranked, n, sizeof(*ranked), compare_pods);
+    for (size_t i = 0; i < n; i++)
+        pods[i] = ranked[i].pod;
 }
 
 int64_t scaled_value(const json_t *value, int64_t total, bool round_up, int64_t fallback)

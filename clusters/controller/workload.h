@@ -48,7 +48,7 @@ json_t *pod_of_template(struct op *op, struct object *owner, const struct resour
    mixed in. */
 const char *template_hash(struct op *op, const json_t *template, int64_t collisions);
 /* The order in which surplus pods go: those that are missed least first. */
-void rank_for_deletion(struct object **pods, size_t n);
+void rank_for_deletion(struct op *op, struct object **pods, size_t n);
 /* "25%" or 3 of total. */
 int64_t scaled_value(const json_t *int_or_percent, int64_t total, bool round_up, int64_t fallback);
 

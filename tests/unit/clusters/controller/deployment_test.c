@@ -345,6 +345,26 @@ static void test_replication_controller(void)
     stage_end(&s);
 }
 
+/* Three pods on two nodes: of the two that share a node one goes. */
+static void test_surplus(void)
+{
+    struct stage s;
+    json_t *pods;
+
+    stage_begin(&s);
+    stage_node(&s, "n1");
+    stage_node(&s, "n2");
+    stage_create(&s, "replicasets", SET("r", "3"));
+    stage_expect(&s, "replicasets", "r", "status.readyReplicas", "3");
+    stage_patch(&s, "replicasets", "r", NULL, "{\"spec\":{\"replicas\":2}}");
+    stage_expect_count(&s, "pods", 2);
+    pods = stage_list(&s, "pods");
+    CU_ASSERT_STRING_NOT_EQUAL(text_at_or(json_array_get(pods, 0), "spec.nodeName", ""),
+                               text_at_or(json_array_get(pods, 1), "spec.nodeName", ""));
+    json_decref(pods);
+    stage_end(&s);
+}
+
 /* Closed in the midst of it, nothing runs any more. */
 static void test_close(void)
 {
@@ -366,5 +386,6 @@ CU_TestInfo clusters_controller_deployment_tests[] = {
     {"sets adopt pods and let them go",            test_adoption              },
     {"replication controllers",                    test_replication_controller},
     {"controllers close while they are at work",   test_close                 },
+    {"surplus pods go where most are",             test_surplus               },
     CU_TEST_INFO_NULL,
 };
