@@ -7,6 +7,7 @@
 #include "instances/log_file.h"
 
 #define LOG_MAX (INT64_C(1) << 30)
+#define LOOK_MS 200 /* its supervisor is asked, which costs more than a look at the log */
 
 /* ---- where it is ---- */
 
@@ -84,6 +85,7 @@ struct pod_log {
     char sandbox[SANDBOX_ID_MAX + 1], container[CONTAINER_NAME_MAX + 1];
     int64_t attempt, left; /* left: bytes that may still be given */
     bool follow, ending;
+    int64_t look_ms; /* when to ask again whether it has ended */
     char *waiting; /* read, and not given yet */
     size_t n_waiting, at;
 };
@@ -185,6 +187,9 @@ int64_t pod_log_read(struct op *op, struct pod_log *log, void *buffer, size_t si
     if (!more.len) {
         if (!log->follow || log->ending)
             return -1;
+        if (now_ms() < log->look_ms)
+            return 0;
+        log->look_ms = now_ms() + LOOK_MS;
         log->ending = has_ended(op, log); /* one more look: its last lines */
         return 0;
     }

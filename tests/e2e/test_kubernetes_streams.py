@@ -119,6 +119,35 @@ def test_a_client_that_leaves_takes_its_command_along(kubectl):
     wait_until(lambda: mark not in kubectl("exec", "shell", "--", "ps"), "the command is gone")
 
 
+def test_exec_is_for_who_may(newest):
+    def said(*args):
+        return newest.run("--as=nobody", *args, check=False).stderr
+    newest("create", "clusterrole", "looker", "--verb=get", "--resource=pods")
+    newest("create", "clusterrolebinding", "looker", "--clusterrole=looker", "--user=nobody")
+    assert 'User "nobody" cannot get resource "pods/log"' in said("logs", "shell")
+    assert 'resource "pods/exec"' in said("exec", "shell", "--", "true")
+    assert 'resource "pods/attach"' in said("attach", "shell")
+    assert 'resource "pods/portforward"' in said("port-forward", "shell", ":80")
+
+
+def test_a_cluster_that_goes_ends_what_goes_on(clusters):
+    cluster = clusters.create()
+    kubectl = clusters.kubectl(cluster, namespace="default")
+    kubectl.apply(pod("shell", container("echo on; exec sleep 100000")))
+    running(kubectl, "shell")
+    with Forward(kubectl, "pod/shell", 80) as forward:
+        going = [subprocess.Popen(kubectl.command(*args), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                  env=kubectl.env())
+                 for args in (["logs", "-f", "shell"], ["exec", "shell", "--", "sh", "-c", "echo on; sleep 100000"])]
+        for process in going:
+            assert process.stdout.readline() == b"on\n"
+        clusters.remove(cluster)
+        for process in going:
+            process.wait(HANG_S)
+            process.stdout.close()
+        forward.process.wait(HANG_S)
+
+
 # cp
 
 
