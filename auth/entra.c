@@ -15,14 +15,15 @@ static const struct {
     const char *name; /* without "https://" and the slash at the end */
     enum audience audience;
 } known_audiences[] = {
-    {"management.azure.com",                 AUDIENCE_ARM     },
-    {"management.core.windows.net",          AUDIENCE_ARM     },
-    {"797f4846-ba00-4fd7-ba43-dac1f8f63013", AUDIENCE_ARM     },
-    {"containerregistry.azure.net",          AUDIENCE_REGISTRY},
-    {"graph.microsoft.com",                  AUDIENCE_GRAPH   },
-    {"graph.windows.net",                    AUDIENCE_GRAPH   },
-    {"00000003-0000-0000-c000-000000000000", AUDIENCE_GRAPH   },
-    {"00000002-0000-0000-c000-000000000000", AUDIENCE_GRAPH   },
+    {"management.azure.com",                 AUDIENCE_ARM       },
+    {"management.core.windows.net",          AUDIENCE_ARM       },
+    {"797f4846-ba00-4fd7-ba43-dac1f8f63013", AUDIENCE_ARM       },
+    {"containerregistry.azure.net",          AUDIENCE_REGISTRY  },
+    {"6dae42f8-4368-4678-94ff-3960e28e3630", AUDIENCE_KUBERNETES}, /* AKS's server application */
+    {"graph.microsoft.com",                  AUDIENCE_GRAPH     },
+    {"graph.windows.net",                    AUDIENCE_GRAPH     },
+    {"00000003-0000-0000-c000-000000000000", AUDIENCE_GRAPH     },
+    {"00000002-0000-0000-c000-000000000000", AUDIENCE_GRAPH     },
 };
 
 /* Other services of the public cloud are not this Sundog under another name. */

@@ -14,10 +14,11 @@
 /* Whom a token is for, read from its aud whatever host that names: "https://H", "https://H/",
    "https://H/arm/" and the public cloud's names. */
 enum audience {
-    AUDIENCE_ARM = 1,      /* …, https://management.azure.com, management.core.windows.net */
-    AUDIENCE_REGISTRY = 2, /* https://H/acr, https://containerregistry.azure.net */
-    AUDIENCE_GRAPH = 4,    /* https://H/graph/, https://graph.microsoft.com, graph.windows.net */
-    AUDIENCE_OTHER = 8,    /* an application registered in the directory */
+    AUDIENCE_ARM = 1,         /* …, https://management.azure.com, management.core.windows.net */
+    AUDIENCE_REGISTRY = 2,    /* https://H/acr, https://containerregistry.azure.net */
+    AUDIENCE_GRAPH = 4,       /* https://H/graph/, https://graph.microsoft.com, graph.windows.net */
+    AUDIENCE_OTHER = 8,       /* an application registered in the directory */
+    AUDIENCE_KUBERNETES = 16, /* clusters: AKS's server application, as kubelogin asks for */
 };
 
 enum identity_kind { IDENTITY_USER, IDENTITY_SERVICE_PRINCIPAL };

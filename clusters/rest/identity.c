@@ -340,7 +340,7 @@ static bool is_ours(const char *token)
 static enum fault of_entra(struct op *op, const char *token, struct user_info *ret)
 {
     const struct identity *who = NULL;
-    enum fault fault = entra_verify(op, token, AUDIENCE_ARM | AUDIENCE_OTHER, op->db != NULL, &who);
+    enum fault fault = entra_verify(op, token, AUDIENCE_KUBERNETES, op->db != NULL, &who);
 
     if (fault == WOULD_BLOCK || fault == UNAVAILABLE)
         return fault;
