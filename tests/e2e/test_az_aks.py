@@ -3,6 +3,7 @@
 import os
 import secrets
 import subprocess
+import urllib.parse
 
 import pytest
 
@@ -13,6 +14,7 @@ from harness.containers import push_image, push_shell, shell_files, wait_nothing
 from harness.machine import need
 from harness.server import Sundog, wait_until
 
+AKS_SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 
 
@@ -143,6 +145,28 @@ def test_what_is_not_built_says_so(az, cluster):
     assert "NotSupported" in az("aks rotate-certs -g rg1 -n c1 -y", status=1).err
     assert "NotSupported" in az("aks create -g rg1 -n c2 --no-ssh-key --enable-cluster-autoscaler --min-count 1 --max-count 3", status=1).err
     assert az("aks show -g rg1 -n c2", status=3).err
+
+
+def test_administrators_are_a_group_of_the_directory(az):
+    group = az.json("ad group create --display-name operators --mail-nickname operators")["id"]
+    made = az.json("ad sp create-for-rbac -n operator")
+    az(f"aks create -g rg1 -n c3 --node-count 1 --no-ssh-key --enable-aad --aad-admin-group-object-ids {group}")
+    path = f"{az.folder}/c3"
+    az(f"aks get-credentials -g rg1 -n c3 --admin -f {path}")
+    with open(path) as file:
+        k = Kubectl(file.read())
+    form = urllib.parse.urlencode({"grant_type": "client_credentials", "client_id": made["appId"], "client_secret": made["password"],
+                                   "scope": f"{AKS_SERVER}/.default"}).encode()
+    answer = web.Http1(az.server.ca)("POST", f"https://localhost:{az.server.port('https')}/{made['tenant']}/oauth2/v2.0/token", form,
+                                     [("Content-Type", "application/x-www-form-urlencoded")])
+    token = web.expect(answer, 200).json()["access_token"]
+    user = k("config", "view", "--raw", "-o", "jsonpath={.users[0].name}")
+    k("config", "unset", f"users.{user}")
+    k("config", "set-credentials", user, f"--token={token}")
+    assert "Forbidden" in k.run("get", "nodes", check=False).stderr
+    az("ad", "group", "member", "add", "--group", group, "--member-id", az.json("ad", "sp", "show", "--id", made["appId"])["id"])
+    wait_until(lambda: k.run("get", "nodes", check=False).returncode == 0, "it may")
+    az("aks delete -g rg1 -n c3 -y")
 
 
 def test_delete(az, cluster):
