@@ -46,6 +46,12 @@ def test_javascript_containers(sundog, env, node):
     wait_nothing_left(sundog.data)
 
 
+def test_javascript_clusters(sundog, env, node):
+    need("root", "crun", "mount")
+    run_checks(node, "clusters.mjs", env, 9)
+    wait_nothing_left(sundog.data)
+
+
 def test_python(sundog, env):
     from azure.containerregistry import ContainerRegistryClient
     from azure.identity import ClientSecretCredential
