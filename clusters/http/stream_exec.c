@@ -489,8 +489,10 @@ static bool step(struct pump *pump)
         run(s);
     if (s->stage == STAGE_ENDING)
         close_all(s);
-    if (s->stage == STAGE_ENDING && now_ms() >= s->deadline_ms)
+    if (s->stage == STAGE_ENDING && now_ms() >= s->deadline_ms) {
+        pump->at_ms = 0;
         wire_close(&s->wire);
+    }
     return true;
 }
 

@@ -306,6 +306,57 @@ static void test_leaving(void)
     client_free(&c);
 }
 
+/* Over SPDY: streams are opened by the client, and replied to before anything is said on them. */
+static void test_spdy(void)
+{
+    static const char *const types[] = {"error", "stdout"};
+    const uint8_t *dictionary = NULL;
+    size_t dictionary_len = spdy_dictionary(&dictionary), n = 0;
+    z_stream z = {0};
+    uint8_t all[4096];
+    int64_t until = now_ms() + WAIT_MS;
+    struct client c;
+
+    client_init(&c, "SPDY/3.1", "v4.channel.k8s.io");
+    begin(&c, (struct exec_source){.out = true});
+    CU_ASSERT_EQUAL(write(c.out, "out", 3), 3); /* before anybody listens */
+    CU_ASSERT_EQUAL_FATAL(deflateInit(&z, 9), Z_OK);
+    deflateSetDictionary(&z, dictionary, (uInt)dictionary_len);
+    for (unsigned i = 0; i < ARRAY_LEN(types); i++) {
+        uint8_t plain[64] = {0, 0, 0, 1, 0, 0, 0, 10}, frame[256] = {0x80, 3, 0, 1};
+
+        memcpy(plain + 8, "streamtype", 10);
+        plain[21] = (uint8_t)strlen(types[i]);
+        memcpy(plain + 22, types[i], strlen(types[i]));
+        z.next_in = plain;
+        z.avail_in = (uInt)(22 + strlen(types[i]));
+        z.next_out = frame + 18;
+        z.avail_out = sizeof(frame) - 18;
+        deflate(&z, Z_SYNC_FLUSH);
+        frame[7] = (uint8_t)(sizeof(frame) - 8 - z.avail_out);
+        frame[11] = (uint8_t)(2 * i + 1);
+        c.call.stream->on_data(c.call.stream, (struct bytes){frame, 8u + frame[7]});
+    }
+    deflateEnd(&z);
+    end_process(&c, 0);
+    while (!(n > 16 && memcmp(all + n - 16, "\x80\3\0\7", 4) == 0) && now_ms() < until) {
+        struct stream_part *parts = stream_take(c.call.stream, &c.ended);
+
+        for (struct stream_part *p = parts; p && n + p->len <= sizeof(all); p = p->next) {
+            memcpy(all + n, p->data, p->len);
+            n += p->len;
+        }
+        stream_parts_free(parts);
+    }
+    CU_ASSERT_EQUAL(memcmp(all, "\x80\3\0\2", 4), 0);              /* SYN_REPLY of 1 */
+    CU_ASSERT_EQUAL(memcmp(all + 8 + all[7], "\x80\3\0\2", 4), 0); /* … of 3 */
+    CU_ASSERT_PTR_NOT_NULL(memmem(all, n, "\0\0\0\3\0\0\0\3out", 11));
+    CU_ASSERT_PTR_NOT_NULL(memmem(all, n, "Success", 7));
+    CU_ASSERT_PTR_NOT_NULL(memmem(all, n, "\0\0\0\3\1\0\0\0", 8)); /* its end */
+    CU_ASSERT_PTR_NOT_NULL(memmem(all, n, "\0\0\0\1\1\0\0\0", 8));
+    client_free(&c);
+}
+
 /* A client that reads nothing: the process waits, memory does not grow, nobody is cut off. */
 static void test_slow_client(void)
 {
@@ -385,6 +436,7 @@ CU_TestInfo clusters_http_stream_tests[] = {
     {"bytes go both ways, ends too",                       test_both_ways   },
     {"base64 for who cannot send bytes",                   test_base64      },
     {"what could not begin is told in the stream",         test_failure     },
+    {"SPDY's streams are the client's",                    test_spdy        },
     {"who leaves takes the process along",                 test_leaving     },
     {"a client that does not read makes the process wait", test_slow_client },
     {"a process that does not read makes the client wait", test_slow_process},
