@@ -86,7 +86,7 @@ struct pod_log {
     int64_t attempt, left; /* left: bytes that may still be given */
     bool follow, ending;
     int64_t look_ms; /* when to ask again whether it has ended */
-    char *waiting; /* read, and not given yet */
+    char *waiting;   /* read, and not given yet */
     size_t n_waiting, at;
 };
 
