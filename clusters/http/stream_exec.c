@@ -16,9 +16,12 @@
 #include "clusters/http/streams.h"
 #include "core/json.h"
 
-#define BEGIN_MS   30000 /* for a client of SPDY to open its streams */
-#define END_MS     5000  /* for a client to close when all is said */
-#define FOLLOW_MS  40
+#define BEGIN_MS  30000 /* for a client of SPDY to open its streams */
+#define END_MS    5000  /* for a client to close when all is said */
+#define FOLLOW_MS 40
+/* kubectl since 1.30 throws away ("Unknown stream id") what comes before it has made its streams,
+   and does not say when it has. Elsewhere a process takes longer to start than that. */
+#define GRACE_MS   50
 #define INPUT_HIGH ((size_t)512 << 10)
 #define INPUT_LOW  ((size_t)128 << 10)
 #define TURN       16
@@ -69,7 +72,7 @@ struct exec_stream {
     char *failure;
     int exit_code;
     bool exited;
-    int64_t deadline_ms;
+    int64_t begin_ms, deadline_ms;
 };
 
 /* ---- hearing; on the loop ---- */
@@ -481,6 +484,10 @@ static bool step(struct pump *pump)
         s->stage = STAGE_ENDING;
         s->pump.at_ms = s->deadline_ms = now_ms() + END_MS;
     }
+    if (s->stage == STAGE_OPENING && open && now_ms() < s->begin_ms) {
+        pump->at_ms = s->begin_ms;
+        return true;
+    }
     if (s->stage == STAGE_OPENING && open)
         begin(s);
     if (s->stage == STAGE_RUNNING && s->failure)
@@ -565,6 +572,8 @@ enum fault stream_exec(struct call *c, const struct wire *wire, const struct exe
     choose_roles(s, source);
     s->failure = source->failure ? strdup(source->failure) : NULL;
     s->pump.at_ms = s->deadline_ms = now_ms() + BEGIN_MS;
+    if (s->wire.protocol->version >= WIRE_HALF_CLOSE_VERSION)
+        s->begin_ms = now_ms() + GRACE_MS;
     wire_begin(c, &s->wire);
     pump_start(&s->pump);
     return OK;
