@@ -82,6 +82,10 @@ struct chosen {
 enum fault read_selectors(struct call *c, struct arena *arena, struct chosen *ret);
 bool is_chosen(const struct chosen *chosen, struct object *object);
 
+/* ---- metrics.c: get and list of metrics.k8s.io; what else is virtual has nothing to be read ----
+ */
+enum fault kube_metrics(struct call *c);
+
 /* ---- documents.c ---- */
 enum fault kube_document(struct call *c);
 enum fault kube_nowhere(struct call *c);

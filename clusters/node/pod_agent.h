@@ -143,6 +143,9 @@ enum fault pod_step(struct pod_pass *p);
 /* End what is left of a pod that is no more. */
 enum fault pod_forget(struct op *op, struct pod_memory *memory);
 
+/* ---- pod_io.c ---- */
+const char *pod_sandbox_id(struct op *op, const struct cluster *cluster, const struct object *pod);
+
 /* ---- node_agent.c ---- */
 /* While a step of ours uses it, node_agent_close waits. NULL: not open. */
 struct cluster *agent_enter(const char *id);

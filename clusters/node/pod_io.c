@@ -33,8 +33,7 @@ static const json_t *status_of(const json_t *pod, const char *container)
     return NULL;
 }
 
-static const char *sandbox_of(struct op *op, const struct cluster *cluster,
-                              const struct object *pod)
+const char *pod_sandbox_id(struct op *op, const struct cluster *cluster, const struct object *pod)
 {
     struct text name;
 
@@ -53,7 +52,7 @@ static enum fault find(struct op *op, struct cluster *cluster, struct object *po
     enum fault fault;
     size_t n;
 
-    *ret = (struct place){.sandbox = sandbox_of(op, cluster, pod), .attempt = -1};
+    *ret = (struct place){.sandbox = pod_sandbox_id(op, cluster, pod), .attempt = -1};
     fault = sandbox_states(op, ret->sandbox, &states, &n);
     if (fault == GONE) {
         op_clear_fault(op);
@@ -269,5 +268,5 @@ enum fault pod_attach_stdin(struct op *op, struct cluster *cluster, struct objec
 enum fault pod_dial(struct op *op, struct cluster *cluster, struct object *pod, int port,
                     int *ret_fd)
 {
-    return sandbox_dial(op, sandbox_of(op, cluster, pod), NULL, port, 10000, ret_fd);
+    return sandbox_dial(op, pod_sandbox_id(op, cluster, pod), NULL, port, 10000, ret_fd);
 }
