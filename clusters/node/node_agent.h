@@ -69,9 +69,9 @@ void node_agents_metrics(struct text *out);
 /* ---- for metrics.k8s.io ---- */
 
 struct pod_usage {
-    json_t *containers;             /* [{name, usage: {cpu, memory}}] of those that run; op's arena's */
+    json_t *containers; /* [{name, usage: {cpu, memory}}] of those that run; op's arena's */
     int64_t cpu_nano, memory_bytes; /* of all; cpu: thousand-millionths of a processor */
-    int64_t window_ms;              /* the mean of so long: since an earlier look, or the beginning */
+    int64_t window_ms; /* the mean of so long: since an earlier look, or the beginning */
 };
 enum fault pod_usage(struct op *op, struct cluster *cluster, struct object *pod,
                      struct pod_usage *ret);

@@ -19,14 +19,15 @@ struct container_memory {
     json_t *image;                          /* resolved: group_image's shape; NULL: not yet */
     char image_name[512];                   /* it is of this name */
     char *waiting_reason, *waiting_message; /* ErrImagePull, CrashLoopBackOff, …; NULL */
-    int64_t restarts;                       /* the attempt that runs, or ran last; -1: none yet */
+    _Atomic int64_t restarts;               /* the attempt that runs, or ran last; -1: none yet */
     int64_t failures;                       /* in a row, for the back-off */
     int64_t next_start_ms;                  /* not before (monotonic); 0 */
     int64_t pull_failures, next_pull_ms;
-    bool post_start_done, killing, pre_stop_done, said_back_off;
-    int64_t killing_since_ms;
-    /* probes of the present attempt */
-    bool started, ready;
+    bool said_back_off;
+    /* of the present attempt; probes and hooks write them by pod_memory_update while a pass reads
+     */
+    atomic_bool post_start_done, killing, pre_stop_done, started, ready;
+    _Atomic int64_t killing_since_ms;
     bool has_readiness, has_startup, has_liveness;
     json_t *last_state; /* terminated: of the attempt before; NULL */
 };
@@ -81,6 +82,8 @@ bool pod_memory_of_sandbox(struct cluster *cluster, const char *sandbox, char *n
 /* Which layers pods use: for image_add_in_use. */
 const char *const *pod_layers(struct op *op);
 void pod_memory_drop(struct pod_memory *memory);
+/* image: taken over; NULL: none. pod_layers may look meanwhile. */
+void pod_memory_set_image(struct container_memory *m, json_t *image);
 void pod_memories_drop(struct cluster *cluster);
 /* A free address of the node's range, now this pod's. UNAVAILABLE: all are taken. */
 enum fault pod_address_take(struct op *op, struct pod_memory *memory, const char *pod_cidr);

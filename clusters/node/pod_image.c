@@ -177,7 +177,7 @@ static void come(struct pod_pass *p, struct container_memory *m, const char *nam
         pod_event(p, "Normal", "Pulled",
                   "Successfully pulled image \"%s\". Image size: %lld bytes.", name,
                   (long long)image->bytes);
-    m->image = image_json(image);
+    pod_memory_set_image(m, image_json(image));
     snprintf(m->image_name, sizeof(m->image_name), "%s", name);
     m->pull_failures = 0;
     m->next_pull_ms = 0;
@@ -237,8 +237,7 @@ enum fault pod_image(struct pod_pass *p, const json_t *container, struct contain
         *ret = image_of(p->op, m->image);
         return OK;
     }
-    json_decref(m->image);
-    m->image = NULL;
+    pod_memory_set_image(m, NULL);
     if (must_wait(p, m, name))
         return WOULD_BLOCK;
     request = request_for(p, name);

@@ -184,6 +184,17 @@ const char *const *pod_layers(struct op *op)
     return layers;
 }
 
+void pod_memory_set_image(struct container_memory *m, json_t *image)
+{
+    json_t *old;
+
+    pthread_mutex_lock(&lock);
+    old = m->image;
+    m->image = image;
+    pthread_mutex_unlock(&lock);
+    json_decref(old);
+}
+
 static void take_out(struct pod_memory *m)
 {
     for (struct pod_memory **p = &memories; *p; p = &(*p)->next)

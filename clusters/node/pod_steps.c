@@ -98,10 +98,8 @@ static void keep_last_state(struct pod_pass *p, const json_t *container, struct 
         return;
     json_decref(m->last_state);
     m->last_state = pod_terminated(p, container, s);
-    if (strcmp(text_at_or(container, "imagePullPolicy", ""), "Always") == 0) {
-        json_decref(m->image);
-        m->image = NULL;
-    }
+    if (strcmp(text_at_or(container, "imagePullPolicy", ""), "Always") == 0)
+        pod_memory_set_image(m, NULL);
 }
 
 static enum fault start(struct pod_pass *p, const json_t *container, struct container_memory *m,

@@ -543,6 +543,7 @@ def test_a_network_that_died_is_made_anew(sundog, clusters):
         victim = holder(f"{run}/{name}")
         os.kill(victim, signal.SIGKILL)
         wait_until(lambda: holder(f"{run}/{name}") not in (None, victim), "there is another")
+        wait_until(lambda: k.run("get", "pods", check=False).returncode == 0, "the API is back")
         available(k, "web")
         assert wait_until(lambda: fetch(address), "it answers again")
         assert {p["metadata"]["uid"] for p in k.json("pods")["items"]} == pods
