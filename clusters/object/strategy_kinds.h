@@ -97,6 +97,7 @@ void validate_service(struct field_errors *e, const json_t *tree, const json_t *
                       const char *subresource);
 /* of a pod, or of spec.template of what makes pods: path says where */
 void check_pod_spec(struct field_errors *e, const json_t *spec, const char *path);
+void check_pod_fields(struct field_errors *e, const json_t *spec, const char *path); /* a part */
 void validate_autoscaler(struct field_errors *e, const json_t *tree, const json_t *live,
                          const char *subresource);
 void validate_binding(struct field_errors *e, const json_t *tree, const json_t *live,

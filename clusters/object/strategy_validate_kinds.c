@@ -164,6 +164,7 @@ void check_pod_spec(struct field_errors *e, const json_t *spec, const char *path
     if (!json_array_size(json_object_get(spec, "containers")))
         field_required(e, path_of(e, path, "containers"), "");
     check_volumes(e, spec, path);
+    check_pod_fields(e, spec, path);
     check_containers(e, spec, path, "containers");
     check_containers(e, spec, path, "initContainers");
     check_choice(e, json_object_get(spec, "restartPolicy"), path_of(e, path, "restartPolicy"),

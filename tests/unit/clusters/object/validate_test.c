@@ -43,8 +43,13 @@ struct validate_case {
 #define VERSION                                                                                    \
     "{\"name\":\"v1\",\"storage\":true,\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\"}}}"
 #define ROLE(rule) "{" META ",\"rules\":[" rule "]}"
-#define RBAC       "rbac.authorization.k8s.io", "v1"
-#define NET        "networking.k8s.io", "v1"
+#define CONTAINER(more)                                                                            \
+    "{" META ",\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"," more "}]}}"
+#define SYSCTL                                                                                     \
+    "must have at most 253 characters and match regex "                                            \
+    "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
+#define RBAC "rbac.authorization.k8s.io", "v1"
+#define NET  "networking.k8s.io", "v1"
 
 /* clang-format off */
 static const struct validate_case cases[] = {
@@ -146,6 +151,29 @@ static const struct validate_case cases[] = {
     {"apps", "v1", "controllerrevisions", "{" META ",\"revision\":1,\"data\":{\"a\":1}}",
      "{" META ",\"revision\":1,\"data\":{\"a\":2}}",
      "data: Invalid value: {\"a\":1}: field is immutable"},
+    /* pods */
+    {"", "v1", "pods", "{" META "," POD ",\"securityContext\":{\"sysctls\":[{\"name\":\"foo-\"},"
+     "{\"name\":\"kernel.shmmax\"},{\"name\":\"safe-and-unsafe\"},{\"name\":\"bar..\"}]}}}", NULL,
+     "[spec.securityContext.sysctls[0].name: Invalid value: \"foo-\": " SYSCTL ", "
+     "spec.securityContext.sysctls[3].name: Invalid value: \"bar..\": " SYSCTL "]"},
+    {"", "v1", "pods", CONTAINER("\"resources\":{\"requests\":{\"cpu\":\"2\"},\"limits\":{\"cpu\":"
+     "\"1\"}}"), NULL,
+     "spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to "
+     "cpu limit of 1"},
+    {"", "v1", "pods", CONTAINER("\"livenessProbe\":{\"periodSeconds\":1}"), NULL,
+     "spec.containers[0].livenessProbe: Required value: must specify a handler type"},
+    {"", "v1", "pods", CONTAINER("\"env\":[{\"name\":\"a=b\"}]"), NULL,
+     "spec.containers[0].env[0].name: Invalid value: \"a=b\": a valid environment variable name must "
+     "consist only of printable ASCII characters other than '='"},
+    {"", "v1", "pods", CONTAINER("\"env\":[{\"name\":\"a.b-c\"}],\"livenessProbe\":{\"exec\":{}}"),
+     NULL, NULL},
+    {"", "v1", "pods", "{" META "," POD ",\"tolerations\":[{\"operator\":\"Near\"}]}}", NULL,
+     "spec.tolerations[0].operator: Unsupported value: \"Near\": supported values: \"Equal\", "
+     "\"Exists\""},
+    {"", "v1", "pods", "{" META "," POD ",\"volumes\":[{\"name\":\"v\",\"secret\":{}},{\"name\":"
+     "\"v\",\"emptyDir\":{}}]}}", NULL,
+     "[spec.volumes[0].secret.secretName: Required value, spec.volumes[1].name: Duplicate value: "
+     "\"v\"]"},
     /* storage */
     {"", "v1", "persistentvolumeclaims", CLAIM("1Gi"), NULL, NULL},
     {"", "v1", "persistentvolumeclaims", "{" META ",\"spec\":{\"resources\":{\"requests\":{"
