@@ -174,7 +174,9 @@ def test_apply_refuses_what_is_invalid(kubectl):
     assert 'The Deployment "web" is invalid: spec.template.metadata.labels: Invalid value' in done.stderr, done
 
 
-def test_apply_prunes(kubectl):
+def test_apply_prunes(kubectl, minor):
+    if minor < 25:
+        return  # looks for kinds that are no longer served
     one, two = config_map("one", a="1"), config_map("two", a="1")
     for each in (one, two):
         each["metadata"]["labels"] = {"set": "x"}
@@ -205,7 +207,7 @@ def test_server_side_apply(kubectl):
 def test_server_side_apply_after_client_side(kubectl):
     kubectl.apply(deployment(replicas=2))
     kubectl.apply(deployment(replicas=1), "--server-side", "--force-conflicts")
-    got = kubectl.json("deployment", "web", "--show-managed-fields")
+    got = json.loads(kubectl("get", "--raw", f"/apis/apps/v1/namespaces/{kubectl.namespace}/deployments/web"))
     assert got["spec"]["replicas"] == 1
     assert ("kubectl", "Apply") in {(row["manager"], row["operation"]) for row in got["metadata"]["managedFields"]}
 
@@ -254,6 +256,8 @@ CREATED = [
 
 def test_create_of_every_kind(kubectl, minor):
     for args, kind in CREATED:
+        if kind in ("cronjob", "pdb", "ingress") and minor < 21:
+            continue  # makes them of versions that are no longer served
         assert kubectl("create", *args).endswith(" created\n"), args
         name = next(arg for arg in args[1:] if len(arg) == 1)
         assert kubectl.json(kind, name)["metadata"]["name"] == name
@@ -388,7 +392,7 @@ def test_label_annotate_patch(kubectl):
     assert names == {"main", "side"}
     done = kubectl.run("patch", "cm", "settings", "--type=json", "-p", '[{"op":"test","path":"/data/c","value":"4"}]',
                        check=False)
-    assert done.returncode != 0 and "the server rejected our request" in done.stderr, done
+    assert done.returncode != 0 and re.search("request is invalid|rejected our request", done.stderr), done
 
 
 def test_set_and_edit(kubectl):
@@ -445,8 +449,9 @@ def test_wait(kubectl):
     kubectl("wait", "--for=condition=Available", "deployment/web", f"--timeout={HANG_S}s")
     kubectl("wait", "--for=condition=Ready", "pod", "-l", "app=web", f"--timeout={HANG_S}s")
     kubectl("delete", "deployment", "web", "--wait=false")
-    kubectl("wait", "--for=delete", "pod", "-l", "app=web", f"--timeout={HANG_S}s")
-    assert kubectl("get", "pods,replicasets", "-o", "name") == ""
+    done = kubectl.run("wait", "--for=delete", "pod", "-l", "app=web", f"--timeout={HANG_S}s", check=False)
+    assert done.returncode == 0 or "no matching resources found" in done.stderr, done  # they are gone already
+    assert kubectl("get", "pods", "-o", "name") == ""
 
 
 def test_run(kubectl):
@@ -572,6 +577,16 @@ def test_custom_resources_are_described(kubectl, minor):
     kubectl("delete", "crd", f"things.{group}")
 
 
-def test_top_says_what_is_missing(kubectl):
-    done = kubectl.run("top", "pods", check=False)
-    assert done.returncode != 0 and "Metrics API not available" in done.stderr, done
+def test_top(kubectl):
+    one = deployment()
+    one["spec"]["template"]["spec"]["containers"][0]["command"] = ["/bin/sh", "-c", "while :; do :; done"]
+    kubectl.apply(one)
+    kubectl("rollout", "status", "deployment/web", f"--timeout={HANG_S}s")
+    wait_until(lambda: re.search(r"web-\S+ +main +[1-9]\d*m +\d+Mi", kubectl("top", "pods", "--containers")),
+               "it is seen at work")
+    node = kubectl("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
+    assert re.search(rf"{node} +[1-9]\d*m", kubectl("top", "nodes"))
+    kubectl("delete", "deployment", "web")
+    done = kubectl.run("get", "--raw", f"/apis/metrics.k8s.io/v1beta1/namespaces/{kubectl.namespace}/pods/nosuch",
+                       check=False)
+    assert "could not find the requested resource" in done.stderr or "not found" in done.stderr, done
