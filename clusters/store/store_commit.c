@@ -7,6 +7,7 @@
  * happened. The connection died meanwhile: nobody knows; the clusters concerned are read anew and
  * their watches ended. A cluster whose epoch is another's now writes nothing, and is lost.
  */
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -19,6 +20,8 @@
 #define TICK_MS      1000
 #define RELOAD_MS    100
 #define ROUND_STORES 256
+#define TRIM_CHANGES 5000 /* so many leave holes worth giving back */
+#define QUIET        100  /* changes a second that nobody minds a pause between */
 
 enum { OBJECTS_PUT, OBJECTS_CHANGE, RAISE };
 #define FENCE                                                                                      \
@@ -402,6 +405,20 @@ static bool look_after(struct db *db, bool tick)
 
 /* ---- the thread ---- */
 
+/* Trees are many small pieces, and what is left of a busy time is holes: hundreds of MiB after some
+   ten thousand objects. They go back to the kernel when it is quiet. */
+static void give_back(void)
+{
+    static uint64_t seen, trimmed;
+    uint64_t now = atomic_load_explicit(&changes.value, memory_order_relaxed);
+
+    if (now - seen < QUIET && now - trimmed >= TRIM_CHANGES) {
+        malloc_trim(0);
+        trimmed = now;
+    }
+    seen = now;
+}
+
 static void wait_until(int64_t ms)
 {
     struct timespec until;
@@ -451,6 +468,8 @@ static void *commit_main(void *arg)
             state.looking = true; /* nobody joins or leaves meanwhile */
             pthread_mutex_unlock(&state.lock);
             reload_ms = look_after(db, due) ? now_ms() + RELOAD_MS : INT64_MAX;
+            if (due)
+                give_back();
             tick_ms = due ? now_ms() + TICK_MS : tick_ms;
             pthread_mutex_lock(&state.lock);
             state.looking = false;
