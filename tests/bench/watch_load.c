@@ -43,6 +43,7 @@ static const char *host, *port, *ns, *token;
 static bool some;
 static int rate, seconds, n_watchers;
 static atomic_long written;
+static atomic_int writing; /* threads that are not done */
 static float *latencies_ms;
 static long events, disordered;
 
@@ -128,6 +129,7 @@ static void *write_main(void *arg)
     }
     SSL_free(ssl);
     close(fd);
+    atomic_fetch_sub(&writing, 1);
     return NULL;
 }
 
@@ -225,10 +227,11 @@ int main(int argc, char **argv)
     latencies_ms = calloc(EVENTS, sizeof(*latencies_ms));
     for (int i = 0; i < n_watchers; i++)
         open_watch(&watchers[i], epoll, i, argv[5]);
-    end = now_us() + (seconds + 10) * 1000000LL;
+    end = now_us() + (seconds + 30) * 1000000LL; /* only against hangs */
+    atomic_store(&writing, writers);
     for (long i = 0; i < writers; i++)
         pthread_create(&threads[i], NULL, write_main, (void *)(intptr_t)i);
-    while (now_us() < end && (now_us() < end - 9900000LL || events < expected())) {
+    while (now_us() < end && (atomic_load(&writing) > 0 || events < expected())) {
         int n = epoll_wait(epoll, ready, 64, 50);
 
         for (int i = 0; i < n; i++)
