@@ -82,8 +82,8 @@ struct chosen {
 enum fault read_selectors(struct call *c, struct arena *arena, struct chosen *ret);
 bool is_chosen(const struct chosen *chosen, struct object *object);
 
-/* ---- metrics.c: get and list of metrics.k8s.io; what else is virtual has nothing to be read ----
- */
+/* ---- metrics.c: get and list of metrics.k8s.io ---- */
+bool is_metrics(const struct rest *r);
 enum fault kube_metrics(struct call *c);
 
 /* ---- documents.c ---- */

@@ -96,6 +96,11 @@ static enum fault list_metrics(struct call *c, const struct resource *of)
     return answer_tree(c, 200, list);
 }
 
+bool is_metrics(const struct rest *r)
+{
+    return strcmp(r->resource->group, "metrics.k8s.io") == 0;
+}
+
 enum fault kube_metrics(struct call *c)
 {
     struct kube *k = KUBE(c);
@@ -103,8 +108,6 @@ enum fault kube_metrics(struct call *c)
     struct object *about;
     json_t *tree = NULL;
 
-    if (strcmp(k->r.resource->group, "metrics.k8s.io") != 0)
-        return not_allowed(&c->op);
     if (!k->r.name)
         return list_metrics(c, of);
     about = store_read(&c->op, k->cluster->store, of, k->r.ns, k->r.name);

@@ -88,7 +88,7 @@ static enum fault get_object(struct call *c)
     struct object *object = NULL;
 
     TRY(check_path(c, VERB_GET));
-    if (k->r.resource->virtual_)
+    if (is_metrics(&k->r))
         return kube_metrics(c);
     if (is_streamed(&k->r))
         return kube_streamed(c);
@@ -349,7 +349,7 @@ static enum fault list_objects(struct call *c)
     enum fault fault;
 
     TRY(check_path(c, VERB_LIST));
-    if (k->r.resource->virtual_)
+    if (is_metrics(&k->r))
         return kube_metrics(c);
     TRY(read_selectors(c, &c->op.arena, &chosen));
     TRY(read_list_options(c, &o));
