@@ -101,6 +101,8 @@ await check("a deployment comes up and is scaled", async () => {
   const body = { metadata: { name: "web" }, spec: { replicas: 1, selector: { matchLabels: labels }, template } };
   await apps.createNamespacedDeployment({ namespace, body });
   const scale = await apps.readNamespacedDeploymentScale({ namespace, name: "web" });
+  assert.equal(scale.status.selector, "app=web");
+  delete scale.metadata.resourceVersion; // its controller changes it, too
   scale.spec.replicas = 2;
   await apps.replaceNamespacedDeploymentScale({ namespace, name: "web", body: scale });
   await until("both are available", async () =>
