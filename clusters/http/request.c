@@ -371,8 +371,11 @@ static enum fault impersonate(struct call *c, struct kube *k)
 static const char *name_asked(struct call *c, const struct kube *k)
 {
     const char *fields = call_query(c, "fieldSelector", 0);
+    bool narrows = strcmp(k->verb, "list") == 0 || strcmp(k->verb, "watch") == 0 ||
+                   strcmp(k->verb, "deletecollection") == 0;
 
-    if (k->r.name || !fields || strncmp(fields, "metadata.name=", 14) != 0 || strchr(fields, ','))
+    if (k->r.name || !narrows || !fields || strncmp(fields, "metadata.name=", 14) != 0 ||
+        strchr(fields, ','))
         return k->r.name;
     return fields + 14 + (fields[14] == '=');
 }

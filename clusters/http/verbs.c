@@ -14,6 +14,7 @@
 #define MEMORY_BYTES   ((size_t)128 << 10)
 #define PAGE           500
 #define WAIT_MS        3000 /* for a revision that is to come */
+#define WAITING_MAX    2
 
 /* ---- what all begin with ---- */
 
@@ -219,15 +220,18 @@ static enum fault list_invalid(struct call *c, const char *reason, const char *f
                        "ListOptions.meta.k8s.io \"\" is invalid: %s: %s", field, message);
 }
 
-/* Newer than anything committed: it may be about to come. */
+/* Newer than anything committed: it may be about to come. Few may wait, as each has a worker. */
 static enum fault wait_for(struct call *c, int64_t revision)
 {
+    static atomic_int waiting;
     struct store *store = KUBE(c)->cluster->store;
     int64_t until = now_ms() + WAIT_MS;
     struct timespec pause = {.tv_nsec = 20000000};
 
-    while (store_revision(store) < revision && now_ms() < until)
-        nanosleep(&pause, NULL);
+    if (atomic_fetch_add(&waiting, 1) < WAITING_MAX)
+        while (store_revision(store) < revision && now_ms() < until)
+            nanosleep(&pause, NULL);
+    atomic_fetch_sub(&waiting, 1);
     if (store_revision(store) >= revision)
         return OK;
     return status_fail(&c->op, UNAVAILABLE, "Timeout",

@@ -7,6 +7,7 @@
 
 #define OPERATIONS_MAX 10000
 #define COPIED_MAX     300000
+#define TREE_DEPTH_MAX 200 /* as deep as a body may be (OBJECT_DEPTH_MAX) */
 
 /* ---- merge patch ---- */
 
@@ -132,8 +133,30 @@ static enum fault cannot(struct op *op)
 struct patching {
     struct op *op;
     json_t *root;  /* ours */
-    size_t copied; /* values: copies of copies double what there is */
+    size_t copied; /* values copied or moved: copies of copies double what there is */
 };
+
+/* Moves into what was moved would nest without end, and all that walks trees calls itself. */
+static size_t depth_of(const json_t *value)
+{
+    size_t deepest = 0, i;
+    const char *key;
+    json_t *item;
+
+    json_object_foreach((json_t *)value, key, item)
+    {
+        size_t depth = depth_of(item);
+
+        deepest = depth > deepest ? depth : deepest;
+    }
+    json_array_foreach((json_t *)value, i, item)
+    {
+        size_t depth = depth_of(item);
+
+        deepest = depth > deepest ? depth : deepest;
+    }
+    return deepest + 1;
+}
 
 static size_t count_values(const json_t *value)
 {
@@ -159,6 +182,11 @@ static enum fault add(struct patching *p, const struct pointer *at, json_t *valu
     json_t *parent = at->n ? walk(p->root, at, at->n - 1) : NULL;
     int64_t index;
 
+    if (at->n + depth_of(value) > TREE_DEPTH_MAX) {
+        json_decref(value);
+        return status_fail(p->op, TOO_LARGE, "RequestEntityTooLarge", NULL,
+                           "a JSON patch nests values deeper than %d", TREE_DEPTH_MAX);
+    }
     if (!last) {
         json_decref(p->root);
         p->root = value;
@@ -206,11 +234,25 @@ static enum fault replace(struct patching *p, const struct pointer *at, const js
     return add(p, at, json_deep_copy(value));
 }
 
+static enum fault charge(struct patching *p, const json_t *value)
+{
+    p->copied += count_values(value);
+    if (p->copied <= COPIED_MAX)
+        return OK;
+    return status_fail(p->op, TOO_LARGE, "RequestEntityTooLarge", NULL,
+                       "the copy and move operations of a JSON patch make more than %d values",
+                       COPIED_MAX);
+}
+
 static enum fault move(struct patching *p, const struct pointer *from, const struct pointer *to)
 {
     json_t *value = NULL;
 
     TRY(take_out(p, from, &value));
+    if (charge(p, value) != OK) {
+        json_decref(value);
+        return p->op->fault;
+    }
     return add(p, to, value);
 }
 
@@ -220,11 +262,7 @@ static enum fault copy(struct patching *p, const struct pointer *from, const str
 
     if (!value)
         return cannot(p->op);
-    p->copied += count_values(value);
-    if (p->copied > COPIED_MAX)
-        return status_fail(p->op, TOO_LARGE, "RequestEntityTooLarge", NULL,
-                           "the copy operations of a JSON patch make more than %d values",
-                           COPIED_MAX);
+    TRY(charge(p, value));
     return add(p, to, json_deep_copy(value));
 }
 

@@ -490,6 +490,19 @@ static bool made_by_put(const struct resource *r)
     return false;
 }
 
+/* Who changes what is not there makes it: that is another right. */
+static enum fault may_create(struct op *op, const struct rest *r)
+{
+    const struct access access = {.actor = r->actor,
+                                  .verb = "create",
+                                  .group = r->resource->group,
+                                  .resource = r->resource->plural,
+                                  .ns = r->ns,
+                                  .name = r->name};
+
+    return access_check(op, r->cluster, &access);
+}
+
 static bool lost_race(const struct op *op, enum fault fault)
 {
     return fault == CONFLICT && op->noun && strcmp(op->noun, "Conflict") == 0;
@@ -503,8 +516,10 @@ static enum fault update_once(struct op *op, struct rest *r, const json_t *tree,
     TRY(check_preconditions(op, r, tree, live));
     *ret_created =
         !live && !r->subresource && made_by_put(r->resource) && !text_at(tree, "metadata.uid");
-    if (*ret_created)
+    if (*ret_created) {
+        TRY(may_create(op, r));
         return rest_make(op, r, object_copy(op, tree), NULL, ret);
+    }
     if (!live)
         return not_found(op, r->resource, r->name);
     return rest_write(op, r, live, object_copy(op, tree), NULL, ret);
@@ -628,6 +643,7 @@ static enum fault apply_new(struct op *op, struct rest *r, const struct patch_re
 
     if (*text_at_or(p->patch, "metadata.uid", ""))
         return conflict(op, r->resource, r->name, CONFLICT_MODIFIED);
+    TRY(may_create(op, r));
     TRY(managed_apply(op, r->resource->type, NULL, p->patch, &manager, p->force, &tree));
     json_object_set_new(object_at(tree, "metadata"), "name", json_string(r->name));
     return rest_make(op, r, tree, p->patch, ret);

@@ -250,11 +250,11 @@ enum fault rest_delete(struct op *op, struct rest *r, const struct delete_option
     TRY(check_options(op, o));
     for (int tries = 0; tries < RETRIES; tries++) {
         fault = delete_once(op, r, o, ret, ret_gone);
-        if (fault != CONFLICT || o->uid || o->resource_version)
-            return fault;
-        op_clear_fault(op);
+        if (fault != CONFLICT || o->resource_version || tries + 1 == RETRIES)
+            break;
+        op_clear_fault(op); /* another writer was faster; o->uid is looked at again */
     }
-    return conflict(op, r->resource, r->name, CONFLICT_MODIFIED);
+    return fault;
 }
 
 static enum fault delete_one(struct op *op, const struct rest *r, struct object *object,
