@@ -1,6 +1,6 @@
 /*
  * Pools and their nodes: one row per machine. A new one becomes a Node; one too many is cordoned,
- * drained by evictions and deleted. Counted from the highest ordinal downwards.
+ * its pods deleted with their grace, and deleted. Counted from the highest ordinal downwards.
  */
 #include <stdio.h>
 #include <string.h>

@@ -317,9 +317,11 @@ static void delete_orphans(struct op *op, int64_t *ids, size_t n)
 
         for (size_t k = 0; k < n; k++) {
             struct managed_cluster m;
+            enum fault fault = managed_cluster_by_id(op, ids[k], &m);
 
-            if (managed_cluster_by_id(op, ids[k], &m) == OK)
-                known |= strcmp(m.uid, networks[i]) == 0;
+            if (fault != OK && fault != NOT_FOUND)
+                return; /* who cannot look must not judge */
+            known |= fault == OK && strcmp(m.uid, networks[i]) == 0;
             op_clear_fault(op);
         }
         if (!known && cluster_end(op, networks[i]) != OK)

@@ -56,14 +56,17 @@ static struct run *find(const char *id)
 
 struct cluster *cluster_find(const char *id)
 {
+    struct cluster *found = NULL;
     struct run *r;
 
     pthread_mutex_lock(&state.lock);
     r = find(id);
-    if (r && r->shown)
-        atomic_fetch_add(&r->cluster.users, 1);
+    if (r && r->shown) {
+        found = &r->cluster;
+        atomic_fetch_add(&found->users, 1);
+    }
     pthread_mutex_unlock(&state.lock);
-    return r && r->shown ? &r->cluster : NULL;
+    return found;
 }
 
 void cluster_release(struct cluster *cluster)
@@ -97,10 +100,10 @@ static void on_lost(void *user)
 
 /* ---- down ---- */
 
-static void hide(struct run *r)
+static void show(struct run *r, bool shown)
 {
     pthread_mutex_lock(&state.lock);
-    r->shown = false;
+    r->shown = shown;
     pthread_mutex_unlock(&state.lock);
 }
 
@@ -135,7 +138,7 @@ static void close_run(struct run *r)
 {
     struct cluster *c = &r->cluster;
 
-    hide(r);
+    show(r, false);
     realm_close(r->realm);
     if (r->with_controllers)
         controllers_close(c);
@@ -391,7 +394,7 @@ enum fault cluster_open(struct op *op, struct managed_cluster *m)
         fault = managed_cluster_set_places(op, m->id, m->api_port, m->uplink_index);
     if (fault == OK) {
         r->cluster.api_port = (int)m->api_port;
-        r->shown = true;
+        show(r, true);
         fault = open_door(op, r, fds, n);
         n = fault == OK ? 0 : n;
     }

@@ -371,21 +371,38 @@ static enum fault renew_lease(struct op *op, struct cluster *cluster, const stru
     return fault;
 }
 
+/* Not so: its lease was late (a database away, a machine asleep), and it was given up. */
+static bool says_ready(const json_t *node)
+{
+    json_t *condition;
+    size_t i;
+
+    json_array_foreach(at(node, "status.conditions"), i, condition)
+    {
+        if (strcmp(text_at_or(condition, "type", ""), "Ready") == 0)
+            return strcmp(text_at_or(condition, "status", ""), "True") == 0;
+    }
+    return false;
+}
+
 /* A Node object that somebody deleted is not made again: its machine is gone for them, and its pods
    are moved. */
 static enum fault beat(struct op *op, struct cluster *cluster, struct nodes *nodes)
 {
     int64_t revision = 0;
+    struct object *now;
     struct node *node;
 
     pthread_mutex_lock(&nodes->lock);
     node = nodes->list;
     pthread_mutex_unlock(&nodes->lock);
     for (; node; node = node->next) { /* only ever added to at its head */
-        if (node->removed ||
-            !store_read(op, cluster->store, nodes_resource(), NULL, node->spec.name))
+        now = store_read(op, cluster->store, nodes_resource(), NULL, node->spec.name);
+        if (node->removed || !now)
             continue;
         TRY(renew_lease(op, cluster, &node->spec, &revision));
+        if (!says_ready(object_tree(now)))
+            TRY(write_status(op, cluster, &node->spec, &revision));
     }
     return revision ? store_wait(op, cluster->store, revision) : OK;
 }

@@ -23,7 +23,7 @@ struct container_memory {
     int64_t failures;                       /* in a row, for the back-off */
     int64_t next_start_ms;                  /* not before (monotonic); 0 */
     int64_t pull_failures, next_pull_ms;
-    bool said_back_off;
+    bool said_back_off, pre_stop_begun; /* of the present attempt */
     /* of the present attempt; probes and hooks write them by pod_memory_update while a pass reads
      */
     atomic_bool post_start_done, killing, pre_stop_done, started, ready;

@@ -84,7 +84,7 @@ static bool read_key(struct op *op, struct cluster *cluster, const char *key, st
         strcmp(a->pod->uid, a->uid) != 0)
         return false;
     a->container = find_container(object_tree(a->pod), a->name);
-    return a->container != NULL;
+    return a->container != NULL && !pod_has_ended(object_tree(a->pod));
 }
 
 static void write_key(char *key, const struct cluster *cluster, const char *uid,
@@ -353,6 +353,8 @@ static void note(struct pod_memory *memory, struct container_memory *c, void *ar
     struct verdict *v = arg;
 
     (void)memory;
+    if (c->killing)
+        return; /* what it says now does not matter any more */
     if (v->kind == PROBE_READINESS) {
         v->changed = c->ready != v->good;
         c->ready = v->good;
@@ -361,7 +363,7 @@ static void note(struct pod_memory *memory, struct container_memory *c, void *ar
         c->started = true;
         if (!c->has_readiness)
             c->ready = true;
-    } else if (!v->good && !c->killing) {
+    } else if (!v->good) {
         v->changed = true;
         c->killing = true;
         c->killing_since_ms = now_ms();

@@ -82,6 +82,7 @@ static void begin_attempt(struct pod_pass *p, const json_t *container, struct co
     m->started = !m->has_startup;
     m->ready = m->started && !m->has_readiness;
     m->killing = m->pre_stop_done = m->post_start_done = m->said_back_off = false;
+    m->pre_stop_begun = false;
     m->next_start_ms = 0;
     set_waiting(m, NULL, NULL);
     pod_probes_begin(p, container, m);
@@ -186,7 +187,9 @@ static enum fault end_container(struct pod_pass *p, const json_t *container,
     bool late = now_ms() >= deadline_ms;
 
     if (!late && !m->pre_stop_done && at(container, "lifecycle.preStop")) {
-        pod_hook_begin(p, m, "preStop");
+        if (!m->pre_stop_begun)
+            pod_hook_begin(p, m, "preStop");
+        m->pre_stop_begun = true;
         pod_again(p, deadline_ms - now_ms() + 1);
         return OK;
     }
@@ -478,6 +481,14 @@ static bool is_past_deadline(struct pod_pass *p)
     return left <= 0;
 }
 
+/* Of a pod that has ended without being deleted; set once, or nothing would ever be late. */
+static int64_t kill_at_ms(struct pod_pass *p)
+{
+    if (!p->memory->stop_deadline_ms)
+        p->memory->stop_deadline_ms = now_ms() + KILL_GRACE_MS;
+    return p->memory->stop_deadline_ms;
+}
+
 static enum fault fail_pod(struct pod_pass *p)
 {
     json_t *status = json_deep_copy(json_object_get(p->pod, "status"));
@@ -485,7 +496,7 @@ static enum fault fail_pod(struct pod_pass *p)
         rest_of(p->cluster, &node_actor, p->object->resource, p->object->ns, p->object->name);
 
     if (any_runs(p))
-        TRY(ask_to_end(p, now_ms() + KILL_GRACE_MS));
+        TRY(ask_to_end(p, kill_at_ms(p)));
     json_object_set_new(status, "phase", json_string("Failed"));
     json_object_set_new(status, "reason", json_string("DeadlineExceeded"));
     json_object_set_new(status, "message",
@@ -498,7 +509,7 @@ static enum fault fail_pod(struct pod_pass *p)
 /* Ended for good: only what still runs (of a failed one) is to be ended. */
 static enum fault look_after_ended(struct pod_pass *p)
 {
-    return p->alive && any_runs(p) ? ask_to_end(p, now_ms() + KILL_GRACE_MS) : OK;
+    return p->alive && any_runs(p) ? ask_to_end(p, kill_at_ms(p)) : OK;
 }
 
 enum fault pod_step(struct pod_pass *p)

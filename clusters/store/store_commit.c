@@ -185,7 +185,7 @@ static enum fault write_items(struct op *op, struct item *items, size_t n)
         add_int(&fence.revision, items[i].revision);
         add_int(&epochs, items[i].store->epoch);
         for (const struct pending_change *c = items[i].batch; c; c = c->next)
-            if (!c->superseded)
+            if (!c->superseded_by || !c->superseded_by->taken) /* a round is cut somewhere */
                 add_row(op, c->kind == EVENT_DELETED ? &gone : &put, items[i].store, c->object,
                         c->kind != EVENT_DELETED);
     }

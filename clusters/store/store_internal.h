@@ -28,7 +28,8 @@ struct pending_change {
     enum event_kind kind;
     struct object *object, *previous; /* references of its own; previous may be NULL */
     bool taken;                       /* in the transaction that runs now */
-    bool superseded;                  /* a later change of this transaction writes the row */
+    struct pending_change *
+        superseded_by; /* a later change of the object: if it is taken along, it alone is written */
 };
 
 /* The committed objects of a resource, by namespace and name. */

@@ -256,7 +256,7 @@ static struct pending_change *enqueue(struct store *store, const struct write *w
     if (!c)
         abort();
     if (older && !older->taken)
-        older->superseded = true;
+        older->superseded_by = c;
     text = encode(&b, w->resource, tree, ++store->last);
     c->kind = kinds[w->change];
     c->object = object_make(w->resource, w->ns ? w->ns : "", w->name, store->last, text, tree);
