@@ -468,6 +468,68 @@ static void test_rights(void)
     fixture_end(&f);
 }
 
+static int applied_as(struct fixture *f, const char *user, const char *target)
+{
+    static const char *const none[] = {NULL};
+    struct certificate who = {user, none};
+    struct request r = {.method = PATCH,
+                        .target = target,
+                        .who = &who,
+                        .body = "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":"
+                                "{\"name\":\"foo\"},\"data\":{\"a\":\"b\"}}"};
+    struct answer a;
+    int status;
+
+    r.headers[0] = (struct header){"content-type", "application/apply-patch+yaml"};
+    request_run(f, &r, &a);
+    status = a.status;
+    answer_free(&a);
+    return status;
+}
+
+/* Who may change or name something may not make it for that. */
+static void test_rights_to_create(void)
+{
+    static const char maps[] = "/api/v1/namespaces/default/configmaps";
+    static const char roles[] = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles";
+    static const char bindings[] =
+        "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings";
+    static const char lease[] = "{\"metadata\":{\"name\":\"l\",\"namespace\":\"default\"}}";
+    static const char leases[] = "/apis/coordination.k8s.io/v1/namespaces/default/leases/l";
+    struct fixture f;
+
+    fixture_rest(&f);
+    json_decref(run(&f, POST, roles,
+                    "{\"metadata\":{\"name\":\"r\"},\"rules\":[{\"apiGroups\":[\"\"],\"resources\":"
+                    "[\"configmaps\"],\"verbs\":[\"patch\",\"get\"]},{\"apiGroups\":[\"\"],"
+                    "\"resources\":[\"configmaps\"],\"verbs\":[\"create\",\"list\"],"
+                    "\"resourceNames\":[\"bar\"]},{\"apiGroups\":[\"coordination.k8s.io\"],"
+                    "\"resources\":[\"leases\"],\"verbs\":[\"update\"]}]}",
+                    201));
+    json_decref(run(&f, POST, bindings,
+                    "{\"metadata\":{\"name\":\"b\"},\"roleRef\":{\"apiGroup\":"
+                    "\"rbac.authorization.k8s.io\",\"kind\":\"Role\",\"name\":\"r\"},\"subjects\":"
+                    "[{\"kind\":\"User\",\"name\":\"eve\",\"apiGroup\":"
+                    "\"rbac.authorization.k8s.io\"}]}",
+                    201));
+    CU_ASSERT_EQUAL(
+        applied_as(&f, "eve", "/api/v1/namespaces/default/configmaps/foo?fieldManager=m"), 403);
+    CU_ASSERT_EQUAL(status_as(&f, "eve", PUT, leases, lease), 403);
+    CU_ASSERT_EQUAL(
+        status_as(&f, "eve", POST,
+                  "/api/v1/namespaces/default/configmaps?fieldSelector=metadata.name%3Dbar",
+                  "{\"metadata\":{\"name\":\"foo\"}}"),
+        403);
+    CU_ASSERT_EQUAL(
+        status_as(&f, "eve", GET,
+                  "/api/v1/namespaces/default/configmaps?fieldSelector=metadata.name%3Dbar", NULL),
+        200);
+    json_decref(run(&f, POST, maps, "{\"metadata\":{\"name\":\"foo\"}}", 201));
+    CU_ASSERT_EQUAL(
+        applied_as(&f, "eve", "/api/v1/namespaces/default/configmaps/foo?fieldManager=m"), 200);
+    fixture_end(&f);
+}
+
 static int status_with_token(struct fixture *f, const char *token, const char *target)
 {
     struct request r = {.method = GET, .target = target};
@@ -639,15 +701,16 @@ static void test_watch(void)
 }
 
 CU_TestInfo clusters_http_http_tests[] = {
-    {"mistakes are answered as upstream does", test_golden_errors    },
-    {"the life of an object",                  test_life_of_an_object},
-    {"pages of one view",                      test_pages            },
-    {"a deployment",                           test_deployment       },
-    {"a pod",                                  test_pod              },
-    {"a service",                              test_service          },
-    {"a namespace",                            test_namespace        },
-    {"rights",                                 test_rights           },
-    {"tokens",                                 test_tokens           },
-    {"watches",                                test_watch            },
+    {"mistakes are answered as upstream does",                  test_golden_errors    },
+    {"the life of an object",                                   test_life_of_an_object},
+    {"pages of one view",                                       test_pages            },
+    {"a deployment",                                            test_deployment       },
+    {"a pod",                                                   test_pod              },
+    {"a service",                                               test_service          },
+    {"a namespace",                                             test_namespace        },
+    {"rights",                                                  test_rights           },
+    {"who changes what is not there needs the right to create", test_rights_to_create },
+    {"tokens",                                                  test_tokens           },
+    {"watches",                                                 test_watch            },
     CU_TEST_INFO_NULL,
 };

@@ -155,6 +155,27 @@ static void test_copies(void)
     json_decref(patch);
 }
 
+/* Each round nests what there is in itself. */
+static void test_depth(void)
+{
+    json_t *tree = json("{\"b\":{}}"), *patch = json_array(), *result = NULL;
+    struct op op;
+
+    for (int i = 0; i < 80; i++) {
+        json_array_append_new(patch, json_pack("{s:s, s:s, s:{s:{s:{}}}}", "op", "add", "path",
+                                               "/c", "value", "a", "a"));
+        json_array_append_new(
+            patch, json_pack("{s:s, s:s, s:s}", "op", "move", "from", "/b", "path", "/c/a/a/a"));
+        json_array_append_new(
+            patch, json_pack("{s:s, s:s, s:s}", "op", "move", "from", "/c", "path", "/b"));
+    }
+    op_init(&op);
+    CU_ASSERT_EQUAL(patch_json(&op, tree, patch, &result), TOO_LARGE);
+    op_free(&op);
+    json_decref(tree);
+    json_decref(patch);
+}
+
 static const char *strategic_kind = "io.k8s.api.apps.v1.Deployment";
 
 static enum fault strategic(struct op *op, const json_t *tree, const json_t *patch, json_t **ret)
@@ -279,6 +300,7 @@ CU_TestInfo clusters_object_patch_tests[] = {
     {"merge patches as RFC 7386 shows them",           test_merge     },
     {"JSON patches as RFC 6902 shows them",            test_operations},
     {"copies of copies have an end",                   test_copies    },
+    {"moves do not nest without end",                  test_depth     },
     {"strategic merge patches as kubectl's are meant", test_strategic },
     {"patches of long lists take no longer",           test_many      },
     CU_TEST_INFO_NULL,
