@@ -310,6 +310,11 @@ static enum fault open_network(struct op *op, struct managed_cluster *m, struct 
         TRY(address_take(op, RANGE_PRIVATE, arena_printf(&op->arena, "c%s", c->id),
                          &m->uplink_index));
     spec.uplink_index = m->uplink_index;
+    if (cluster_network_check(op, c->id) == GONE) { /* what still runs has lost it */
+        op_clear_fault(op);
+        TRY(node_agent_stop_all(op, c->id));
+    }
+    op_clear_fault(op);
     TRY(cluster_network_up(op, &spec, &c->network, ret_new));
     c->endpoint_address = keep(r, cluster_network_uplink(c->network));
     c->endpoint_port = INNER_PORT;

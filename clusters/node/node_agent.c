@@ -256,6 +256,7 @@ static void wake_all(struct cluster *cluster)
             if (is_bound(page.objects[i]))
                 pod_wake(cluster, page.objects[i]->ns, page.objects[i]->name);
     op_free(&op);
+    pod_memories_wake(cluster);
 }
 
 static void heard_pod(void *user, const struct event *event)
@@ -345,32 +346,11 @@ void node_agents_stop(void)
     state.pods = NULL;
 }
 
-enum fault node_agent_open(struct op *op, struct cluster *cluster)
+/* No step runs afterwards. */
+static void close_agent(struct agent *a)
 {
-    struct agent *a = calloc(1, sizeof(*a));
+    struct cluster *cluster = a->cluster;
 
-    if (!a)
-        abort();
-    a->cluster = cluster;
-    a->nodes = nodes_new();
-    cluster->node_agent = a;
-    pthread_mutex_lock(&state.lock);
-    a->next = state.open;
-    state.open = a;
-    pthread_mutex_unlock(&state.lock);
-    store_listen(cluster->store, resource_find("", "v1", "pods"), heard_pod, a);
-    store_listen(cluster->store, resource_find("", "v1", "configmaps"), heard_source, a);
-    store_listen(cluster->store, resource_find("", "v1", "secrets"), heard_source, a);
-    return service_proxy_open(op, cluster);
-}
-
-void node_agent_close(struct cluster *cluster)
-{
-    struct agent *a = cluster->node_agent;
-
-    service_proxy_close(cluster);
-    store_unlisten(cluster->store, heard_pod, a);
-    store_unlisten(cluster->store, heard_source, a);
     pthread_mutex_lock(&state.lock);
     a->closing = true;
     while (a->steps > 0)
@@ -385,6 +365,74 @@ void node_agent_close(struct cluster *cluster)
     nodes_free(a->nodes);
     cluster->node_agent = NULL;
     free(a);
+}
+
+/* Is it a pod's, with the address it runs with? */
+static bool is_known(const struct store_page *pods, struct cluster *cluster, const char *sandbox)
+{
+    for (size_t i = 0; i < pods->n; i++) {
+        const struct pod_memory *m;
+
+        if (!is_bound(pods->objects[i]))
+            continue;
+        m = pod_memory_get(cluster, pods->objects[i]);
+        if (strcmp(m->sandbox, sandbox) == 0)
+            return *m->address || bool_at(object_tree(pods->objects[i]), "spec.hostNetwork", false);
+    }
+    return false;
+}
+
+/* What runs from before: which addresses are in use is known before any is given, and sandboxes go
+   whose pods are gone, or were killed off before their address was written down. */
+static enum fault find_pods(struct op *op, struct cluster *cluster)
+{
+    const char *prefix = arena_printf(&op->arena, "p%s-", cluster->id), **ids;
+    struct store_page pods;
+    size_t n;
+
+    TRY(store_list(op, cluster->store, resource_find("", "v1", "pods"), NULL, NULL, NULL, 0, 0,
+                   &pods));
+    for (size_t i = 0; i < pods.n; i++)
+        if (is_bound(pods.objects[i]))
+            pod_memory_get(cluster, pods.objects[i]);
+    TRY(sandbox_list(op, &ids, &n));
+    for (size_t i = 0; i < n; i++)
+        if (strncmp(ids[i], prefix, strlen(prefix)) == 0 && !is_known(&pods, cluster, ids[i]))
+            TRY(sandbox_delete(op, ids[i]));
+    return OK;
+}
+
+enum fault node_agent_open(struct op *op, struct cluster *cluster)
+{
+    struct agent *a = calloc(1, sizeof(*a));
+
+    if (!a)
+        abort();
+    a->cluster = cluster;
+    a->nodes = nodes_new();
+    cluster->node_agent = a;
+    pthread_mutex_lock(&state.lock);
+    a->next = state.open;
+    state.open = a;
+    pthread_mutex_unlock(&state.lock);
+    if (find_pods(op, cluster) != OK) {
+        close_agent(a);
+        return op->fault;
+    }
+    store_listen(cluster->store, resource_find("", "v1", "pods"), heard_pod, a);
+    store_listen(cluster->store, resource_find("", "v1", "configmaps"), heard_source, a);
+    store_listen(cluster->store, resource_find("", "v1", "secrets"), heard_source, a);
+    return service_proxy_open(op, cluster);
+}
+
+void node_agent_close(struct cluster *cluster)
+{
+    struct agent *a = cluster->node_agent;
+
+    service_proxy_close(cluster);
+    store_unlisten(cluster->store, heard_pod, a);
+    store_unlisten(cluster->store, heard_source, a);
+    close_agent(a);
 }
 
 enum fault node_agent_stop_all(struct op *op, const char *cluster_id)

@@ -323,19 +323,24 @@ static enum fault make(struct op *op, struct cluster *cluster, const struct node
 enum fault nodes_set(struct op *op, struct cluster *cluster, struct nodes *nodes,
                      const struct node_spec *specs, size_t n, bool *ret_changed)
 {
+    enum fault fault = OK;
     int64_t revision = 0;
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && fault == OK; i++) {
         const struct node_spec *old;
 
         if (!put(nodes, &specs[i], &old))
             continue;
-        TRY(make(op, cluster, &specs[i], old, &revision));
         *ret_changed = true;
+        fault = make(op, cluster, &specs[i], old, &revision);
     }
     if (*ret_changed)
         reconciler_add_after(beats, cluster->id, RENEW_MS);
-    return revision ? store_wait(op, cluster->store, revision) : OK;
+    if (fault == OK && revision)
+        fault = store_wait(op, cluster->store, revision);
+    for (size_t i = 0; i < n && fault != OK; i++) /* made again by the next turn */
+        nodes_remove(nodes, specs[i].name);
+    return fault;
 }
 
 /* ---- leases ---- */

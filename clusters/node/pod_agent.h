@@ -82,6 +82,7 @@ bool pod_memory_of_sandbox(struct cluster *cluster, const char *sandbox, char *n
 /* Which layers pods use: for image_add_in_use. */
 const char *const *pod_layers(struct op *op);
 void pod_memory_drop(struct pod_memory *memory);
+void pod_memories_wake(struct cluster *cluster); /* a pass for each, also where its pod is gone */
 /* image: taken over; NULL: none. pod_layers may look meanwhile. */
 void pod_memory_set_image(struct container_memory *m, json_t *image);
 void pod_memories_drop(struct cluster *cluster);

@@ -212,6 +212,15 @@ void pod_memory_drop(struct pod_memory *m)
     free_memory(m);
 }
 
+void pod_memories_wake(struct cluster *cluster)
+{
+    pthread_mutex_lock(&lock);
+    for (const struct pod_memory *m = memories; m; m = m->next)
+        if (m->cluster == cluster)
+            pod_wake(cluster, m->ns, m->name);
+    pthread_mutex_unlock(&lock);
+}
+
 void pod_memories_drop(struct cluster *cluster)
 {
     for (;;) {
