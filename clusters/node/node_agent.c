@@ -32,7 +32,7 @@ struct agent {
     struct cluster *cluster;
     struct nodes *nodes;
     int steps;
-    bool closing;
+    atomic_bool closing;
 };
 
 static struct {
@@ -58,6 +58,13 @@ struct cluster *agent_enter(const char *id)
         a->steps++;
     pthread_mutex_unlock(&state.lock);
     return a ? a->cluster : NULL;
+}
+
+bool agent_is_closing(struct cluster *cluster)
+{
+    const struct agent *a = cluster->node_agent;
+
+    return atomic_load(&a->closing);
 }
 
 void agent_leave(struct cluster *cluster)

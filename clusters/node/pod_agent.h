@@ -154,6 +154,7 @@ const char *pod_sandbox_id(struct op *op, const struct cluster *cluster, const s
 /* While a step of ours uses it, node_agent_close waits. NULL: not open. */
 struct cluster *agent_enter(const char *id);
 void agent_leave(struct cluster *cluster);
+bool agent_is_closing(struct cluster *cluster); /* who entered it and takes long leaves soon */
 struct nodes;
 struct nodes *agent_nodes(struct cluster *cluster);
 void pod_wake(struct cluster *cluster, const char *ns, const char *name);

@@ -15,11 +15,12 @@
 #include "core/reconcile.h"
 #include "instances/exec_wait.h"
 
-#define THREADS         4
-#define HOOK_THREADS    4
+#define THREADS         8 /* each question holds one */
+#define HOOK_THREADS    16
 #define HOOK_TIMEOUT_MS 600000
 #define KEY_MAX         256
 #define EARLY_MS        50
+#define NAP_US          50000
 
 enum probe_kind { PROBE_STARTUP = 's', PROBE_LIVENESS = 'l', PROBE_READINESS = 'r' };
 enum hook_kind { HOOK_POST_START = 'o', HOOK_PRE_STOP = 'e' };
@@ -237,6 +238,15 @@ static bool ask_exec(struct asked *a, const json_t *action, int64_t timeout_ms,
     return result.ended && result.exit_code == 0;
 }
 
+/* Until the cluster closes, at the longest. */
+static void nap(const struct asked *a, int64_t ms, int64_t at_most_ms)
+{
+    int64_t until = now_ms() + (ms < at_most_ms ? ms : at_most_ms);
+
+    while (now_ms() < until && !agent_is_closing(a->cluster))
+        usleep(NAP_US);
+}
+
 /* One of exec, httpGet, tcpSocket, grpc, sleep. */
 static bool ask(struct asked *a, const json_t *handler, int64_t timeout_ms, const char **ret_why)
 {
@@ -253,9 +263,7 @@ static bool ask(struct asked *a, const json_t *handler, int64_t timeout_ms, cons
     else if ((action = json_object_get(handler, "grpc")))
         good = ask_grpc(a, action, timeout_ms, ret_why);
     else if ((action = json_object_get(handler, "sleep")))
-        usleep(
-            (useconds_t)(int_at(action, "seconds", 0) < 600 ? int_at(action, "seconds", 0) : 600) *
-            1000000);
+        nap(a, int_at(action, "seconds", 0) * 1000, timeout_ms);
     if (!good && !*ret_why)
         *ret_why = "it failed";
     return good;
@@ -507,11 +515,12 @@ static enum fault run_hook(struct asked *a)
 {
     bool stop = a->kind == HOOK_PRE_STOP;
     const json_t *handler = at(a->container, stop ? "lifecycle.preStop" : "lifecycle.postStart");
+    int64_t grace = int_at(object_tree(a->pod), "spec.terminationGracePeriodSeconds", 30) * 1000;
     struct hook_end end = {.kind = a->kind, .good = true};
     const char *why;
 
-    if (handler)
-        end.good = ask(a, handler, HOOK_TIMEOUT_MS, &why);
+    if (handler) /* after its grace the container is killed, whatever preStop does */
+        end.good = ask(a, handler, stop && grace < HOOK_TIMEOUT_MS ? grace : HOOK_TIMEOUT_MS, &why);
     op_clear_fault(a->op);
     if (!end.good)
         say(a, "Warning", stop ? "FailedPreStopHook" : "FailedPostStartHook",
