@@ -352,6 +352,17 @@ static enum fault of_entra(struct op *op, const char *token, struct user_info *r
     return OK;
 }
 
+/* A Secret that was made anew under its name has another token. */
+static bool is_secrets_token(struct op *op, struct cluster *cluster, const struct facts *f,
+                             const char *token)
+{
+    struct object *secret = store_latest(op, cluster->store, known.secrets, f->ns, f->bound_name);
+    const json_t *data = secret ? json_object_get(object_tree(secret), "data") : NULL;
+    const char *kept = json_string_value(json_object_get(data, "token"));
+
+    return kept && strcmp(kept, base64_encode(&op->arena, BYTES(token), false)) == 0;
+}
+
 /* ---- the contract ---- */
 
 enum fault identity_of_token(struct op *op, struct cluster *cluster, const char *token,
@@ -363,6 +374,8 @@ enum fault identity_of_token(struct op *op, struct cluster *cluster, const char 
 
     known_find();
     if (!is_ours(token)) {
+        if (audience && strcmp(audience, cluster->issuer) != 0)
+            return refused(op); /* it is for Kubernetes, not for whom a review asks */
         TRY(of_entra(op, token, &info));
         *ret = info;
         return OK;
@@ -371,8 +384,12 @@ enum fault identity_of_token(struct op *op, struct cluster *cluster, const char 
     if ((f.expires_s && now >= f.expires_s) || now + 60 < f.not_before_s ||
         !for_us(cluster, &f, audience) || !is_alive(op, cluster, &f))
         return refused(op);
-    if (strcmp(f.issuer, LEGACY_ISSUER) != 0 && strcmp(f.issuer, cluster->issuer) != 0)
+    if (strcmp(f.issuer, LEGACY_ISSUER) == 0) {
+        if (!is_secrets_token(op, cluster, &f, token))
+            return refused(op);
+    } else if (strcmp(f.issuer, cluster->issuer) != 0) {
         return refused(op);
+    }
     describe_account(op, &f, &info);
     *ret = info;
     return OK;
@@ -436,6 +453,12 @@ static enum fault check_bound(struct op *op, struct cluster *cluster, struct tok
                                      "the UID in record. The object might have been deleted and "
                                      "then recreated",
                                      r->bound_uid));
+    if (kind == known.pods && strcmp(text_at_or(object_tree(object), "spec.serviceAccountName", ""),
+                                     r->service_account) != 0)
+        return bad_request(op,
+                           "cannot bind token for serviceaccount \"%s\" to pod running with "
+                           "different serviceaccount name.",
+                           r->service_account);
     r->bound_uid = object->uid;
     return OK;
 }
