@@ -98,7 +98,7 @@ bool pod_memory_update(const struct cluster *cluster, const char *uid, const cha
 
 /* ---- pod_volume.c ---- */
 /* All volumes with their contents. WOULD_BLOCK: something they need is not there yet (the event is
-   said). */
+   said). INVALID: they hold more than a sandbox can be told (as well). */
 enum fault pod_volumes(struct pod_pass *p, struct volume_spec **ret, size_t *ret_n);
 /* Bring config maps, secrets, tokens up to date in a running sandbox. */
 enum fault pod_volumes_refresh(struct pod_pass *p);
@@ -106,11 +106,18 @@ enum fault pod_volumes_refresh(struct pod_pass *p);
 bool pod_uses(const json_t *pod, const char *kind, const char *name);
 
 /* ---- pod_env.c ---- */
-/* INVALID: a reference that cannot be resolved (CreateContainerConfigError). */
+/* Of a container's environment and arguments together: execve(2) takes no more. */
+#define POD_TEXTS_MAX ((size_t)2 << 20)
+/* What it holds comes off *left. INVALID: a reference that cannot be resolved, or more than *left
+   (CreateContainerConfigError). */
 enum fault pod_env(struct pod_pass *p, const json_t *container, const char *const *image_env,
-                   const char *const **ret);
-/* "$(NAME)" in texts, by env. */
-const char *expand(struct op *op, const char *text, const char *const *env);
+                   size_t *left, const char *const **ret);
+/* "$(NAME)" in a text, by env; what has no value stays. NULL: it would be longer than max. */
+const char *expand(struct op *op, const char *text, const char *const *env, size_t max);
+/* Takes len and a NUL off *left; false: it does not fit. */
+bool pod_text_fits(size_t *left, size_t len);
+/* INVALID: that is too much for POD_TEXTS_MAX. */
+enum fault pod_texts_too_long(struct op *op);
 /* A fieldRef or resourceFieldRef as text; NULL: there is no such field. */
 const char *pod_field(struct pod_pass *p, const char *path);
 const char *pod_resource_field(struct pod_pass *p, const json_t *reference, const char *container);

@@ -9,13 +9,32 @@
 
 #define ENV_MAX      4096
 #define ENV_TEXT_MAX ((size_t)1 << 20)
+#define DECODED_MAX  ((size_t)16 << 20) /* read from secrets, whether it can be used or not */
 
 struct env {
     struct pod_pass *p;
     const json_t *container;
     const char **list; /* "NAME=value", NULL-terminated */
     size_t n;
+    size_t *left, decode_left;
+    bool full; /* something did not fit */
 };
+
+/* ---- how much there may be ---- */
+
+bool pod_text_fits(size_t *left, size_t len)
+{
+    if (len >= *left)
+        return false;
+    *left -= len + 1;
+    return true;
+}
+
+enum fault pod_texts_too_long(struct op *op)
+{
+    return fail_on(op, "CreateContainerConfigError", INVALID,
+                   "the environment and arguments are longer than %zu bytes", POD_TEXTS_MAX);
+}
 
 /* ---- fields of the pod ---- */
 
@@ -144,15 +163,17 @@ static const char *value_of(const char *const *env, const char *name, size_t len
     return found;
 }
 
-const char *expand(struct op *op, const char *text, const char *const *env)
+const char *expand(struct op *op, const char *text, const char *const *env, size_t max)
 {
+    const char *last = strrchr(text, ')'); /* beyond it, nothing is looked for */
     struct text out;
 
     if (!strchr(text, '$'))
-        return text;
-    text_init(&out, &op->arena, ENV_TEXT_MAX);
-    while (*text) {
-        const char *close = text[0] == '$' && text[1] == '(' ? strchr(text, ')') : NULL;
+        return strlen(text) <= max ? text : NULL;
+    text_init(&out, &op->arena, max);
+    while (*text && !out.overflow) {
+        bool open = text[0] == '$' && text[1] == '(' && text < last;
+        const char *close = open ? strchr(text, ')') : NULL;
         const char *value = close ? value_of(env, text + 2, (size_t)(close - text - 2)) : NULL;
 
         if (text[0] == '$' && text[1] == '$') { /* $$(NAME) stays $(NAME) */
@@ -162,10 +183,13 @@ const char *expand(struct op *op, const char *text, const char *const *env)
             text_str(&out, value);
             text = close + 1;
         } else {
-            text_add(&out, text++, 1);
+            size_t len = close ? (size_t)(close + 1 - text) : 1;
+
+            text_add(&out, text, len);
+            text += len;
         }
     }
-    return out.data;
+    return out.overflow ? NULL : out.data;
 }
 
 /* ---- values ---- */
@@ -173,8 +197,13 @@ const char *expand(struct op *op, const char *text, const char *const *env)
 static void put(struct env *e, const char *name, const char *value)
 {
     size_t len = strlen(name);
-    const char *line = arena_printf(&e->p->op->arena, "%s=%s", name, value);
+    const char *line;
 
+    if (e->full || !pod_text_fits(e->left, len + 1 + strlen(value))) {
+        e->full = true;
+        return;
+    }
+    line = arena_printf(&e->p->op->arena, "%s=%s", name, value);
     for (size_t i = 0; i < e->n; i++)
         if (strncmp(e->list[i], name, len) == 0 && e->list[i][len] == '=') {
             e->list[i] = line;
@@ -198,6 +227,10 @@ static const char *plain(struct env *e, bool secret, const char *value)
 
     if (!secret)
         return value;
+    if (!pod_text_fits(&e->decode_left, strlen(value))) {
+        e->full = true;
+        return NULL;
+    }
     if (!base64_decode(&e->p->op->arena, value, false, &decoded) ||
         memchr(decoded.data, '\0', decoded.len))
         return NULL;
@@ -270,6 +303,8 @@ static enum fault add_all_of(struct env *e, const json_t *reference, bool secret
 
         if (text)
             put(e, arena_printf(&e->p->op->arena, "%s%s", prefix, key), text);
+        if (e->full)
+            return pod_texts_too_long(e->p->op);
     }
     return OK;
 }
@@ -302,10 +337,12 @@ static enum fault add_own(struct env *e)
 
         if (json_object_get(one, "valueFrom"))
             TRY(value_from(e, json_object_get(one, "valueFrom"), &value));
-        else
-            value = expand(e->p->op, value ? value : "", e->list);
+        else if (!(value = expand(e->p->op, value ? value : "", e->list, *e->left)))
+            e->full = true;
         if (value)
             put(e, name, value);
+        if (e->full)
+            return pod_texts_too_long(e->p->op);
     }
     return OK;
 }
@@ -379,15 +416,15 @@ static enum fault add_services(struct env *e)
         return OK;
     TRY(store_list(e->p->op, e->p->cluster->store, services, e->p->object->ns, NULL, NULL, 0, 0,
                    &page));
-    for (size_t i = 0; i < page.n; i++)
+    for (size_t i = 0; i < page.n && e->n < ENV_MAX && !e->full; i++)
         add_service(e, page.objects[i]);
     return OK;
 }
 
 enum fault pod_env(struct pod_pass *p, const json_t *container, const char *const *image_env,
-                   const char *const **ret)
+                   size_t *left, const char *const **ret)
 {
-    struct env e = {.p = p, .container = container};
+    struct env e = {.p = p, .container = container, .left = left, .decode_left = DECODED_MAX};
 
     e.list = arena_alloc(&p->op->arena, (ENV_MAX + 1) * sizeof(*e.list));
     for (; image_env && *image_env; image_env++) {
@@ -404,6 +441,8 @@ enum fault pod_env(struct pod_pass *p, const json_t *container, const char *cons
     TRY(add_services(&e));
     TRY(add_sources(&e));
     TRY(add_own(&e));
+    if (e.full)
+        return pod_texts_too_long(p->op);
     *ret = e.list;
     return OK;
 }

@@ -1,5 +1,6 @@
 /* From a Pod to what a sandbox is asked: network names, limits, volumes; and from a container of it
    to what is run. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -308,13 +309,20 @@ static void set_security(const struct pod_pass *p, const json_t *container,
 
 /* ---- containers: what is run ---- */
 
-static const char *const *expand_all(struct op *op, const json_t *list, const char *const *env)
+/* An empty list leaves *ret as it is. */
+static enum fault expand_all(struct op *op, const json_t *list, const char *const *env,
+                             size_t *left, const char *const **ret)
 {
     const char **out = arena_alloc(&op->arena, (json_array_size(list) + 1) * sizeof(*out));
 
-    for (size_t i = 0; i < json_array_size(list); i++)
-        out[i] = expand(op, json_string_value(json_array_get(list, i)), env);
-    return out;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        out[i] = expand(op, json_string_value(json_array_get(list, i)), env, *left);
+        if (!out[i] || !pod_text_fits(left, strlen(out[i])))
+            return pod_texts_too_long(op);
+    }
+    if (json_array_size(list))
+        *ret = out;
+    return OK;
 }
 
 static size_t count(const char *const *list)
@@ -328,18 +336,19 @@ static size_t count(const char *const *list)
 
 /* command replaces the entrypoint and, without args, the image's arguments, too. */
 static enum fault set_args(struct pod_pass *p, const json_t *container, const struct image *image,
-                           struct container_spec *c)
+                           size_t *left, struct container_spec *c)
 {
     const json_t *command = json_object_get(container, "command");
-    const json_t *args = json_object_get(container, "args");
-    const char *const *first =
-        json_array_size(command) ? expand_all(p->op, command, c->env) : image->entrypoint;
-    const char *const *rest = json_array_size(args)      ? expand_all(p->op, args, c->env)
-                              : json_array_size(command) ? NULL
-                                                         : image->cmd;
-    size_t n = count(first), m = count(rest);
-    const char **all = arena_alloc(&p->op->arena, (n + m + 1) * sizeof(*all));
+    const char *const *first = image->entrypoint;
+    const char *const *rest = json_array_size(command) ? NULL : image->cmd;
+    const char **all;
+    size_t n, m;
 
+    TRY(expand_all(p->op, command, c->env, left, &first));
+    TRY(expand_all(p->op, json_object_get(container, "args"), c->env, left, &rest));
+    n = count(first);
+    m = count(rest);
+    all = arena_alloc(&p->op->arena, (n + m + 1) * sizeof(*all));
     if (n)
         memcpy(all, first, n * sizeof(*all));
     if (m)
@@ -361,7 +370,11 @@ static enum fault set_mounts(struct pod_pass *p, const json_t *container, struct
         const char *sub = text_at(one, "subPath"), *sub_expr = text_at(one, "subPathExpr");
 
         if (sub_expr && *sub_expr)
-            sub = expand(p->op, sub_expr, c->env);
+            sub = expand(p->op, sub_expr, c->env, PATH_MAX);
+        if (sub_expr && *sub_expr && !sub)
+            return fail_on(p->op, "CreateContainerConfigError", INVALID,
+                           "the subPathExpr of volume mount \"%s\" is longer than %d bytes",
+                           text_at_or(one, "name", ""), PATH_MAX);
         if (sub && (*sub == '/' || strstr(sub, "..")))
             return fail_on(p->op, "CreateContainerConfigError", INVALID,
                            "subPath \"%s\" must be a relative path without '..'", sub);
@@ -393,12 +406,13 @@ enum fault pod_container_start(struct pod_pass *p, const json_t *container,
                                struct container_memory *m)
 {
     struct container_spec c = {.name = m->name, .attempt = m->restarts + 1};
+    size_t left = POD_TEXTS_MAX;
     struct image image;
 
     TRY(pod_image(p, container, m, &image));
-    TRY(pod_env(p, container, image.env, &c.env));
+    TRY(pod_env(p, container, image.env, &left, &c.env));
     c.layers = image.layers;
-    TRY(set_args(p, container, &image, &c));
+    TRY(set_args(p, container, &image, &left, &c));
     c.cwd = text_at(container, "workingDir");
     if (!c.cwd || !*c.cwd)
         c.cwd = image.cwd && *image.cwd ? image.cwd : NULL;
