@@ -12,6 +12,7 @@
 #define BACKOFF_FIRST_MS 10000
 #define BACKOFF_MAX_MS   300000
 #define CREDENTIALS_MAX  64
+#define SECRETS_BYTES    ((size_t)2 << 20) /* of all imagePullSecrets, as they are stored */
 
 /* ---- kept ---- */
 
@@ -115,8 +116,8 @@ static void add_entry(struct op *op, const char *server, const json_t *entry,
         list[(*n)++] = (struct image_credential){server, user, password};
 }
 
-static void add_secret(struct pod_pass *p, const char *name, struct image_credential *list,
-                       size_t *n)
+static void add_secret(struct pod_pass *p, const char *name, size_t *left,
+                       struct image_credential *list, size_t *n)
 {
     struct object *object = store_read(p->op, p->cluster->store, resource_find("", "v1", "secrets"),
                                        p->object->ns, name);
@@ -128,7 +129,8 @@ static void add_secret(struct pod_pass *p, const char *name, struct image_creden
 
     if (old)
         text = json_string_value(json_object_get(data, ".dockercfg"));
-    if (!text || !base64_decode(&p->op->arena, text, false, &plain) ||
+    if (!text || !pod_text_fits(left, strlen(text)) ||
+        !base64_decode(&p->op->arena, text, false, &plain) ||
         json_parse(p->op, plain, &config) != OK) {
         op_clear_fault(p->op);
         return;
@@ -144,12 +146,12 @@ static struct image_request request_for(struct pod_pass *p, const char *name)
 {
     struct image_credential *list = arena_alloc(&p->op->arena, CREDENTIALS_MAX * sizeof(*list));
     const char **principals = arena_alloc(&p->op->arena, 2 * sizeof(*principals));
+    size_t left = SECRETS_BYTES, n = 0, i;
     json_t *secret;
-    size_t n = 0, i;
 
     json_array_foreach(json_object_get(p->spec, "imagePullSecrets"), i, secret)
     {
-        add_secret(p, text_at_or(secret, "name", ""), list, &n);
+        add_secret(p, text_at_or(secret, "name", ""), &left, list, &n);
     }
     principals[0] = p->cluster->principal;
     return (struct image_request){.name = name,
