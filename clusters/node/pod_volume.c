@@ -8,18 +8,29 @@
 #include "clusters/node/pod_agent.h"
 #include "clusters/object/quantity.h"
 #include "clusters/rest/identity.h"
+#include "core/message.h"
 #include "core/seal.h"
 
-#define FILES_MAX         4096
+#define FILES_MAX         1024 /* of one volume; the helper takes no more */
+#define VOLUMES_MAX       256
+#define FILE_OVERHEAD     128 /* in a message, beside its path and content */
+#define MESSAGE_REST      ((size_t)1 << 20)
 #define DEFAULT_MODE      0644
 #define TOKEN_DEFAULT_S   3600
 #define TOKEN_RENEW_SHARE 80 /* percent of its life */
 
+/* What all files of a pod may still hold: they go to the helper in one message, as base64. */
+struct budget {
+    size_t left;
+    bool over; /* something did not fit */
+};
+
 struct files {
     struct pod_pass *p;
+    struct budget *budget;
     const char *volume;
     struct volume_file *list;
-    size_t n;
+    size_t n, room;
     unsigned mode; /* the volume's default */
     bool waits;    /* something is not there */
 };
@@ -36,11 +47,68 @@ static bool wait_for(struct files *f, const char *fmt, const char *what)
     return false;
 }
 
-static void add(struct files *f, const char *path, struct bytes content, int64_t mode)
+/* ---- how much there may be ---- */
+
+static bool too_much(struct files *f, const char *what)
 {
-    if (f->n < FILES_MAX)
-        f->list[f->n++] = (struct volume_file){
-            .path = path, .content = content, .mode = mode >= 0 ? (unsigned)mode : f->mode};
+    f->budget->over = true;
+    return wait_for(f, what, "");
+}
+
+/* Are n files, or sources of files, few enough? */
+static bool few(struct files *f, size_t n)
+{
+    return n <= FILES_MAX || too_much(f, "it has more than 1024 files or sources");
+}
+
+/* Taken off before the bytes are made or copied. */
+static bool fits(struct files *f, size_t bytes)
+{
+    if (f->budget->over)
+        return false;
+    if (bytes > f->budget->left)
+        return too_much(f, "the files of the pod's volumes are longer than 15 MiB as base64");
+    f->budget->left -= bytes;
+    return true;
+}
+
+static struct volume_file *make_room(struct files *f)
+{
+    struct volume_file *list;
+
+    if (f->n == f->room) {
+        f->room = f->room ? f->room * 2 : 16;
+        list = arena_alloc(&f->p->op->arena, f->room * sizeof(*list));
+        if (f->n)
+            memcpy(list, f->list, f->n * sizeof(*list));
+        f->list = list;
+    }
+    return &f->list[f->n++];
+}
+
+/* NULL: it does not fit. The content's bytes are taken off already. */
+static struct volume_file *add(struct files *f, const char *path, struct bytes content,
+                               int64_t mode)
+{
+    struct volume_file *file;
+
+    if (!fits(f, strlen(path) + FILE_OVERHEAD) || !few(f, f->n + 1))
+        return NULL;
+    file = make_room(f);
+    *file = (struct volume_file){
+        .path = path, .content = content, .mode = mode >= 0 ? (unsigned)mode : f->mode};
+    return file;
+}
+
+static size_t base64_length(size_t bytes)
+{
+    return (bytes + 2) / 3 * 4;
+}
+
+static struct volume_file *add_text(struct files *f, const char *path, const char *text,
+                                    int64_t mode)
+{
+    return fits(f, base64_length(strlen(text))) ? add(f, path, BYTES(text), mode) : NULL;
 }
 
 /* ---- config maps and secrets ---- */
@@ -49,16 +117,19 @@ struct keyed {
     const json_t *data, *binary; /* text; base64 */
 };
 
-static bool content_of(struct op *op, const struct keyed *k, const char *key, struct bytes *ret)
+/* false: there is no such key, or (said) it does not fit. */
+static bool content_of(struct files *f, const struct keyed *k, const char *key, struct bytes *ret)
 {
     const json_t *text = json_object_get(k->data, key), *binary = json_object_get(k->binary, key);
 
     if (json_is_string(text)) {
+        if (!fits(f, base64_length(json_string_length(text))))
+            return false;
         *ret = (struct bytes){json_string_value(text), json_string_length(text)};
         return true;
     }
-    return json_is_string(binary) &&
-           base64_decode(&op->arena, json_string_value(binary), false, ret);
+    return json_is_string(binary) && fits(f, json_string_length(binary)) &&
+           base64_decode(&f->p->op->arena, json_string_value(binary), false, ret);
 }
 
 static void add_item(struct files *f, const struct keyed *k, const json_t *item, const char *what,
@@ -67,9 +138,9 @@ static void add_item(struct files *f, const struct keyed *k, const json_t *item,
     const char *key = text_at_or(item, "key", "");
     struct bytes content;
 
-    if (content_of(f->p->op, k, key, &content))
+    if (content_of(f, k, key, &content))
         add(f, text_at_or(item, "path", ""), content, int_at(item, "mode", -1));
-    else if (!optional)
+    else if (!optional && !f->budget->over)
         wait_for(f, arena_printf(&f->p->op->arena, "references non-existent %s key: ", what), key);
 }
 
@@ -80,10 +151,12 @@ static void add_all(struct files *f, const struct keyed *k)
     const char *key;
     json_t *value;
 
+    if (!few(f, json_object_size(k->data) + json_object_size(k->binary)))
+        return;
     for (size_t i = 0; i < ARRAY_LEN(maps); i++)
         json_object_foreach((json_t *)(uintptr_t)maps[i], key, value)
         {
-            if (content_of(f->p->op, k, key, &content))
+            if (content_of(f, k, key, &content))
                 add(f, key, content, -1);
         }
 }
@@ -106,6 +179,8 @@ static void add_keyed(struct files *f, const json_t *source, const char *name, b
     }
     k.data = secret ? NULL : json_object_get(object_tree(object), "data");
     k.binary = json_object_get(object_tree(object), secret ? "data" : "binaryData");
+    if (!few(f, json_array_size(json_object_get(source, "items"))))
+        return;
     if (!json_array_size(json_object_get(source, "items")))
         add_all(f, &k);
     json_array_foreach(json_object_get(source, "items"), i, item)
@@ -121,13 +196,17 @@ static void add_fields(struct files *f, const json_t *source)
     json_t *item;
     size_t i;
 
+    if (!few(f, json_array_size(json_object_get(source, "items"))))
+        return;
     json_array_foreach(json_object_get(source, "items"), i, item)
     {
         const json_t *resource = json_object_get(item, "resourceFieldRef");
         const char *text = resource ? pod_resource_field(f->p, resource, "")
                                     : pod_field(f->p, text_at_or(item, "fieldRef.fieldPath", ""));
 
-        add(f, text_at_or(item, "path", ""), BYTES(text ? text : ""), int_at(item, "mode", -1));
+        add_text(f, text_at_or(item, "path", ""), text ? text : "", int_at(item, "mode", -1));
+        if (f->budget->over)
+            return;
     }
 }
 
@@ -139,6 +218,18 @@ static json_t *kept_token(struct files *f, const char *key)
     if (!f->p->memory->files)
         f->p->memory->files = json_object();
     return json_object_get(f->p->memory->files, key);
+}
+
+/* Tokens belong to whom the pod runs as, like kubelet's; others may read them with an fsGroup. */
+static void own_token(const struct files *f, struct volume_file *file)
+{
+    int64_t user = int_at(f->p->spec, "securityContext.runAsUser", 0);
+
+    file->owner = user;
+    if (int_at(f->p->spec, "securityContext.fsGroup", 0))
+        file->mode = 0640;
+    else if (!user)
+        file->mode = 0644; /* containers may run as anybody */
 }
 
 static void add_token(struct files *f, const json_t *source)
@@ -157,6 +248,7 @@ static void add_token(struct files *f, const json_t *source)
         .bound_uid = f->p->object->uid,
     };
     json_t *kept = kept_token(f, key);
+    struct volume_file *file;
     int64_t until, now = wall_s();
 
     if (!kept || int_at(kept, "renew", 0) <= now) {
@@ -171,7 +263,9 @@ static void add_token(struct files *f, const json_t *source)
     }
     if (int_at(kept, "renew", 0) - now < 3600)
         pod_again(f->p, (int_at(kept, "renew", 0) - now + 1) * 1000);
-    add(f, path, BYTES(arena_strdup(&op->arena, text_at_or(kept, "token", ""))), 0600);
+    file = add_text(f, path, arena_strdup(&op->arena, text_at_or(kept, "token", "")), 0600);
+    if (file)
+        own_token(f, file);
 }
 
 static void add_projected(struct files *f, const json_t *volume)
@@ -179,8 +273,12 @@ static void add_projected(struct files *f, const json_t *volume)
     json_t *source, *part;
     size_t i;
 
+    if (!few(f, json_array_size(json_object_get(volume, "sources"))))
+        return;
     json_array_foreach(json_object_get(volume, "sources"), i, source)
     {
+        if (f->budget->over)
+            return;
         if ((part = json_object_get(source, "configMap")))
             add_keyed(f, part, text_at_or(part, "name", ""), false);
         else if ((part = json_object_get(source, "secret")))
@@ -196,27 +294,10 @@ static void add_projected(struct files *f, const json_t *volume)
 
 /* ---- one volume ---- */
 
-/* Tokens belong to whom the pod runs as, like kubelet's; others may read them with an fsGroup. */
-static void own_tokens(struct files *f)
-{
-    int64_t user = int_at(f->p->spec, "securityContext.runAsUser", 0);
-    int64_t group = int_at(f->p->spec, "securityContext.fsGroup", 0);
-
-    for (size_t i = 0; i < f->n; i++)
-        if (f->list[i].mode == 0600) {
-            f->list[i].owner = user;
-            if (group)
-                f->list[i].mode = 0640;
-            else if (!user)
-                f->list[i].mode = 0644; /* containers may run as anybody */
-        }
-}
-
 static bool fill_files(struct files *f, const json_t *volume)
 {
     const json_t *part;
 
-    f->list = arena_alloc(&f->p->op->arena, FILES_MAX * sizeof(*f->list));
     if ((part = json_object_get(volume, "configMap"))) {
         f->mode = (unsigned)int_at(part, "defaultMode", DEFAULT_MODE);
         add_keyed(f, part, text_at_or(part, "name", ""), false);
@@ -229,7 +310,6 @@ static bool fill_files(struct files *f, const json_t *volume)
     } else if ((part = json_object_get(volume, "projected"))) {
         f->mode = (unsigned)int_at(part, "defaultMode", DEFAULT_MODE);
         add_projected(f, part);
-        own_tokens(f);
     } else {
         return false;
     }
@@ -246,9 +326,11 @@ static void read_empty(const json_t *part, struct volume_spec *ret)
 }
 
 /* false: it has to wait. */
-static bool read_volume(struct pod_pass *p, const json_t *volume, struct volume_spec *ret)
+static bool read_volume(struct pod_pass *p, const json_t *volume, struct budget *budget,
+                        struct volume_spec *ret)
 {
-    struct files f = {.p = p, .volume = text_at_or(volume, "name", ""), .mode = DEFAULT_MODE};
+    struct files f = {
+        .p = p, .budget = budget, .volume = text_at_or(volume, "name", ""), .mode = DEFAULT_MODE};
     const json_t *part;
 
     *ret = (struct volume_spec){.name = f.volume,
@@ -299,16 +381,23 @@ static bool is_told(struct pod_pass *p, const struct volume_spec *volume)
     return same;
 }
 
+static const struct budget whole_budget = {.left = MESSAGE_BODY_MAX - MESSAGE_REST};
+
 enum fault pod_volumes(struct pod_pass *p, struct volume_spec **ret, size_t *ret_n)
 {
     const json_t *volumes = json_object_get(p->spec, "volumes");
-    struct volume_spec *list =
-        arena_alloc(&p->op->arena, (json_array_size(volumes) + 1) * sizeof(*list));
+    struct budget budget = whole_budget;
+    struct volume_spec *list;
     bool all = true;
     size_t n = 0;
 
-    for (size_t i = 0; i < json_array_size(volumes); i++)
-        all &= read_volume(p, json_array_get(volumes, i), &list[n++]);
+    if (json_array_size(volumes) > VOLUMES_MAX)
+        return fail(p->op, INVALID, "the pod has more than %d volumes", VOLUMES_MAX);
+    list = arena_alloc(&p->op->arena, (json_array_size(volumes) + 1) * sizeof(*list));
+    for (size_t i = 0; i < json_array_size(volumes) && !budget.over; i++)
+        all &= read_volume(p, json_array_get(volumes, i), &budget, &list[n++]);
+    if (budget.over) /* not WOULD_BLOCK, which is tried again at once */
+        return fail(p->op, INVALID, "the pod's volumes hold more than fits");
     if (!all)
         return WOULD_BLOCK;
     p->memory->said_mount = false;
@@ -323,11 +412,13 @@ enum fault pod_volumes(struct pod_pass *p, struct volume_spec **ret, size_t *ret
 enum fault pod_volumes_refresh(struct pod_pass *p)
 {
     const json_t *volumes = json_object_get(p->spec, "volumes");
+    struct budget budget = whole_budget;
 
-    for (size_t i = 0; i < json_array_size(volumes); i++) {
+    for (size_t i = 0; i < json_array_size(volumes) && !budget.over; i++) {
         struct volume_spec volume;
 
-        if (!read_volume(p, json_array_get(volumes, i), &volume) || volume.kind != VOLUME_ATOMIC)
+        if (!read_volume(p, json_array_get(volumes, i), &budget, &volume) ||
+            volume.kind != VOLUME_ATOMIC)
             continue; /* a source that has gone leaves what was there */
         if (is_told(p, &volume))
             continue;
