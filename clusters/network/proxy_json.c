@@ -5,12 +5,6 @@
 
 #include "core/message.h"
 
-#define PORTS_MAX     65536
-#define ENDPOINTS_MAX 5000
-#define ADDRESSES_MAX 64
-#define NODES_MAX     5000
-#define NAME_MAX_LEN  253
-
 /* ---- writing ---- */
 
 struct writer {
@@ -134,7 +128,7 @@ static enum fault wrong(struct op *op, const char *member, const char *what)
 }
 
 /* In one spelling: they become keys of maps. */
-static bool is_address(const char *text)
+bool proxy_is_address(const char *text)
 {
     char again[INET_ADDRSTRLEN];
     struct in_addr in;
@@ -143,7 +137,7 @@ static bool is_address(const char *text)
            strcmp(again, text) == 0;
 }
 
-static bool is_range(const char *text)
+bool proxy_is_range(const char *text)
 {
     const char *slash = strchr(text, '/');
     char address[INET_ADDRSTRLEN] = "";
@@ -154,7 +148,7 @@ static bool is_range(const char *text)
         return false;
     memcpy(address, text, len);
     digits = strspn(slash + 1, "0123456789");
-    if (!is_address(address) || digits < 1 || digits > 2 || slash[1 + digits] != '\0')
+    if (!proxy_is_address(address) || digits < 1 || digits > 2 || slash[1 + digits] != '\0')
         return false;
     return slash[1] == '0'
                ? digits == 1
@@ -162,7 +156,7 @@ static bool is_range(const char *text)
 }
 
 /* They end up in comments, between quotes. */
-static bool is_name(const char *text)
+bool proxy_is_name(const char *text)
 {
     return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")] ==
            '\0';
@@ -171,15 +165,15 @@ static bool is_name(const char *text)
 static enum fault read_name(struct op *op, const json_t *json, const char *member, bool required,
                             const char **ret)
 {
-    TRY(message_text(op, json, member, NAME_MAX_LEN, required, ret));
-    return !*ret || is_name(*ret) ? OK : wrong(op, member, "is no name");
+    TRY(message_text(op, json, member, PROXY_NAME_MAX_LEN, required, ret));
+    return !*ret || proxy_is_name(*ret) ? OK : wrong(op, member, "is no name");
 }
 
 static enum fault read_address(struct op *op, const json_t *json, const char *member, bool required,
                                const char **ret)
 {
     TRY(message_text(op, json, member, 64, required, ret));
-    return !*ret || is_address(*ret) ? OK : wrong(op, member, "is no IPv4 address");
+    return !*ret || proxy_is_address(*ret) ? OK : wrong(op, member, "is no IPv4 address");
 }
 
 static enum fault read_addresses(struct op *op, const json_t *json, const char *member, size_t max,
@@ -221,7 +215,7 @@ static enum fault read_endpoints(struct op *op, const json_t *json, struct servi
     const json_t *list = NULL;
     struct endpoint *all;
 
-    TRY(read_list(op, json, "endpoints", ENDPOINTS_MAX, &list, &ret->n_endpoints));
+    TRY(read_list(op, json, "endpoints", PROXY_ENDPOINTS_MAX, &list, &ret->n_endpoints));
     all = arena_alloc(&op->arena, (ret->n_endpoints + 1) * sizeof(*all));
     for (size_t i = 0; i < ret->n_endpoints; i++) {
         const json_t *each = json_array_get(list, i);
@@ -243,12 +237,15 @@ static enum fault read_port(struct op *op, const json_t *json, struct service_po
     TRY(message_bool(op, json, "udp", &ret->udp));
     TRY(read_number(op, json, "port", 1, &ret->port));
     TRY(read_number(op, json, "nodePort", 0, &ret->node_port));
-    TRY(read_addresses(op, json, "clusterIPs", ADDRESSES_MAX, is_address, &ret->cluster_ips));
-    TRY(read_addresses(op, json, "loadBalancerIPs", ADDRESSES_MAX, is_address,
+    TRY(read_addresses(op, json, "clusterIPs", PROXY_ADDRESSES_MAX, proxy_is_address,
+                       &ret->cluster_ips));
+    TRY(read_addresses(op, json, "loadBalancerIPs", PROXY_ADDRESSES_MAX, proxy_is_address,
                        &ret->load_balancer_ips));
-    TRY(read_addresses(op, json, "externalIPs", ADDRESSES_MAX, is_address, &ret->external_ips));
-    TRY(read_addresses(op, json, "sourceRanges", ADDRESSES_MAX, is_range, &ret->source_ranges));
-    TRY(message_int(op, json, "affinityS", 0, 86400, &ret->affinity_s));
+    TRY(read_addresses(op, json, "externalIPs", PROXY_ADDRESSES_MAX, proxy_is_address,
+                       &ret->external_ips));
+    TRY(read_addresses(op, json, "sourceRanges", PROXY_ADDRESSES_MAX, proxy_is_range,
+                       &ret->source_ranges));
+    TRY(message_int(op, json, "affinityS", 0, PROXY_AFFINITY_MAX, &ret->affinity_s));
     TRY(message_bool(op, json, "localExternal", &ret->local_only_external));
     TRY(message_bool(op, json, "localInternal", &ret->local_only_internal));
     return read_endpoints(op, json, ret);
@@ -259,7 +256,7 @@ static enum fault read_ports(struct op *op, const json_t *json, struct proxy_sta
     const json_t *list = NULL;
     struct service_port *all;
 
-    TRY(read_list(op, json, "ports", PORTS_MAX, &list, &ret->n_ports));
+    TRY(read_list(op, json, "ports", PROXY_PORTS_MAX, &list, &ret->n_ports));
     all = arena_alloc(&op->arena, (ret->n_ports + 1) * sizeof(*all));
     for (size_t i = 0; i < ret->n_ports; i++) {
         all[i] = (struct service_port){0};
@@ -274,7 +271,7 @@ static enum fault read_host_ports(struct op *op, const json_t *json, struct prox
     const json_t *list = NULL;
     struct host_port *all;
 
-    TRY(read_list(op, json, "hostPorts", PORTS_MAX, &list, &ret->n_host_ports));
+    TRY(read_list(op, json, "hostPorts", PROXY_PORTS_MAX, &list, &ret->n_host_ports));
     all = arena_alloc(&op->arena, (ret->n_host_ports + 1) * sizeof(*all));
     for (size_t i = 0; i < ret->n_host_ports; i++) {
         const json_t *each = json_array_get(list, i);
@@ -296,14 +293,14 @@ static enum fault read_nodes(struct op *op, const json_t *json, struct proxy_sta
     const json_t *list = NULL;
     struct node_address *all;
 
-    TRY(read_list(op, json, "nodes", NODES_MAX, &list, &ret->n_nodes));
+    TRY(read_list(op, json, "nodes", PROXY_NODES_MAX, &list, &ret->n_nodes));
     all = arena_alloc(&op->arena, (ret->n_nodes + 1) * sizeof(*all));
     for (size_t i = 0; i < ret->n_nodes; i++) {
         all[i] = (struct node_address){0};
         TRY(read_name(op, json_array_get(list, i), "node", true, &all[i].node));
         TRY(read_address(op, json_array_get(list, i), "address", true, &all[i].address));
         TRY(message_text(op, json_array_get(list, i), "podCidr", 32, false, &all[i].pod_cidr));
-        if (all[i].pod_cidr && !is_range(all[i].pod_cidr))
+        if (all[i].pod_cidr && !proxy_is_range(all[i].pod_cidr))
             return wrong(op, "podCidr", "is no range");
     }
     ret->nodes = all;
@@ -317,7 +314,7 @@ enum fault proxy_state_read(struct op *op, const json_t *json, struct proxy_stat
     TRY(read_ports(op, json, &state));
     TRY(read_host_ports(op, json, &state));
     TRY(read_nodes(op, json, &state));
-    TRY(read_addresses(op, json, "loadBalancerIPs", PORTS_MAX, is_address,
+    TRY(read_addresses(op, json, "loadBalancerIPs", PROXY_PORTS_MAX, proxy_is_address,
                        &state.load_balancer_ips));
     *ret = state;
     return OK;
