@@ -31,6 +31,7 @@ struct agent {
     struct agent *next;
     struct cluster *cluster;
     struct nodes *nodes;
+    atomic_bool knows_nodes;
     int steps;
     atomic_bool closing;
 };
@@ -82,6 +83,13 @@ const struct node_spec *node_of(struct cluster *cluster, const char *name)
     struct agent *a = cluster->node_agent;
 
     return nodes_find(a->nodes, name);
+}
+
+bool agent_knows_nodes(struct cluster *cluster)
+{
+    struct agent *a = cluster->node_agent;
+
+    return atomic_load(&a->knows_nodes);
 }
 
 struct nodes *agent_nodes(struct cluster *cluster)
@@ -463,6 +471,8 @@ enum fault node_agent_nodes(struct op *op, struct cluster *cluster, const struct
     TRY(nodes_set(op, cluster, a->nodes, nodes, n, &changed));
     if (changed)
         wake_all(cluster);
+    if (!atomic_exchange(&a->knows_nodes, true) || changed)
+        service_proxy_wake(cluster);
     return OK;
 }
 

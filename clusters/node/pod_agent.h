@@ -166,5 +166,6 @@ struct nodes;
 struct nodes *agent_nodes(struct cluster *cluster);
 void pod_wake(struct cluster *cluster, const char *ns, const char *name);
 const struct node_spec *node_of(struct cluster *cluster, const char *name);
+bool agent_knows_nodes(struct cluster *cluster); /* after a start, not yet */
 
 #endif

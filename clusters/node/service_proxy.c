@@ -1,14 +1,14 @@
 /* The whole of a cluster's services as its network wants them. */
 #include "clusters/node/service_proxy.h"
 
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clusters/controller/workload.h"
-#include "clusters/network/cluster_network.h"
+#include "clusters/network/proxy_json.h"
+#include "clusters/node/pod_agent.h"
 #include "core/db.h"
 #include "core/log.h"
 #include "core/reconcile.h"
@@ -16,6 +16,7 @@
 #include "instances/network.h"
 
 #define THREADS   2
+#define AGAIN_MS  10000
 #define SETTLE_MS 3 /* changes come in packs: pods of a Deployment, a service and its slice */
 #define CLEANUP   "service.kubernetes.io/load-balancer-cleanup"
 
@@ -26,9 +27,19 @@ static const struct actor actor = {
     .trusted = true,
 };
 
+/* What a service's load balancer has, so that not each pass asks the database. */
+struct lease {
+    struct lease *next;
+    char *uid; /* the service's */
+    int64_t index;
+    bool used; /* in this pass */
+};
+
 struct proxy {
     struct proxy *next;
     struct cluster *cluster;
+    struct lease *leases; /* its pass's alone */
+    bool synced;          /* once, since it is open: those without a lease are new */
     bool running, closing;
 };
 
@@ -43,6 +54,7 @@ static struct {
 
 struct view {
     struct op *op;
+    struct proxy *proxy;
     struct cluster *cluster;
     struct store_page services, slices, nodes, pods;
     struct proxy_state out;
@@ -51,6 +63,7 @@ struct view {
     struct object **news; /* those of them whose services do not say so yet, by number; or NULL */
     size_t n_balancers;
     int64_t revision;
+    bool lacks; /* there is no address for somebody */
 };
 
 static enum fault list(struct view *v, const char *group, const char *plural,
@@ -64,8 +77,11 @@ static const char *const *texts_of(struct op *op, const json_t *texts)
 {
     const char **out = arena_alloc(&op->arena, (json_array_size(texts) + 1) * sizeof(*out));
 
-    for (size_t i = 0; i < json_array_size(texts); i++)
-        out[i] = json_string_value(json_array_get(texts, i));
+    for (size_t i = 0; i < json_array_size(texts); i++) {
+        const char *text = json_string_value(json_array_get(texts, i));
+
+        out[i] = text ? text : ""; /* no end of the list */
+    }
     return out;
 }
 
@@ -92,7 +108,7 @@ static bool has_cleanup(const json_t *service)
 
     json_array_foreach(at(service, "metadata.finalizers"), i, finalizer)
     {
-        if (strcmp(json_string_value(finalizer), CLEANUP) == 0)
+        if (json_is_string(finalizer) && strcmp(json_string_value(finalizer), CLEANUP) == 0)
             return true;
     }
     return false;
@@ -128,9 +144,79 @@ static enum fault write_cleanup(struct view *v, struct object *service, bool wan
     return fault;
 }
 
-static const char *owner_of(struct view *v, const struct object *service)
+/* ---- their addresses ---- */
+
+static const char *owner_of(struct view *v, const char *uid)
 {
-    return arena_printf(&v->op->arena, "c%s/lb/%s", v->cluster->id, service->uid);
+    return arena_printf(&v->op->arena, "c%s/lb/%s", v->cluster->id, uid);
+}
+
+static void lease_free(struct lease *lease)
+{
+    free(lease->uid);
+    free(lease);
+}
+
+static struct lease *lease_add(struct proxy *p, const char *uid, int64_t index)
+{
+    struct lease *lease = calloc(1, sizeof(*lease));
+
+    if (!lease || !(lease->uid = strdup(uid)))
+        abort();
+    lease->index = index;
+    lease->next = p->leases;
+    p->leases = lease;
+    return lease;
+}
+
+/* Never what the service's status says: its clients may write that. */
+static enum fault address_of(struct view *v, const struct object *service, const char **ret)
+{
+    struct lease *lease;
+    int64_t index;
+
+    for (lease = v->proxy->leases; lease && strcmp(lease->uid, service->uid) != 0;)
+        lease = lease->next;
+    if (!lease) {
+        TRY(address_take(v->op, RANGE_PUBLIC, owner_of(v, service->uid), &index));
+        lease = lease_add(v->proxy, service->uid, index);
+    }
+    lease->used = true;
+    *ret = network_address(v->op, RANGE_PUBLIC, lease->index);
+    return OK;
+}
+
+/* Before its row: what is not its own any more is never believed to be. */
+static void lease_forget(struct proxy *p, const char *uid)
+{
+    struct lease **at_p = &p->leases, *lease;
+
+    while (*at_p && strcmp((*at_p)->uid, uid) != 0)
+        at_p = &(*at_p)->next;
+    lease = *at_p;
+    if (!lease)
+        return;
+    *at_p = lease->next;
+    lease_free(lease);
+}
+
+/* Of services that are no load balancers any more, whatever became of their finalizers. */
+static enum fault give_unused(struct view *v)
+{
+    struct lease **at_p = &v->proxy->leases;
+
+    while (*at_p) {
+        struct lease *lease = *at_p;
+
+        if (lease->used) {
+            at_p = &lease->next;
+            continue;
+        }
+        TRY(address_give(v->op, owner_of(v, lease->uid)));
+        *at_p = lease->next;
+        lease_free(lease);
+    }
+    return OK;
 }
 
 static enum fault write_ingress(struct view *v, struct object *service, const char *address)
@@ -149,15 +235,19 @@ static enum fault write_ingress(struct view *v, struct object *service, const ch
     return OK;
 }
 
-static const char *address_now(const json_t *service)
+static bool says(const json_t *service, const char *address)
 {
-    return text_at(json_array_get(at(service, "status.loadBalancer.ingress"), 0), "ip");
+    const json_t *ingress = at(service, "status.loadBalancer.ingress");
+
+    return json_array_size(ingress) == 1 &&
+           strcmp(text_at_or(json_array_get(ingress, 0), "ip", ""), address) == 0;
 }
 
 static enum fault give_up(struct view *v, struct object *service)
 {
-    TRY(address_give(v->op, owner_of(v, service)));
-    if (address_now(object_tree(service)) && !service->deleting)
+    lease_forget(v->proxy, service->uid);
+    TRY(address_give(v->op, owner_of(v, service->uid)));
+    if (at(object_tree(service), "status.loadBalancer.ingress") && !service->deleting)
         TRY(write_ingress(v, service, NULL));
     return write_cleanup(v, service, false);
 }
@@ -168,22 +258,27 @@ static enum fault balance(struct view *v, struct object *service, const char **r
                           bool *ret_new)
 {
     const json_t *tree = object_tree(service);
-    int64_t index;
+    const char *address;
+    enum fault fault;
 
     *ret_address = NULL;
     *ret_new = false;
     if (!is_balanced(tree) || service->deleting)
         return has_cleanup(tree) ? give_up(v, service) : OK;
-    if (has_cleanup(tree) && address_now(tree)) {
-        *ret_address = address_now(tree);
+    if (!has_cleanup(tree)) {
+        rest_event(v->op, v->cluster, &actor, service, "Normal", "EnsuringLoadBalancer",
+                   "Ensuring load balancer");
+        TRY(write_cleanup(v, service, true));
+    }
+    fault = address_of(v, service, &address);
+    if (fault == UNAVAILABLE && (v->proxy->synced || !at(tree, "status.loadBalancer.ingress"))) {
+        op_clear_fault(v->op); /* others go on */
+        v->lacks = true;
         return OK;
     }
-    rest_event(v->op, v->cluster, &actor, service, "Normal", "EnsuringLoadBalancer",
-               "Ensuring load balancer");
-    TRY(write_cleanup(v, service, true));
-    TRY(address_take(v->op, RANGE_PUBLIC, owner_of(v, service), &index));
-    *ret_address = network_address(v->op, RANGE_PUBLIC, index);
-    *ret_new = true;
+    TRY(fault);
+    *ret_address = address;
+    *ret_new = !says(tree, address);
     return OK;
 }
 
@@ -216,13 +311,6 @@ static bool is_ready(const json_t *endpoint)
     return !ready || json_is_true(ready);
 }
 
-static bool is_ipv4(const char *text)
-{
-    struct in_addr in;
-
-    return inet_pton(AF_INET, text, &in) == 1;
-}
-
 /* The slice's port of that name and protocol; -1: none. */
 static int port_of_slice(const json_t *slice, const char *name, const char *protocol)
 {
@@ -252,7 +340,7 @@ static void add_endpoints(struct view *v, const json_t *slice, int port, struct 
         const char *address =
             json_string_value(json_array_get(json_object_get(endpoint, "addresses"), 0));
 
-        if (address && is_ready(endpoint) && is_ipv4(address))
+        if (address && is_ready(endpoint) && proxy_is_address(address))
             list[to->n_endpoints++] =
                 (struct endpoint){address, port, text_at(endpoint, "nodeName")};
     }
@@ -352,30 +440,17 @@ static enum fault add_services(struct view *v)
 
 /* ---- nodes and host ports ---- */
 
-static const char *internal_ip(const json_t *node)
-{
-    json_t *address;
-    size_t i;
-
-    json_array_foreach(at(node, "status.addresses"), i, address)
-    {
-        if (strcmp(text_at_or(address, "type", ""), "InternalIP") == 0)
-            return text_at(address, "address");
-    }
-    return NULL;
-}
-
+/* Addresses are what their pools gave them, never what objects say: clients may write those. */
 static void add_nodes(struct view *v)
 {
     struct node_address *nodes = arena_alloc(&v->op->arena, (v->nodes.n + 1) * sizeof(*nodes));
 
     for (size_t i = 0; i < v->nodes.n; i++) {
-        const json_t *node = object_tree(v->nodes.objects[i]);
-        const char *address = internal_ip(node);
+        const struct node_spec *spec = node_of(v->cluster, v->nodes.objects[i]->name);
 
-        if (address)
-            nodes[v->out.n_nodes++] = (struct node_address){v->nodes.objects[i]->name, address,
-                                                            text_at(node, "spec.podCIDR")};
+        if (spec)
+            nodes[v->out.n_nodes++] =
+                (struct node_address){spec->name, spec->address, spec->pod_cidr};
     }
     v->out.nodes = nodes;
 }
@@ -401,7 +476,8 @@ static void add_host_port(struct view *v, const json_t *pod, const json_t *port,
                           struct host_port *list)
 {
     const char *protocol = text_at_or(port, "protocol", "TCP");
-    struct host_port one = {.node_address = text_at(pod, "status.hostIP"),
+    const struct node_spec *node = node_of(v->cluster, text_at_or(pod, "spec.nodeName", ""));
+    struct host_port one = {.node_address = node ? node->address : NULL,
                             .host_ip = text_at_or(port, "hostIP", ""),
                             .host_port = (int)int_at(port, "hostPort", 0),
                             .pod_port = (int)int_at(port, "containerPort", 0),
@@ -441,10 +517,14 @@ static void add_host_ports(struct view *v)
 
 /* ---- one pass ---- */
 
-static enum fault sync(struct op *op, struct cluster *cluster)
+static enum fault sync(struct op *op, struct proxy *p, int64_t *ret_again_ms)
 {
-    struct view v = {.op = op, .cluster = cluster};
+    struct cluster *cluster = p->cluster;
+    struct view v = {.op = op, .proxy = p, .cluster = cluster};
+    struct proxy_state clean;
 
+    for (struct lease *lease = p->leases; lease; lease = lease->next)
+        lease->used = false;
     TRY(list(&v, "", "services", &v.services));
     TRY(list(&v, "discovery.k8s.io", "endpointslices", &v.slices));
     TRY(list(&v, "", "nodes", &v.nodes));
@@ -452,8 +532,13 @@ static enum fault sync(struct op *op, struct cluster *cluster)
     TRY(add_services(&v));
     add_nodes(&v);
     add_host_ports(&v);
-    TRY(cluster_network_proxy(op, cluster->network, &v.out));
+    clean = proxy_state_clean(op, &v.out);
+    TRY(cluster_network_proxy(op, cluster->network, &clean));
     TRY(announce(&v));
+    TRY(give_unused(&v));
+    p->synced = true;
+    if (v.lacks)
+        *ret_again_ms = AGAIN_MS;
     return v.revision ? store_wait(op, cluster->store, v.revision) : OK;
 }
 
@@ -485,10 +570,10 @@ static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
     struct proxy *p = enter(key);
     enum fault fault;
 
-    (void)ret_again_ms;
     if (!p)
         return OK;
-    fault = sync(op, p->cluster);
+    fault = agent_knows_nodes(p->cluster) ? sync(op, p, ret_again_ms)
+                                          : OK; /* else woken when it does */
     leave(p);
     if (fault != OK && fault != CONFLICT)
         log_event(LOG_WARN_, "services of a cluster are not up to date", "cluster=%s reason=%s",
@@ -509,8 +594,7 @@ static bool matters(const struct event *event)
     old = event->previous ? object_tree(event->previous) : NULL;
     if (strcmp(plural, "pods") == 0)
         return count_host_ports(now) || (old && count_host_ports(old));
-    return !old || event->kind != EVENT_MODIFIED ||
-           !json_equal(at(now, "status.addresses"), at(old, "status.addresses"));
+    return !old || event->kind != EVENT_MODIFIED; /* a node */
 }
 
 static void heard(void *user, const struct event *event)
@@ -567,7 +651,18 @@ void service_proxy_close(struct cluster *cluster)
         ;
     *at_p = p->next;
     pthread_mutex_unlock(&state.lock);
+    while (p->leases) {
+        struct lease *next = p->leases->next;
+
+        lease_free(p->leases);
+        p->leases = next;
+    }
     free(p);
+}
+
+void service_proxy_wake(struct cluster *cluster)
+{
+    reconciler_add(state.reconciler, cluster->id);
 }
 
 void service_proxies_start(void)

@@ -12,6 +12,8 @@ void service_proxies_start(void);
 void service_proxies_stop(void);
 enum fault service_proxy_open(struct op *op, struct cluster *cluster);
 void service_proxy_close(struct cluster *cluster);
+/* The node agent knows other nodes than before. */
+void service_proxy_wake(struct cluster *cluster);
 
 /* service_dns.c: names of this cluster; user is the cluster. */
 struct dns_record;
