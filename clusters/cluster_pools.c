@@ -398,7 +398,7 @@ enum fault cluster_pools_step(struct op *op, struct cluster *cluster,
     for (size_t i = 0; i < p.n; i++)
         if (p.nodes[i].leaving)
             TRY(step_leaving(op, &p, &p.nodes[i]));
-    for (size_t i = 0; i < n && !p.waiting; i++)
+    for (size_t i = 0; i < n && !p.waiting && m->observed != m->generation; i++)
         p.waiting = !is_ready(op, &p, specs[i].name);
     *ret_done = !p.waiting;
     return p.waiting ? OK : settle_pools(op, &p);

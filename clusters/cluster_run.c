@@ -111,16 +111,22 @@ static void show(struct run *r, bool shown)
    also those that were just being opened. */
 static void wait_until_unused(struct run *r)
 {
+    struct cluster *c = &r->cluster;
     struct timespec until;
+    bool used = true;
 
-    pthread_mutex_lock(&state.lock);
-    while (atomic_load(&r->cluster.users) > 0) {
-        pumps_end(&r->cluster);
+    while (used) {
+        if (c->store)
+            store_end_watches(c->store);
+        pumps_end(c);
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_sec += 1;
-        pthread_cond_timedwait(&state.released, &state.lock, &until);
+        pthread_mutex_lock(&state.lock);
+        if (atomic_load(&c->users) > 0)
+            pthread_cond_timedwait(&state.released, &state.lock, &until);
+        used = atomic_load(&c->users) > 0;
+        pthread_mutex_unlock(&state.lock);
     }
-    pthread_mutex_unlock(&state.lock);
 }
 
 static void take_out(struct run *r)
@@ -144,8 +150,6 @@ static void close_run(struct run *r)
         controllers_close(c);
     if (r->with_agent)
         node_agent_close(c);
-    if (c->store)
-        store_end_watches(c->store);
     wait_until_unused(r);
     if (r->with_rest)
         rest_close(c);
