@@ -269,7 +269,69 @@ static void add_value(struct text *line, const char *key, const char *value)
         text_printf(line, " %s=%s", key, log_quote(line->arena, value));
 }
 
-/* The query only for debugging: sign-in links and tokens may be in it. */
+/* Parameters whose values are never anybody's secret. */
+static const char *const plain_parameters[] = {"$filter",
+                                               "$top",
+                                               "allowWatchBookmarks",
+                                               "api-version",
+                                               "artifactType",
+                                               "client_id",
+                                               "container",
+                                               "digest",
+                                               "dryRun",
+                                               "fieldManager",
+                                               "fieldSelector",
+                                               "fieldValidation",
+                                               "follow",
+                                               "force",
+                                               "from",
+                                               "grant_type",
+                                               "labelSelector",
+                                               "last",
+                                               "limit",
+                                               "mount",
+                                               "n",
+                                               "orderby",
+                                               "propagationPolicy",
+                                               "resourceVersion",
+                                               "resourceVersionMatch",
+                                               "response_type",
+                                               "scope",
+                                               "service",
+                                               "tail",
+                                               "tailLines",
+                                               "timeoutSeconds",
+                                               "watch"};
+
+static bool is_plain(const char *name, size_t len)
+{
+    for (size_t i = 0; i < ARRAY_LEN(plain_parameters); i++)
+        if (strlen(plain_parameters[i]) == len && memcmp(plain_parameters[i], name, len) == 0)
+            return true;
+    return false;
+}
+
+/* The target with "*" for values that may be secret: passwords, tokens, upload states, commands. */
+static const char *target_masked(struct arena *arena, const char *target)
+{
+    size_t at = strcspn(target, "?");
+    struct text out;
+
+    text_init(&out, arena, strlen(target) * 2 + 1);
+    text_printf(&out, "%.*s", (int)at, target);
+    while (target[at]) { /* at '?' or '&' */
+        const char *pair = target + at + 1;
+        size_t len = strcspn(pair, "&"), name = strcspn(pair, "=&");
+        bool shown = is_plain(pair, name);
+
+        text_printf(&out, "%c%.*s", target[at], (int)(shown ? len : name), pair);
+        text_str(&out, !shown && name < len ? "=*" : "");
+        at += 1 + len;
+    }
+    return out.data;
+}
+
+/* The query only for debugging. */
 void log_call(const struct call *c)
 {
     struct arena arena;
@@ -288,7 +350,8 @@ void log_call(const struct call *c)
     add_value(&line, "client", c->client);
     add_value(&line, "method", method_name(c->method));
     add_value(&line, "host", c->host);
-    add_value(&line, "path", state.level == LOG_DEBUG_ ? c->target : c->path);
+    add_value(&line, "path",
+              state.level == LOG_DEBUG_ ? target_masked(&arena, c->target) : c->path);
     /* dispatch has turned started_us into how long the call took */
     text_printf(&line, " status=%d in=%lld out=%lld us=%lld http=%d%s", c->reply.status,
                 (long long)c->received_bytes, (long long)c->sent_bytes, (long long)c->started_us,

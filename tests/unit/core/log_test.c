@@ -70,6 +70,15 @@ static void test_lines(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "method=GET host=h path=\"/v2/a b\" status=404"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "fault=not_found") ? text : strstr(text, "reason="));
     CU_ASSERT_PTR_NULL(strstr(text, "secret=x"));
+    log_open(path, "debug");
+    c.target = "/t?service=s&pass%77ord=hidden1&n=2&token=hidden2&_state=&hidden3=x&flag";
+    log_call(&c);
+    log_flush();
+    text = read_log(&op, path);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text, "path=\"/t?service=s&pass%77ord=*&n=2&token=*&_state=*&hidden3=*&flag\""));
+    CU_ASSERT_PTR_NULL(strstr(text, "hidden1"));
+    CU_ASSERT_PTR_NULL(strstr(text, "hidden2"));
     rename(path, arena_printf(&op.arena, "%s.1", path));
     log_reopen();
     log_event(LOG_WARN_, "after rotation", "%s", "");
