@@ -2,6 +2,7 @@
 the Python client, in pods that run."""
 
 import os
+import random
 import socket
 import subprocess
 import threading
@@ -108,7 +109,7 @@ def test_exec_needs_a_container_of_several(newest):
 
 
 def test_a_client_that_leaves_takes_its_command_along(kubectl):
-    mark = "sleep 54" + kubectl.program[-2:]
+    mark = f"sleep {random.randrange(10**5, 10**6)}"
     process = subprocess.Popen(kubectl.command("exec", "shell", "--", "sh", "-c", f"echo on; exec {mark}"),
                                stdout=subprocess.PIPE, env=kubectl.env())
     assert process.stdout.readline() == b"on\n"
