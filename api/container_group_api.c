@@ -9,8 +9,8 @@
 #include "api/cache.h"
 #include "api/container_instance.h"
 #include "api/operation.h"
-#include "api/page.h"
 #include "api/quota.h"
+#include "api/resource_page.h"
 #include "auth/entra.h"
 #include "auth/managed_identity.h"
 #include "core/db.h"
@@ -365,19 +365,8 @@ static enum fault remove_group(struct call *c)
 
 /* ---- lists ---- */
 
-static enum fault who_sees(struct call *c, bool *ret_all)
+static enum fault render_all(struct op *op, const struct resource *list, size_t n, json_t *values)
 {
-    const char *scope = arm_id(c)->scope;
-
-    *ret_all = role_allows(&c->op, arm_who(c), scope, ACI_TYPE "/read");
-    return *ret_all || role_sees(&c->op, arm_who(c), scope) ? OK
-                                                            : arm_need(c, scope, ACI_TYPE "/read");
-}
-
-static enum fault add_groups(struct call *c, const struct resource *list, size_t n, bool all,
-                             json_t *values)
-{
-    struct op *op = &c->op;
     const char **keys = arena_alloc(&op->arena, (n + 1) * sizeof(*keys));
     struct container_group *groups;
     size_t n_groups, at = 0;
@@ -389,8 +378,7 @@ static enum fault add_groups(struct call *c, const struct resource *list, size_t
     for (size_t i = 0; i < n; i++) {
         while (at < n_groups && strcmp(groups[at].key, list[i].key) < 0)
             at++;
-        if (at == n_groups || strcmp(groups[at].key, list[i].key) != 0 ||
-            (!all && !role_allows(op, arm_who(c), list[i].id, ACI_TYPE "/read")))
+        if (at == n_groups || strcmp(groups[at].key, list[i].key) != 0)
             continue;
         TRY(render_with(op, &list[i], &groups[at], false, &value));
         json_array_append(values, value);
@@ -400,23 +388,7 @@ static enum fault add_groups(struct call *c, const struct resource *list, size_t
 
 static enum fault list(struct call *c)
 {
-    struct op *op = &c->op;
-    const struct resource_id *id = arm_id(c);
-    struct resource_filter filter = {
-        .subscription = id->subscription, .group = id->group, .type = ACI_TYPE};
-    json_t *values = json_new_array(op);
-    struct resource *rows;
-    struct arm_page page;
-    bool all;
-    size_t n;
-
-    TRY(who_sees(c, &all));
-    TRY(page_read_arm(c, PAGE_DEFAULT, &page));
-    filter.last = page.last;
-    filter.limit = page.limit;
-    TRY(resource_list(op, &filter, &rows, &n));
-    TRY(add_groups(c, rows, n < (size_t)page.top ? n : (size_t)page.top, all, values));
-    return page_reply(c, values, n > (size_t)page.top ? rows[page.top - 1].key : NULL);
+    return resource_page_reply(c, ACI_TYPE, render_all);
 }
 
 /* ---- the provider ---- */

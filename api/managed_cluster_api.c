@@ -9,7 +9,7 @@
 #include "api/cache.h"
 #include "api/managed_cluster.h"
 #include "api/operation.h"
-#include "api/page.h"
+#include "api/resource_page.h"
 #include "auth/entra.h"
 #include "auth/managed_identity.h"
 #include "core/db.h"
@@ -331,19 +331,8 @@ static enum fault remove_cluster(struct call *c)
 
 /* ---- lists ---- */
 
-static enum fault who_sees(struct call *c, bool *ret_all)
+static enum fault render_all(struct op *op, const struct resource *list, size_t n, json_t *values)
 {
-    const char *scope = arm_id(c)->scope;
-
-    *ret_all = role_allows(&c->op, arm_who(c), scope, AKS_TYPE "/read");
-    return *ret_all || role_sees(&c->op, arm_who(c), scope) ? OK
-                                                            : arm_need(c, scope, AKS_TYPE "/read");
-}
-
-static enum fault add_clusters(struct call *c, const struct resource *list, size_t n, bool all,
-                               json_t *values)
-{
-    struct op *op = &c->op;
     const char **keys = arena_alloc(&op->arena, (n + 1) * sizeof(*keys));
     struct managed_cluster *clusters;
     size_t n_clusters, at = 0;
@@ -355,8 +344,7 @@ static enum fault add_clusters(struct call *c, const struct resource *list, size
     for (size_t i = 0; i < n; i++) {
         while (at < n_clusters && strcmp(clusters[at].key, list[i].key) < 0)
             at++;
-        if (at == n_clusters || strcmp(clusters[at].key, list[i].key) != 0 ||
-            (!all && !role_allows(op, arm_who(c), list[i].id, AKS_TYPE "/read")))
+        if (at == n_clusters || strcmp(clusters[at].key, list[i].key) != 0)
             continue;
         TRY(render_with(op, &list[i], &clusters[at], &value));
         json_array_append(values, value);
@@ -366,23 +354,7 @@ static enum fault add_clusters(struct call *c, const struct resource *list, size
 
 static enum fault list(struct call *c)
 {
-    struct op *op = &c->op;
-    const struct resource_id *id = arm_id(c);
-    struct resource_filter filter = {
-        .subscription = id->subscription, .group = id->group, .type = AKS_TYPE};
-    json_t *values = json_new_array(op);
-    struct resource *rows;
-    struct arm_page page;
-    bool all;
-    size_t n;
-
-    TRY(who_sees(c, &all));
-    TRY(page_read_arm(c, PAGE_DEFAULT, &page));
-    filter.last = page.last;
-    filter.limit = page.limit;
-    TRY(resource_list(op, &filter, &rows, &n));
-    TRY(add_clusters(c, rows, n < (size_t)page.top ? n : (size_t)page.top, all, values));
-    return page_reply(c, values, n > (size_t)page.top ? rows[page.top - 1].key : NULL);
+    return resource_page_reply(c, AKS_TYPE, render_all);
 }
 
 /* ---- the provider ---- */

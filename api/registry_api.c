@@ -12,7 +12,7 @@
 #include "api/cache.h"
 #include "api/group.h"
 #include "api/location.h"
-#include "api/page.h"
+#include "api/resource_page.h"
 #include "api/subscription.h"
 #include "core/db.h"
 #include "core/json.h"
@@ -277,42 +277,20 @@ static enum fault move_registry(struct op *op, const struct resource *r,
 
 /* ---- lists ---- */
 
-/*
- * Who may read the whole subscription or group sees all of it; who has rights on some resources
- * only sees those, as the cloud does it.
- */
-static enum fault who_sees(struct call *c, bool *ret_all)
+static enum fault render_all(struct op *op, const struct resource *list, size_t n, json_t *values)
 {
-    const char *scope = arm_id(c)->scope;
+    json_t *value;
 
-    *ret_all = role_allows(&c->op, arm_who(c), scope, TYPE "/read");
-    return *ret_all || role_sees(&c->op, arm_who(c), scope) ? OK : arm_need(c, scope, TYPE "/read");
+    for (size_t i = 0; i < n; i++) {
+        TRY(render_registry(op, &list[i], &value));
+        json_array_append(values, value);
+    }
+    return OK;
 }
 
 static enum fault registries_list(struct call *c)
 {
-    struct op *op = &c->op;
-    const struct resource_id *id = arm_id(c);
-    struct resource_filter filter = {
-        .subscription = id->subscription, .group = id->group, .type = TYPE};
-    json_t *values = json_new_array(op), *value;
-    struct resource *list;
-    struct arm_page page;
-    bool all;
-    size_t n;
-
-    TRY(who_sees(c, &all));
-    TRY(page_read_arm(c, PAGE_DEFAULT, &page));
-    filter.last = page.last;
-    filter.limit = page.limit;
-    TRY(resource_list(op, &filter, &list, &n));
-    for (size_t i = 0; i < n && i < (size_t)page.top; i++) {
-        if (!all && !role_allows(op, arm_who(c), list[i].id, TYPE "/read"))
-            continue;
-        TRY(render_registry(op, &list[i], &value));
-        json_array_append(values, value);
-    }
-    return page_reply(c, values, n > (size_t)page.top ? list[page.top - 1].key : NULL);
+    return resource_page_reply(c, TYPE, render_all);
 }
 
 /* ---- actions ---- */
