@@ -4,6 +4,7 @@
 
 #include "clusters/controller/controllers.h"
 #include "clusters/controller/service_ports.h"
+#include "clusters/controller/slice_set.h"
 
 #define MANAGED_BY "endpointslice-controller.k8s.io"
 #define SLICE_MAX  100
@@ -17,19 +18,10 @@ static const struct actor actor = {
 
 struct pass {
     struct op *op;
-    struct cluster *cluster;
     struct object *service;
     const json_t *tree;
-    json_t *wanted;         /* [{ports, endpoints}] */
-    struct object **slices; /* ours, that there are */
-    size_t n;
-    int64_t revision;
+    json_t *wanted; /* the set's */
 };
-
-static const struct resource *slices_resource(void)
-{
-    return resource_find("discovery.k8s.io", "v1", "endpointslices");
-}
 
 /* ---- what should be ---- */
 
@@ -89,7 +81,7 @@ static json_t *slice_for(struct pass *p, json_t *ports)
             return endpoints;
         }
     }
-    slice = json_pack("{s:o, s:[]}", "ports", ports, "endpoints");
+    slice = json_pack("{s:s, s:o, s:[]}", "addressType", "IPv4", "ports", ports, "endpoints");
     json_array_append_new(p->wanted, slice);
     return json_object_get(slice, "endpoints");
 }
@@ -105,167 +97,34 @@ static void plan(struct pass *p, const struct backends *backends)
         slice_for(p, json_array());
 }
 
-/* ---- what there is ---- */
-
-static bool is_of(struct object *slice, const char *service)
-{
-    const char *name = label_of(object_tree(slice), "kubernetes.io/service-name");
-    const char *by = label_of(object_tree(slice), "endpointslice.kubernetes.io/managed-by");
-
-    return name && by && strcmp(name, service) == 0 && strcmp(by, MANAGED_BY) == 0;
-}
-
-static enum fault find_slices(struct pass *p, const char *ns, const char *service)
-{
-    struct store_page page;
-
-    TRY(store_list(p->op, p->cluster->store, slices_resource(), ns, NULL, NULL, 0, 0, &page));
-    p->slices = arena_alloc(&p->op->arena, (page.n + 1) * sizeof(struct object *));
-    for (size_t i = 0; i < page.n; i++)
-        if (!page.objects[i]->deleting && is_of(page.objects[i], service))
-            p->slices[p->n++] = page.objects[i];
-    return OK;
-}
-
-/* ---- making it so ---- */
-
-static enum fault drop(struct pass *p, const struct object *slice)
-{
-    struct rest r = rest_of(p->cluster, &actor, slices_resource(), slice->ns, slice->name);
-    const struct delete_options options = {.grace_s = -1};
-    enum fault fault = rest_delete(p->op, &r, &options, NULL, NULL);
-
-    if (fault == NOT_FOUND) {
-        op_clear_fault(p->op);
-        return OK;
-    }
-    moved(&p->revision, &r);
-    return fault;
-}
-
-static json_t *labels_of(const struct pass *p)
-{
-    json_t *labels = json_deep_copy(at(p->tree, "metadata.labels"));
-
-    if (!labels)
-        labels = json_object();
-    if (strcmp(text_at_or(p->tree, "spec.clusterIP", ""), "None") == 0)
-        json_object_set_new(labels, "service.kubernetes.io/headless", json_string(""));
-    json_object_set_new(labels, "endpointslice.kubernetes.io/managed-by", json_string(MANAGED_BY));
-    json_object_set_new(labels, "kubernetes.io/service-name", json_string(p->service->name));
-    return labels;
-}
-
-struct filling {
-    const struct pass *p;
-    const json_t *wanted;
-};
-
-static enum fault fill(struct op *op, json_t *slice, void *arg, bool *ret_skip)
-{
-    const struct filling *f = arg;
-    json_t *before = object_copy(op, slice);
-
-    set_at(slice, "metadata.labels", labels_of(f->p));
-    json_object_set(slice, "endpoints", json_object_get(f->wanted, "endpoints"));
-    json_object_set(slice, "ports", json_object_get(f->wanted, "ports"));
-    *ret_skip = json_equal(before, slice);
-    return OK;
-}
-
-static enum fault write_slice(struct pass *p, struct object *there, const json_t *wanted)
-{
-    struct filling f = {p, wanted};
-    struct rest r =
-        rest_of(p->cluster, &actor, slices_resource(), p->service->ns, there ? there->name : NULL);
-    json_t *made;
-    enum fault fault;
-    bool skip;
-
-    if (there) {
-        fault = rest_modify(p->op, &r, fill, &f, NULL);
-    } else {
-        made = object_new(p->op, slices_resource(), p->service->ns, NULL);
-        json_object_set_new(object_at(made, "metadata"), "generateName",
-                            json_string(arena_printf(&p->op->arena, "%s-", p->service->name)));
-        json_object_set_new(made, "addressType", json_string("IPv4"));
-        json_array_append_new(array_at(made, "metadata.ownerReferences"),
-                              owner_reference(p->tree, p->service->resource));
-        TRY(fill(p->op, made, &f, &skip));
-        fault = rest_create(p->op, &r, made, NULL);
-    }
-    if (fault == NOT_FOUND || fault == FORBIDDEN) { /* gone, or the namespace is ending */
-        op_clear_fault(p->op);
-        return OK;
-    }
-    moved(&p->revision, &r);
-    return fault;
-}
-
-/* Keeps each slice with the ports it has, so that little changes. */
-static struct object *take_slice(struct pass *p, const json_t *wanted)
-{
-    for (size_t i = 0; i < p->n; i++) {
-        struct object *slice = p->slices[i];
-
-        if (slice && json_equal(json_object_get(object_tree(slice), "ports"),
-                                json_object_get(wanted, "ports"))) {
-            p->slices[i] = NULL;
-            return slice;
-        }
-    }
-    for (size_t i = 0; i < p->n; i++) {
-        struct object *slice = p->slices[i];
-
-        p->slices[i] = NULL;
-        if (slice)
-            return slice;
-    }
-    return NULL;
-}
-
-static void release(void *tree)
-{
-    json_decref(tree);
-}
+/* ---- the controller ---- */
 
 static enum fault reconcile(struct op *op, struct cluster *cluster, const char *ns,
                             const char *name, int64_t *ret_again_ms)
 {
-    struct pass p = {.op = op, .cluster = cluster, .wanted = json_array()};
+    struct slice_set set = slice_set_new(op, cluster, &actor, MANAGED_BY, ns, name);
+    struct pass p = {.op = op, .wanted = set.wanted};
     struct backends backends;
-    json_t *wanted;
-    size_t i;
 
     (void)ret_again_ms;
-    arena_defer(&op->arena, release, p.wanted);
     p.service = store_read(op, cluster->store, resource_find("", "v1", "services"), ns, name);
-    TRY(find_slices(&p, ns, name));
     if (p.service && !p.service->deleting) {
         p.tree = object_tree(p.service);
         if (!json_object_size(at(p.tree, "spec.selector")))
             return OK;
         TRY(backends_of(op, cluster, p.service, &backends));
         plan(&p, &backends);
+        set.owner = p.service;
+        set.headless = strcmp(text_at_or(p.tree, "spec.clusterIP", ""), "None") == 0;
     }
-    json_array_foreach(p.wanted, i, wanted)
-    {
-        TRY(write_slice(&p, take_slice(&p, wanted), wanted));
-    }
-    for (i = 0; i < p.n; i++)
-        if (p.slices[i])
-            TRY(drop(&p, p.slices[i]));
-    return p.revision ? store_wait(op, cluster->store, p.revision) : OK;
+    return slice_set_apply(&set);
 }
 
 /* A slice of ours was changed by somebody. */
 static void keys_of_slice(struct cluster *cluster, const struct event *event, struct keys *keys)
 {
-    const char *name = label_of(object_tree(event->object), "kubernetes.io/service-name");
-
     (void)cluster;
-    if (name && is_of(event->object, name))
-        keys_add(keys, event->object->ns, name);
+    slice_set_key(event, MANAGED_BY, keys);
 }
 
 static const struct rule rules[] = {
