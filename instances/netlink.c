@@ -115,7 +115,7 @@ int netlink_index(struct netlink *nl, const char *name)
     return run(nl, head, on_link, &index) < 0 ? 0 : index;
 }
 
-enum fault netlink_bridge(struct op *op, struct netlink *nl, const char *name)
+enum fault netlink_bridge(struct op *op, struct netlink *nl, const char *name, uint32_t gateway)
 {
     char buffer[MESSAGE_SIZE];
     struct nlmsghdr *head = begin(buffer, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
@@ -126,7 +126,8 @@ enum fault netlink_bridge(struct op *op, struct netlink *nl, const char *name)
     info = mnl_attr_nest_start(head, IFLA_LINKINFO);
     mnl_attr_put_strz(head, IFLA_INFO_KIND, "bridge");
     mnl_attr_nest_end(head, info);
-    return change(op, nl, head, EEXIST, "make the bridge", name);
+    TRY(change(op, nl, head, EEXIST, "make the bridge", name));
+    return netlink_hardware_address_of(op, nl, name, gateway);
 }
 
 enum fault netlink_veth(struct op *op, struct netlink *nl, const char *name, const char *bridge,
@@ -179,6 +180,15 @@ enum fault netlink_hardware_address(struct op *op, struct netlink *nl, const cha
     mnl_attr_put_strz(head, IFLA_IFNAME, name);
     mnl_attr_put(head, IFLA_ADDRESS, 6, address);
     return change(op, nl, head, 0, "give a hardware address to", name);
+}
+
+enum fault netlink_hardware_address_of(struct op *op, struct netlink *nl, const char *name,
+                                       uint32_t address)
+{
+    return netlink_hardware_address(op, nl, name,
+                                    (const unsigned char[]){0x0a, 0x58, address >> 24,
+                                                            address >> 16 & 255, address >> 8 & 255,
+                                                            address & 255});
 }
 
 enum fault netlink_delete(struct op *op, struct netlink *nl, const char *name)

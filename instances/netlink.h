@@ -15,14 +15,19 @@ void netlink_close(struct netlink *nl);
 
 /* 0: there is no such link. */
 int netlink_index(struct netlink *nl, const char *name);
-/* Nothing to do when it is there. */
-enum fault netlink_bridge(struct op *op, struct netlink *nl, const char *name);
+/* Nothing to make when it is there. Its hardware address is that of gateway: without one of its own
+   it has that of some port, and another one when ports come and go, which neighbours then do not
+   know for seconds. */
+enum fault netlink_bridge(struct op *op, struct netlink *nl, const char *name, uint32_t gateway);
 /* A pair: name here, on the bridge, up; peer in this process's present namespace. */
 enum fault netlink_veth(struct op *op, struct netlink *nl, const char *name, const char *bridge,
                         const char *peer);
 /* Before it is up. */
 enum fault netlink_hardware_address(struct op *op, struct netlink *nl, const char *name,
                                     const unsigned char address[6]);
+/* The one that goes with an address: who gets that next is known by the same. */
+enum fault netlink_hardware_address_of(struct op *op, struct netlink *nl, const char *name,
+                                       uint32_t address);
 enum fault netlink_up(struct op *op, struct netlink *nl, const char *name);
 /* Nothing to do when it is gone. */
 enum fault netlink_delete(struct op *op, struct netlink *nl, const char *name);

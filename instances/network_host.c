@@ -220,7 +220,7 @@ static enum fault take_ranges(struct op *op, struct host *host,
 
 static enum fault make_bridge(struct op *op, struct host *host)
 {
-    TRY(netlink_bridge(op, host->nl, host->bridge));
+    TRY(netlink_bridge(op, host->nl, host->bridge, host->ranges[RANGE_PUBLIC].base + 1));
     for (int r = 0; r < RANGES; r++)
         TRY(netlink_address(op, host->nl, host->bridge, host->ranges[r].base + 1,
                             host->ranges[r].prefix));

@@ -137,18 +137,16 @@ static enum fault add_route(struct op *op, struct netlink *nl, const struct sand
     return netlink_default_route(op, nl, gateway);
 }
 
-/* Pods' addresses are soon used again: by the next one's neighbours it is known by the same. */
+/* Pods' addresses are soon used again. */
 static enum fault set_hardware_address(struct op *op, struct netlink *nl,
                                        const struct sandbox_spec *spec)
 {
-    uint32_t ip = 0;
+    uint32_t address = 0;
 
     if (spec->n_addresses == 0)
         return OK;
-    TRY(parse_address(op, spec->addresses[0].address, &ip));
-    return netlink_hardware_address(
-        op, nl, "eth0",
-        (const unsigned char[]){0x0a, 0x58, ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255});
+    TRY(parse_address(op, spec->addresses[0].address, &address));
+    return netlink_hardware_address_of(op, nl, "eth0", address);
 }
 
 static enum fault set_up_inside(struct op *op, struct netlink *nl, const struct sandbox_spec *spec,

@@ -160,7 +160,7 @@ static enum fault make_bridge(struct op *op, struct holder *holder, const struct
     struct netlink *nl = holder->nl;
 
     TRY(netlink_up(op, nl, "lo"));
-    TRY(netlink_bridge(op, nl, CLUSTER_BRIDGE));
+    TRY(netlink_bridge(op, nl, CLUSTER_BRIDGE, asked->pods.base + 1));
     TRY(netlink_address(op, nl, CLUSTER_BRIDGE, asked->pods.base + 1, asked->pods.prefix));
     TRY(netlink_address(op, nl, CLUSTER_BRIDGE, asked->dns, 32));
     return netlink_up(op, nl, CLUSTER_BRIDGE);

@@ -67,6 +67,9 @@ with Sundog() as server:
     bridge = f"sd{data_id(server.data)}"
     rules = sh("iptables -S FORWARD") + sh("nft list ruleset")
     assert rules.count(bridge) > 5, rules
+    # of its own: not that of a port, which would change as ports come and go
+    gateway = sh(f"ip -4 -o addr show {bridge} scope global").split(" inet ")[1].split("/")[0]
+    assert "link/ether 0a:58:" + ":".join(f"{int(part):02x}" for part in gateway.split(".")) in sh(f"ip link show {bridge}")
     groups.delete(name)
     wait_nothing_left(server.data)
     server.stop()
