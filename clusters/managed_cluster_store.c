@@ -128,14 +128,6 @@ bool managed_cluster_is_ours(const struct managed_cluster *m)
     return strcmp(m->host, this_host) == 0;
 }
 
-static int64_t wall_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* ---- reading ---- */
 
 static struct managed_cluster from_row(const struct db_rows *rows)

@@ -279,3 +279,11 @@ int64_t wall_s(void)
 {
     return (int64_t)time(NULL);
 }
+
+int64_t wall_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}

@@ -126,5 +126,6 @@ const char *fault_name(enum fault fault);
 /* Monotonic and wall clock. */
 int64_t now_ms(void);
 int64_t wall_s(void);
+int64_t wall_us(void);
 
 #endif

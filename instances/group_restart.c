@@ -49,14 +49,6 @@ enum group_state group_state_of(const struct container_group *g, enum restart_po
     return failed && policy == RESTART_NEVER ? GROUP_FAILED : GROUP_SUCCEEDED;
 }
 
-int64_t wall_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
-}
-
 const char *iso_time(struct op *op, int64_t us)
 {
     time_t s = (time_t)(us / 1000000);

@@ -109,7 +109,6 @@ enum group_state group_state_of(const struct container_group *g, enum restart_po
 /* {"state","startTime",…} as the API shows it; in op's arena. */
 json_t *container_state_json(struct op *op, enum container_show state, const char *detail,
                              int64_t exit_code, int64_t started_us, int64_t finished_us);
-int64_t wall_us(void);
 /* "2026-11-21T12:00:00.123Z" */
 const char *iso_time(struct op *op, int64_t us);
 

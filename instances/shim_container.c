@@ -17,14 +17,6 @@
 
 #define READ_MAX 32768
 
-static int64_t wall_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* ---- output ---- */
 
 /* False at its end. One read a turn: nobody has the loop for himself. */
