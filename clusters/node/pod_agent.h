@@ -42,7 +42,9 @@ struct pod_memory {
     bool said_mount;  /* FailedMount was said */
     bool initialized;
     int64_t stop_deadline_ms; /* 0: it is not being stopped */
-    json_t *files;            /* what volumes hold, by name: to see changes */
+    int64_t stop_since_ms;
+    int64_t left_at_pass; /* of services, when no slice had the pod any more; -1: not yet */
+    json_t *files;        /* what volumes hold, by name: to see changes */
     struct container_memory *containers;
     size_t n_containers;
 };

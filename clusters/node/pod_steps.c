@@ -1,8 +1,8 @@
 /*
- *~ The life of a pod on its node. A pass looks at the Pod, at its sandbox and at what is
- *remembered, ~ does what is possible now, and writes the status. Init containers come one after the
- *other, then ~ all others at once; what ends is started again as the restart policy says; a pod
- *that is deleted is ~ asked to end, waited for, and removed.
+ * The life of a pod on its node. A pass looks at the Pod, at its sandbox and at what is remembered,
+ * does what is possible now, and writes the status. Init containers come one after the other, then
+ * all others at once; what ends is started again as the restart policy says; a pod that is deleted
+ * is asked to end, waited for, and removed.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "clusters/node/pod_agent.h"
+#include "clusters/node/service_proxy.h"
 #include "instances/process.h"
 
 #define CRASH_FIRST_MS  10000
@@ -17,6 +18,8 @@
 #define CRASH_FORGET_US (INT64_C(600) * 1000000) /* it ran that long: the back-off begins anew */
 #define RETRY_MS        1000
 #define KILL_GRACE_MS   30000
+#define LEAVE_MAX_MS    2000 /* services leave a pod within that, or it is not waited for */
+#define LEAVE_LOOK_MS   5
 
 /* ---- small things ---- */
 
@@ -447,11 +450,56 @@ static enum fault remove_pod(struct pod_pass *p)
     return store_wait(p->op, p->cluster->store, r.revision);
 }
 
+static enum fault is_in_slices(struct pod_pass *p, bool *ret)
+{
+    struct store_page page;
+    json_t *endpoint;
+    size_t k;
+
+    *ret = false;
+    TRY(store_list(p->op, p->cluster->store,
+                   resource_find("discovery.k8s.io", "v1", "endpointslices"), p->object->ns, NULL,
+                   NULL, 0, 0, &page));
+    for (size_t i = 0; i < page.n; i++)
+        json_array_foreach(json_object_get(object_tree(page.objects[i]), "endpoints"), k, endpoint)
+        {
+            *ret |= strcmp(text_at_or(endpoint, "targetRef.uid", ""), p->object->uid) == 0 &&
+                    !bool_at(endpoint, "conditions.terminating", false);
+        }
+    return OK;
+}
+
+/* A container that has been asked to end takes no more connections: services are to have left the
+   pod before. (A kubelet does not wait for kube-proxies, and clients see it.) */
+static enum fault is_still_served(struct pod_pass *p, bool *ret)
+{
+    struct pod_memory *m = p->memory;
+    int64_t now = now_ms();
+
+    *ret = false;
+    if (!m->stop_since_ms) {
+        m->stop_since_ms = now;
+        m->left_at_pass = -1;
+    }
+    if (now >= m->stop_deadline_ms || now - m->stop_since_ms >= LEAVE_MAX_MS)
+        return OK;
+    if (m->left_at_pass < 0) {
+        TRY(is_in_slices(p, ret));
+        if (!*ret)
+            m->left_at_pass = service_proxy_passes(p->cluster);
+    }
+    *ret = *ret || service_proxy_sends_to(p->cluster, m->address, m->left_at_pass);
+    if (*ret)
+        pod_again(p, LEAVE_LOOK_MS);
+    return OK;
+}
+
 static enum fault stop_pod(struct pod_pass *p)
 {
     int64_t grace = int_at(p->pod, "metadata.deletionGracePeriodSeconds", 30) * 1000;
     int64_t asked = time_parse(text_at_or(p->pod, "metadata.deletionTimestamp", "")) * 1000;
-    int64_t left = asked - wall_s() * 1000, deadline;
+    int64_t left = asked + 1000 - wall_us() / 1000, deadline; /* asked: in whole seconds, rounded */
+    bool served = false;
 
     if (left > grace || left < 0)
         left = left < 0 ? 0 : grace;
@@ -459,6 +507,9 @@ static enum fault stop_pod(struct pod_pass *p)
     if (!p->memory->stop_deadline_ms || deadline < p->memory->stop_deadline_ms)
         p->memory->stop_deadline_ms = deadline;
     if (p->alive && any_runs(p)) {
+        TRY(is_still_served(p, &served));
+        if (served)
+            return OK;
         TRY(ask_to_end(p, p->memory->stop_deadline_ms));
         return pod_write_status(p);
     }

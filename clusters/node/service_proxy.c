@@ -39,7 +39,10 @@ struct proxy {
     struct proxy *next;
     struct cluster *cluster;
     struct lease *leases; /* its pass's alone */
-    bool synced;          /* once, since it is open: those without a lease are new */
+    char (*serving)[16];  /* sorted: whom the rules that hold send to; state.lock's */
+    size_t n_serving;
+    int64_t begun; /* passes; state.lock's */
+    bool synced;   /* once, since it is open: those without a lease are new */
     bool running, closing;
 };
 
@@ -59,6 +62,8 @@ struct view {
     struct store_page services, slices, nodes, pods;
     struct proxy_state out;
     struct service_port *ports;
+    char (*serving)[16]; /* the proxy's, once the rules hold */
+    size_t n_serving, serving_room;
     const char **balancers;
     struct object **news; /* those of them whose services do not say so yet, by number; or NULL */
     size_t n_balancers;
@@ -326,6 +331,22 @@ static int port_of_slice(const json_t *slice, const char *name, const char *prot
     return -1;
 }
 
+/* Whom a pod that ends has to wait for: not those that are sent to although they are ending
+   (publishNotReadyAddresses). */
+static void note_serving(struct view *v, const json_t *endpoint, const char *address)
+{
+    if (bool_at(endpoint, "conditions.terminating", false) ||
+        strlen(address) >= sizeof(*v->serving))
+        return;
+    if (v->n_serving == v->serving_room) {
+        v->serving_room = v->serving_room ? v->serving_room * 2 : 64;
+        v->serving = realloc(v->serving, v->serving_room * sizeof(*v->serving));
+        if (!v->serving)
+            abort();
+    }
+    strcpy(v->serving[v->n_serving++], address);
+}
+
 static void add_endpoints(struct view *v, const json_t *slice, int port, struct service_port *to)
 {
     size_t room = to->n_endpoints + json_array_size(json_object_get(slice, "endpoints"));
@@ -340,9 +361,10 @@ static void add_endpoints(struct view *v, const json_t *slice, int port, struct 
         const char *address =
             json_string_value(json_array_get(json_object_get(endpoint, "addresses"), 0));
 
-        if (address && is_ready(endpoint) && proxy_is_address(address))
-            list[to->n_endpoints++] =
-                (struct endpoint){address, port, text_at(endpoint, "nodeName")};
+        if (!address || !is_ready(endpoint) || !proxy_is_address(address))
+            continue;
+        list[to->n_endpoints++] = (struct endpoint){address, port, text_at(endpoint, "nodeName")};
+        note_serving(v, endpoint, address);
     }
     to->endpoints = list;
 }
@@ -515,31 +537,100 @@ static void add_host_ports(struct view *v)
     v->out.host_ports = list;
 }
 
+/* ---- whom the rules send to ---- */
+
+static int by_address(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* Frees those of before. */
+static void set_serving(struct proxy *p, struct view *v)
+{
+    char(*old)[16];
+
+    if (v->n_serving)
+        qsort(v->serving, v->n_serving, sizeof(*v->serving), by_address);
+    pthread_mutex_lock(&state.lock);
+    old = p->serving;
+    p->serving = v->serving;
+    p->n_serving = v->n_serving;
+    pthread_mutex_unlock(&state.lock);
+    v->serving = NULL;
+    free(old);
+}
+
+/* Under state.lock. */
+static struct proxy *proxy_of(const struct cluster *cluster)
+{
+    struct proxy *p;
+
+    for (p = state.open; p && p->cluster != cluster; p = p->next)
+        ;
+    return p;
+}
+
+int64_t service_proxy_passes(const struct cluster *cluster)
+{
+    const struct proxy *p;
+    int64_t begun;
+
+    pthread_mutex_lock(&state.lock);
+    p = proxy_of(cluster);
+    begun = p ? p->begun : 0;
+    pthread_mutex_unlock(&state.lock);
+    return begun;
+}
+
+bool service_proxy_sends_to(const struct cluster *cluster, const char *address, int64_t n)
+{
+    const struct proxy *p;
+    bool yes;
+
+    pthread_mutex_lock(&state.lock);
+    p = proxy_of(cluster);
+    yes = p && ((p->running && p->begun <= n) ||
+                (p->n_serving &&
+                 bsearch(address, p->serving, p->n_serving, sizeof(*p->serving), by_address)));
+    pthread_mutex_unlock(&state.lock);
+    return yes;
+}
+
 /* ---- one pass ---- */
+
+static enum fault apply(struct view *v)
+{
+    struct proxy_state clean;
+
+    TRY(list(v, "", "services", &v->services));
+    TRY(list(v, "discovery.k8s.io", "endpointslices", &v->slices));
+    TRY(list(v, "", "nodes", &v->nodes));
+    TRY(list(v, "", "pods", &v->pods));
+    TRY(add_services(v));
+    add_nodes(v);
+    add_host_ports(v);
+    clean = proxy_state_clean(v->op, &v->out);
+    return cluster_network_proxy(v->op, v->cluster->network, &clean);
+}
 
 static enum fault sync(struct op *op, struct proxy *p, int64_t *ret_again_ms)
 {
-    struct cluster *cluster = p->cluster;
-    struct view v = {.op = op, .proxy = p, .cluster = cluster};
-    struct proxy_state clean;
+    struct view v = {.op = op, .proxy = p, .cluster = p->cluster};
+    enum fault fault;
 
     for (struct lease *lease = p->leases; lease; lease = lease->next)
         lease->used = false;
-    TRY(list(&v, "", "services", &v.services));
-    TRY(list(&v, "discovery.k8s.io", "endpointslices", &v.slices));
-    TRY(list(&v, "", "nodes", &v.nodes));
-    TRY(list(&v, "", "pods", &v.pods));
-    TRY(add_services(&v));
-    add_nodes(&v);
-    add_host_ports(&v);
-    clean = proxy_state_clean(op, &v.out);
-    TRY(cluster_network_proxy(op, cluster->network, &clean));
+    fault = apply(&v);
+    if (fault == OK)
+        set_serving(p, &v);
+    free(v.serving);
+    TRY(fault);
     TRY(announce(&v));
     TRY(give_unused(&v));
     p->synced = true;
     if (v.lacks)
         *ret_again_ms = AGAIN_MS;
-    return v.revision ? store_wait(op, cluster->store, v.revision) : OK;
+    return v.revision ? store_wait(op, p->cluster->store, v.revision) : OK;
 }
 
 static struct proxy *enter(const char *id)
@@ -551,8 +642,10 @@ static struct proxy *enter(const char *id)
         ;
     if (p && p->closing)
         p = NULL;
-    if (p)
+    if (p) {
         p->running = true;
+        p->begun++;
+    }
     pthread_mutex_unlock(&state.lock);
     return p;
 }
@@ -657,6 +750,7 @@ void service_proxy_close(struct cluster *cluster)
         lease_free(p->leases);
         p->leases = next;
     }
+    free(p->serving);
     free(p);
 }
 

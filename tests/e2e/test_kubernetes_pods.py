@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import socket
+import threading
 
 import pytest
 
@@ -404,7 +405,7 @@ def test_a_rollout_and_its_undo(k):
     wait_until(lambda: fetch(address), "it answers")
     k("set", "env", "deployment/web", "VERSION=2")
     available(k, "web")
-    assert fetch(address)
+    wait_until(lambda: fetch(address), "it answers")
     assert len(k.json("replicasets")["items"]) == 2
     k("rollout", "undo", "deployment/web")
     available(k, "web")
@@ -418,6 +419,40 @@ def test_a_rollout_and_its_undo(k):
     available(k, "web")
     wait_until(lambda: len([p for p in k.json("pods")["items"] if p["status"]["phase"] == "Running"
                             and "deletionTimestamp" not in p["metadata"]]) == 5, "there are five again")
+
+
+def test_a_rollout_refuses_no_connection(k):
+    """Services leave a pod before it is asked to end, also if its server ends at once."""
+    refused, taken, over = [], [], threading.Event()
+
+    def knock():
+        while not over.wait(0.005):
+            try:
+                with socket.create_connection((address, 80), timeout=HANG_S) as sock:
+                    taken.append(address)
+                    sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                    sock.recv(1000)
+            except ConnectionResetError:
+                pass  # it was in flight when this server, which has no manners, ended
+            except OSError as error:
+                refused.append(error)
+    k.apply(deployment("web", replicas=3))
+    k.apply(service("web", type="LoadBalancer"))
+    available(k, "web")
+    address = wait_until(lambda: k("get", "svc", "web", "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}"), "it has an address")
+    wait_until(lambda: fetch(address), "it answers")
+    thread = threading.Thread(target=knock)
+    thread.start()
+    try:
+        for version in range(3):
+            k("set", "env", "deployment/web", f"VERSION={version}")
+            available(k, "web")
+        k("scale", "deployment/web", "--replicas=1")
+        wait_until(lambda: len(k.json("pods")["items"]) == 1, "the others are gone")
+    finally:
+        over.set()
+        thread.join()
+    assert len(taken) > 100 and not refused
 
 
 def test_a_container_that_is_killed_comes_back(k):
