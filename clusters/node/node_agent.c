@@ -82,7 +82,7 @@ const struct node_spec *node_of(struct cluster *cluster, const char *name)
 {
     struct agent *a = cluster->node_agent;
 
-    return nodes_find(a->nodes, name);
+    return a ? nodes_find(a->nodes, name) : NULL;
 }
 
 bool agent_knows_nodes(struct cluster *cluster)
@@ -242,6 +242,25 @@ static bool is_bound(const struct object *pod)
     return text_at(object_tree((struct object *)(uintptr_t)pod), "spec.nodeName") != NULL;
 }
 
+static const char *gate_status(const json_t *pod, const json_t *gate)
+{
+    return text_at_or(condition_of(pod, text_at_or(gate, "conditionType", "")), "status", "");
+}
+
+/* Conditions that others set, and Ready hangs on. */
+static bool same_gates(const json_t *now, const json_t *old)
+{
+    json_t *gate;
+    size_t i;
+
+    json_array_foreach(at(now, "spec.readinessGates"), i, gate)
+    {
+        if (strcmp(gate_status(now, gate), gate_status(old, gate)) != 0)
+            return false;
+    }
+    return true;
+}
+
 /* Its own writes of status need no further look. */
 static bool only_status(const struct event *event)
 {
@@ -256,7 +275,8 @@ static bool only_status(const struct event *event)
            json_equal(at(now, "metadata.labels"), at(old, "metadata.labels")) &&
            json_equal(at(now, "metadata.annotations"), at(old, "metadata.annotations")) &&
            json_equal(at(now, "metadata.deletionGracePeriodSeconds"),
-                      at(old, "metadata.deletionGracePeriodSeconds"));
+                      at(old, "metadata.deletionGracePeriodSeconds")) &&
+           same_gates(now, old);
 }
 
 static void wake_all(struct cluster *cluster)

@@ -185,14 +185,25 @@ static json_t *system_info(struct op *op, const struct node_spec *spec)
         "kubeProxyVersion", CLUSTER_VERSION, "operatingSystem", "linux", "architecture", "amd64");
 }
 
-static json_t *status_of(struct op *op, const struct node_spec *spec, const json_t *old)
+/* Amounts of ours; those that somebody else advertises (extended resources) stay, and all of them
+   can be had. */
+static void set_amounts(struct op *op, const struct node_spec *spec, json_t *status)
 {
-    json_t *conditions = json_deep_copy(at(old, "status.conditions"));
-    json_t *status = json_pack("{s:[{s:s, s:s}, {s:s, s:s}]}", "addresses", "type", "InternalIP",
-                               "address", spec->address, "type", "Hostname", "address", spec->name);
+    json_t *capacity = object_at(status, "capacity"), *allocatable;
 
-    if (!conditions)
-        conditions = json_array();
+    json_object_update_new(capacity, amounts(op, spec, false));
+    allocatable = json_deep_copy(capacity);
+    json_object_update_new(allocatable, amounts(op, spec, true));
+    json_object_set_new(status, "allocatable", allocatable);
+}
+
+/* Onto the latest, which others write as well: their conditions and members stay. */
+static enum fault fill_status(struct op *op, json_t *node, void *arg, bool *ret_skip)
+{
+    const struct node_spec *spec = arg;
+    json_t *status = object_at(node, "status"), *conditions = array_at(node, "status.conditions");
+    json_t *before = object_copy(op, status);
+
     add_condition(op, conditions, "MemoryPressure", false, "KubeletHasSufficientMemory",
                   "kubelet has sufficient memory available");
     add_condition(op, conditions, "DiskPressure", false, "KubeletHasNoDiskPressure",
@@ -200,13 +211,15 @@ static json_t *status_of(struct op *op, const struct node_spec *spec, const json
     add_condition(op, conditions, "PIDPressure", false, "KubeletHasSufficientPID",
                   "kubelet has sufficient PID available");
     add_condition(op, conditions, "Ready", true, "KubeletReady", "kubelet is posting ready status");
-    json_object_set_new(status, "conditions", conditions);
-    json_object_set_new(status, "capacity", amounts(op, spec, false));
-    json_object_set_new(status, "allocatable", amounts(op, spec, true));
+    json_object_set_new(status, "addresses",
+                        json_pack("[{s:s, s:s}, {s:s, s:s}]", "type", "InternalIP", "address",
+                                  spec->address, "type", "Hostname", "address", spec->name));
+    set_amounts(op, spec, status);
     json_object_set_new(status, "daemonEndpoints",
                         json_pack("{s:{s:i}}", "kubeletEndpoint", "Port", 10250));
     json_object_set_new(status, "nodeInfo", system_info(op, spec));
-    return status;
+    *ret_skip = json_equal(before, status);
+    return OK;
 }
 
 static json_t *new_node(struct op *op, const struct node_spec *spec)
@@ -294,10 +307,16 @@ static enum fault renew_lease(struct op *op, struct cluster *cluster, const stru
 static enum fault write_status(struct op *op, struct cluster *cluster, const struct node_spec *spec,
                                int64_t *revision)
 {
-    struct object *now = store_latest(op, cluster->store, nodes_resource(), NULL, spec->name);
     struct rest r = rest_of(cluster, &node_actor, nodes_resource(), "", spec->name);
+    enum fault fault;
 
-    TRY(rest_set_status(op, &r, status_of(op, spec, now ? object_tree(now) : NULL)));
+    r.subresource = "status";
+    fault = rest_modify(op, &r, fill_status, (void *)(uintptr_t)spec, NULL);
+    if (fault == NOT_FOUND) { /* somebody deleted it */
+        op_clear_fault(op);
+        return OK;
+    }
+    TRY(fault);
     moved(revision, &r);
     return OK;
 }

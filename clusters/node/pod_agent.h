@@ -146,6 +146,8 @@ void pod_probes_begin(struct pod_pass *p, const json_t *container,
 void pod_hook_begin(struct pod_pass *p, const struct container_memory *m, const char *hook);
 
 /* ---- pod_status.c ---- */
+/* What the agent says of the pod, onto what its status is by now: conditions and members of others
+   stay. It is durable then; a pod that is gone is OK. */
 enum fault pod_write_status(struct pod_pass *p);
 /* {"terminated": {…}} of a container that has ended; the caller's. */
 json_t *pod_terminated(struct pod_pass *p, const json_t *container,
@@ -167,6 +169,7 @@ bool agent_is_closing(struct cluster *cluster); /* who entered it and takes long
 struct nodes;
 struct nodes *agent_nodes(struct cluster *cluster);
 void pod_wake(struct cluster *cluster, const char *ns, const char *name);
+/* NULL: no node of ours, or there is no agent. */
 const struct node_spec *node_of(struct cluster *cluster, const char *name);
 bool agent_knows_nodes(struct cluster *cluster); /* after a start, not yet */
 

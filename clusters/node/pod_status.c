@@ -7,9 +7,10 @@
 #include "core/json.h"
 #include "instances/log_file.h"
 
-#define MESSAGE_MAX      4096
-#define LOG_MESSAGE_MAX  2048
-#define LOG_MESSAGE_TAIL 80
+#define MESSAGE_MAX       4096
+#define GATES_MESSAGE_MAX 32768
+#define LOG_MESSAGE_MAX   2048
+#define LOG_MESSAGE_TAIL  80
 
 static const char *time_us(struct op *op, int64_t us)
 {
@@ -246,10 +247,10 @@ static void set(struct pod_pass *p, json_t *conditions, const char *type, bool h
     {
         if (strcmp(text_at_or(condition, "type", ""), type) != 0)
             continue;
-        if (holds) {
+        if (holds || !reason)
             json_object_del(condition, "reason");
+        if (holds || !message)
             json_object_del(condition, "message");
-        }
         if (!json_object_get(condition, "lastProbeTime"))
             json_object_set_new(condition, "lastProbeTime", json_null());
     }
@@ -272,33 +273,39 @@ static const char *unready(struct pod_pass *p, const json_t *statuses)
                    : "";
 }
 
-/* spec.readinessGates: conditions that others set. */
-static bool gates_open(const struct pod_pass *p, const json_t *conditions)
+/* spec.readinessGates: conditions that others set. In kubelet's words; "": all are open. */
+static const char *closed_gates(struct pod_pass *p, const json_t *pod)
 {
-    json_t *gate, *condition;
-    size_t i, k;
+    struct text out;
+    json_t *gate;
+    size_t i;
 
+    text_init(&out, &p->op->arena, GATES_MESSAGE_MAX);
     json_array_foreach(json_object_get(p->spec, "readinessGates"), i, gate)
     {
-        bool open = false;
+        const char *type = text_at_or(gate, "conditionType", "");
+        const json_t *condition = condition_of(pod, type);
+        const char *status = text_at_or(condition, "status", "");
 
-        json_array_foreach((json_t *)conditions, k, condition)
-        {
-            open |= strcmp(text_at_or(condition, "type", ""),
-                           text_at_or(gate, "conditionType", "-")) == 0 &&
-                    strcmp(text_at_or(condition, "status", ""), "True") == 0;
-        }
-        if (!open)
-            return false;
+        if (strcmp(status, "True") == 0)
+            continue;
+        if (condition)
+            text_printf(&out, "%sthe status of pod readiness gate \"%s\" is not \"True\", but %s",
+                        out.len ? ", " : "", type, status);
+        else
+            text_printf(&out,
+                        "%scorresponding condition of pod readiness gate \"%s\" does not exist.",
+                        out.len ? ", " : "", type);
     }
-    return true;
+    return out.data;
 }
 
-static void set_conditions(struct pod_pass *p, json_t *status, const struct tally *t,
+static void set_conditions(struct pod_pass *p, json_t *pod, const struct tally *t,
                            const char *phase)
 {
-    json_t *conditions = array_at(status, "conditions");
-    const char *missing = unready(p, json_object_get(status, "containerStatuses"));
+    json_t *conditions = array_at(pod, "status.conditions");
+    const char *missing = unready(p, at(pod, "status.containerStatuses"));
+    const char *gates = *missing ? "" : closed_gates(p, pod);
     bool ended = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
     const char *why = strcmp(phase, "Succeeded") == 0 ? "PodCompleted"
                       : strcmp(phase, "Failed") == 0  ? "PodFailed"
@@ -308,8 +315,8 @@ static void set_conditions(struct pod_pass *p, json_t *status, const struct tall
     set(p, conditions, "PodReadyToStartContainers", p->alive, NULL, NULL);
     set(p, conditions, "Initialized", t->initialized, "ContainersNotInitialized",
         "containers with incomplete status");
-    set(p, conditions, "Ready", !*missing && gates_open(p, conditions),
-        *missing ? why : "ReadinessGatesNotReady", message);
+    set(p, conditions, "Ready", !*missing && !*gates, *missing ? why : "ReadinessGatesNotReady",
+        *missing ? message : gates);
     set(p, conditions, "ContainersReady", !*missing, why, message);
     set(p, conditions, "PodScheduled", true, NULL, NULL);
 }
@@ -332,15 +339,14 @@ static void set_addresses(struct pod_pass *p, json_t *status)
     }
 }
 
-static json_t *status_of_pass(struct pod_pass *p)
+/* What is the agent's to say. A phase that somebody has ended the pod with is the last one. */
+static void fill_status(struct pod_pass *p, json_t *pod)
 {
-    json_t *status = json_deep_copy(json_object_get(p->pod, "status"));
+    json_t *status = object_at(pod, "status");
     struct tally t = tally(p);
-    const char *phase;
+    const char *phase = pod_has_ended(pod) ? arena_strdup(&p->op->arena, text_at(status, "phase"))
+                                           : phase_of(p, &t);
 
-    if (!status)
-        status = json_object();
-    phase = phase_of(p, &t);
     json_object_set_new(status, "phase", json_string(phase));
     if (!json_object_get(status, "startTime"))
         json_object_set_new(status, "startTime", json_string(time_text(p->op, wall_s())));
@@ -349,15 +355,36 @@ static json_t *status_of_pass(struct pod_pass *p)
         json_object_set_new(status, "initContainerStatuses",
                             container_statuses(p, "initContainers", true));
     set_addresses(p, status);
-    set_conditions(p, status, &t, phase);
-    return status;
+    set_conditions(p, pod, &t, phase);
+}
+
+/* Onto the latest, which others write as well: their conditions and members stay. */
+static enum fault change_status(struct op *op, json_t *pod, void *arg, bool *ret_skip)
+{
+    struct pod_pass *p = arg;
+    json_t *before;
+
+    *ret_skip = strcmp(text_at_or(pod, "metadata.uid", ""), p->object->uid) != 0;
+    if (*ret_skip) /* another of its name */
+        return OK;
+    before = object_copy(op, pod);
+    fill_status(p, pod);
+    *ret_skip = json_equal(json_object_get(before, "status"), json_object_get(pod, "status"));
+    return OK;
 }
 
 enum fault pod_write_status(struct pod_pass *p)
 {
     struct rest r =
         rest_of(p->cluster, &node_actor, p->object->resource, p->object->ns, p->object->name);
+    enum fault fault;
 
-    TRY(rest_set_status(p->op, &r, status_of_pass(p)));
+    r.subresource = "status";
+    fault = rest_modify(p->op, &r, change_status, p, NULL);
+    if (fault == NOT_FOUND) { /* it is gone */
+        op_clear_fault(p->op);
+        return OK;
+    }
+    TRY(fault);
     return r.revision ? store_wait(p->op, p->cluster->store, r.revision) : OK;
 }
