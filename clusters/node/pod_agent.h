@@ -102,6 +102,8 @@ bool pod_memory_update(const struct cluster *cluster, const char *uid, const cha
 /* All volumes with their contents. WOULD_BLOCK: something they need is not there yet (the event is
    said). INVALID: they hold more than a sandbox can be told (as well). */
 enum fault pod_volumes(struct pod_pass *p, struct volume_spec **ret, size_t *ret_n);
+/* A new sandbox has them: noted, so that pod_volumes_refresh tells only what differs. */
+void pod_volumes_told(struct pod_pass *p, const struct volume_spec *volumes, size_t n);
 /* Bring config maps, secrets, tokens up to date in a running sandbox. */
 enum fault pod_volumes_refresh(struct pod_pass *p);
 /* Does the pod read this config map or secret? */

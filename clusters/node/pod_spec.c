@@ -247,6 +247,8 @@ enum fault pod_sandbox_create(struct pod_pass *p)
         TRY(sandbox_delete(p->op, s.id));
         fault = sandbox_create(p->op, &s);
     }
+    if (fault == OK)
+        pod_volumes_told(p, volumes, s.n_volumes);
     return fault;
 }
 

@@ -357,13 +357,17 @@ static bool read_volume(struct pod_pass *p, const json_t *volume, struct budget 
     return !f.waits;
 }
 
-/* Is this what the sandbox was last told? Noted as told. */
-static bool is_told(struct pod_pass *p, const struct volume_spec *volume)
+/* ---- what the sandbox was last told: memory->files["hash <volume>"] ---- */
+
+static const char *told_key(struct pod_pass *p, const struct volume_spec *volume)
 {
-    const char *key = arena_printf(&p->op->arena, "hash %s", volume->name), *hash, *told;
+    return arena_printf(&p->op->arena, "hash %s", volume->name);
+}
+
+static const char *hash_of(struct pod_pass *p, const struct volume_spec *volume)
+{
     uint8_t digest[32];
     struct text all;
-    bool same;
 
     text_init(&all, &p->op->arena, (size_t)64 << 20);
     for (size_t i = 0; i < volume->n_files; i++) {
@@ -372,13 +376,29 @@ static bool is_told(struct pod_pass *p, const struct volume_spec *volume)
         text_add(&all, volume->files[i].content.data, volume->files[i].content.len);
     }
     sha256(text_bytes(&all), digest);
-    hash = hex_encode(&p->op->arena, (struct bytes){digest, sizeof(digest)});
+    return hex_encode(&p->op->arena, (struct bytes){digest, sizeof(digest)});
+}
+
+static bool is_told(struct pod_pass *p, const struct volume_spec *volume)
+{
+    const char *told = json_string_value(json_object_get(p->memory->files, told_key(p, volume)));
+
+    return told && strcmp(told, hash_of(p, volume)) == 0;
+}
+
+/* Only once the sandbox has it: what was not told is told again. */
+static void note_told(struct pod_pass *p, const struct volume_spec *volume)
+{
     if (!p->memory->files)
         p->memory->files = json_object();
-    told = json_string_value(json_object_get(p->memory->files, key));
-    same = told && strcmp(told, hash) == 0;
-    json_object_set_new(p->memory->files, key, json_string(hash));
-    return same;
+    json_object_set_new(p->memory->files, told_key(p, volume), json_string(hash_of(p, volume)));
+}
+
+void pod_volumes_told(struct pod_pass *p, const struct volume_spec *volumes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (volumes[i].kind == VOLUME_ATOMIC)
+            note_told(p, &volumes[i]);
 }
 
 static const struct budget whole_budget = {.left = MESSAGE_BODY_MAX - MESSAGE_REST};
@@ -401,9 +421,8 @@ enum fault pod_volumes(struct pod_pass *p, struct volume_spec **ret, size_t *ret
     if (!all)
         return WOULD_BLOCK;
     p->memory->said_mount = false;
-    for (size_t i = 0; i < n; i++)
-        if (list[i].kind == VOLUME_ATOMIC)
-            is_told(p, &list[i]);
+    for (size_t i = 0; i < n; i++) /* what another sandbox was told means nothing to this one */
+        json_object_del(p->memory->files, told_key(p, &list[i]));
     *ret = list;
     *ret_n = n;
     return OK;
@@ -423,6 +442,7 @@ enum fault pod_volumes_refresh(struct pod_pass *p)
         if (is_told(p, &volume))
             continue;
         TRY(sandbox_files(p->op, p->memory->sandbox, &volume));
+        note_told(p, &volume);
     }
     return OK;
 }

@@ -81,8 +81,33 @@ static void test_token_mode(void)
     pass_end(&pass);
 }
 
+/* A sandbox that could not be told what its files are now is told again; not one that was. */
+static void test_told_again(void)
+{
+    struct volume_spec *list;
+    struct pass pass;
+    size_t n;
+
+    pass_begin(&pass, 10);
+    pass_pod(&pass, volumes(1, 1));
+    CU_ASSERT_EQUAL_FATAL(pod_volumes(&pass.p, &list, &n), OK);
+    for (int tries = 0; tries < 3; tries++) { /* there is no sandbox here */
+        CU_ASSERT_NOT_EQUAL(pod_volumes_refresh(&pass.p), OK);
+        op_clear_fault(pass.p.op);
+    }
+    pod_volumes_told(&pass.p, list, n);
+    CU_ASSERT_EQUAL(pod_volumes_refresh(&pass.p), OK);
+    stage_patch(&pass.s, "secrets", "big", NULL, "{\"data\":{\"k\":\"bmV3\"}}");
+    for (int tries = 0; tries < 3; tries++) {
+        CU_ASSERT_NOT_EQUAL(pod_volumes_refresh(&pass.p), OK);
+        op_clear_fault(pass.p.op);
+    }
+    pass_end(&pass);
+}
+
 CU_TestInfo clusters_node_pod_volume_tests[] = {
     {"how much volumes hold",  test_amount    },
     {"modes beside a token's", test_token_mode},
+    {"told again until it is", test_told_again},
     CU_TEST_INFO_NULL,
 };
