@@ -1,6 +1,6 @@
 /*
- * Entries are found by key in a tree (tsearch) and taken by time from a heap. One mutex guards
- * both; steps run without it.
+ * Entries are found by key in a tree (tsearch) and taken by time from a heap; those over their
+ * group's share wait in its list. One mutex guards all; steps run without it.
  */
 #include "core/reconcile.h"
 
@@ -18,14 +18,33 @@
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS   30000
 #define NOT_IN_HEAP      SIZE_MAX
+#define SHARES           3 /* as many times what a group has is free before it gets one more */
+#define STACK_BYTES      ((size_t)1 << 20) /* of those that may be many */
 
 struct keyed {
     int64_t due_ms;
     int64_t again_ms; /* running: somebody wants it at that time once more; -1: nobody */
     unsigned failures;
-    bool running;
-    size_t place; /* in the heap */
+    bool running, parked;
+    size_t place;        /* in the heap */
+    struct group *group; /* NULL: threads are not shared out */
+    struct keyed *next;  /* parked: in its group */
     char key[];
+};
+
+/* Keys of the same first word. */
+struct group {
+    struct group *next;
+    struct keyed *first, **last; /* parked: due, and over the group's share */
+    size_t n_entries;
+    int running;
+    char name[];
+};
+
+struct worker {
+    struct reconciler *r;
+    pthread_t thread;
+    bool begun, ended; /* ended: to be joined */
 };
 
 struct reconciler {
@@ -36,9 +55,10 @@ struct reconciler {
     pthread_cond_t changed;
     void *tree;
     struct keyed **heap;
-    size_t n_heap, heap_size, n_entries;
-    int n_threads;
-    pthread_t threads[];
+    size_t n_heap, heap_size, n_entries, n_parked;
+    struct group *groups;
+    int least, most, n_threads, n_running;
+    struct worker workers[]; /* most */
 };
 
 /* ---- the heap: the earliest on top; all under the lock ---- */
@@ -89,6 +109,73 @@ static struct keyed *heap_take(struct reconciler *r)
     return first;
 }
 
+/* ---- groups: how threads are shared out; under the lock ---- */
+
+static struct group *group_get(struct reconciler *r, const char *key)
+{
+    size_t len = strcspn(key, " ");
+    struct group *g;
+
+    for (g = r->groups; g; g = g->next)
+        if (strncmp(g->name, key, len) == 0 && !g->name[len])
+            return g;
+    g = calloc(1, sizeof(*g) + len + 1);
+    if (!g)
+        abort();
+    memcpy(g->name, key, len);
+    g->last = &g->first;
+    g->next = r->groups;
+    r->groups = g;
+    return g;
+}
+
+static void group_release(struct reconciler *r, struct group *group)
+{
+    if (--group->n_entries > 0)
+        return;
+    for (struct group **p = &r->groups; *p; p = &(*p)->next)
+        if (*p == group) {
+            *p = group->next;
+            break;
+        }
+    free(group);
+}
+
+/* Of what is free: whoever comes next finds a thread. */
+static bool has_share(const struct reconciler *r, const struct group *group)
+{
+    return !group || SHARES * group->running < r->most - r->n_running;
+}
+
+static void park(struct reconciler *r, struct keyed *e)
+{
+    e->parked = true;
+    e->next = NULL;
+    *e->group->last = e;
+    e->group->last = &e->next;
+    r->n_parked++;
+}
+
+/* The first one of the group that has least; NULL: none has a share left. */
+static struct keyed *unpark(struct reconciler *r)
+{
+    struct group *best = NULL;
+    struct keyed *e;
+
+    for (struct group *g = r->groups; g && r->n_parked; g = g->next)
+        if (g->first && has_share(r, g) && (!best || g->running < best->running))
+            best = g;
+    if (!best)
+        return NULL;
+    e = best->first;
+    best->first = e->next;
+    if (!best->first)
+        best->last = &best->first;
+    e->parked = false;
+    r->n_parked--;
+    return e;
+}
+
 /* ---- keys; under the lock ---- */
 
 static int compare(const void *a, const void *b)
@@ -114,6 +201,10 @@ static struct keyed *entry_get(struct reconciler *r, const char *key)
         return *found;
     }
     r->n_entries++;
+    if (r->least < r->most) {
+        e->group = group_get(r, key);
+        e->group->n_entries++;
+    }
     return e;
 }
 
@@ -121,6 +212,8 @@ static void entry_free(struct reconciler *r, struct keyed *e)
 {
     tdelete(e, &r->tree, compare);
     r->n_entries--;
+    if (e->group)
+        group_release(r, e->group);
     free(e);
 }
 
@@ -131,6 +224,8 @@ static void schedule(struct reconciler *r, struct keyed *e, int64_t due_ms)
             e->again_ms = due_ms;
         return;
     }
+    if (e->parked) /* it is due already */
+        return;
     if (e->place == NOT_IN_HEAP) {
         e->due_ms = due_ms;
         heap_add(r, e);
@@ -170,23 +265,51 @@ size_t reconciler_depth(struct reconciler *r)
 
 /* ---- the threads ---- */
 
-/* Under the lock: wait for a key whose time has come; NULL when we end. */
+static struct keyed *next_due(struct reconciler *r)
+{
+    struct keyed *e = unpark(r);
+
+    while (!e && r->n_heap && r->heap[0]->due_ms <= now_ms()) {
+        e = heap_take(r);
+        if (!has_share(r, e->group)) {
+            park(r, e);
+            e = NULL;
+        }
+    }
+    return e;
+}
+
+static void wait_for_change(struct reconciler *r)
+{
+    int64_t wait_ms = r->n_heap ? r->heap[0]->due_ms - now_ms() : 60000;
+    struct timespec until;
+
+    if (wait_ms <= 0) /* its time has just come */
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += wait_ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&r->changed, &r->lock, &until);
+}
+
+/* Under the lock: wait for a key whose time has come; NULL when we end, or this thread is one too
+   many. */
 static struct keyed *take(struct reconciler *r)
 {
     while (!r->ending) {
-        int64_t wait_ms = r->n_heap ? r->heap[0]->due_ms - now_ms() : 60000;
-        struct timespec until;
+        struct keyed *e = next_due(r);
 
-        if (r->n_heap && wait_ms <= 0)
-            return heap_take(r);
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += wait_ms / 1000;
-        until.tv_nsec += wait_ms % 1000 * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000;
+        if (e)
+            return e;
+        if (r->n_threads - r->n_running > r->least) {
+            pthread_cond_signal(&r->changed); /* what this one was woken for is another's now */
+            return NULL;
         }
-        pthread_cond_timedwait(&r->changed, &r->lock, &until);
+        wait_for_change(r);
     }
     return NULL;
 }
@@ -226,6 +349,21 @@ static int64_t run_step(struct reconciler *r, struct keyed *e, struct db *db)
     return again_ms;
 }
 
+static void grow(struct reconciler *r);
+
+/* Under the lock, as after_step. */
+static void before_step(struct reconciler *r, struct keyed *e)
+{
+    e->running = true;
+    r->n_running++;
+    if (e->group)
+        e->group->running++;
+    if (r->n_running == r->n_threads && r->n_threads < r->most)
+        grow(r); /* somebody must look for what comes next */
+    else if (r->n_parked)
+        pthread_cond_signal(&r->changed); /* there may be shares for more than one */
+}
+
 static void after_step(struct reconciler *r, struct keyed *e, int64_t again_ms)
 {
     int64_t due_ms = again_ms == RECONCILE_DONE ? -1 : now_ms() + again_ms;
@@ -234,6 +372,9 @@ static void after_step(struct reconciler *r, struct keyed *e, int64_t again_ms)
         due_ms = e->again_ms;
     e->again_ms = -1;
     e->running = false;
+    r->n_running--;
+    if (e->group)
+        e->group->running--;
     if (due_ms < 0)
         entry_free(r, e);
     else
@@ -242,7 +383,8 @@ static void after_step(struct reconciler *r, struct keyed *e, int64_t again_ms)
 
 static void *thread_main(void *arg)
 {
-    struct reconciler *r = arg;
+    struct worker *w = arg;
+    struct reconciler *r = w->r;
     struct db *db = db_open();
     struct keyed *e;
 
@@ -250,41 +392,74 @@ static void *thread_main(void *arg)
     while ((e = take(r))) {
         int64_t again_ms;
 
-        e->running = true;
+        before_step(r, e);
         pthread_mutex_unlock(&r->lock);
         again_ms = run_step(r, e, db);
         pthread_mutex_lock(&r->lock);
         after_step(r, e, again_ms);
     }
+    r->n_threads--;
+    w->ended = true;
     pthread_mutex_unlock(&r->lock);
     db_close(db);
     return NULL;
 }
 
-struct reconciler *reconciler_new(const char *name, int threads, reconcile_step step)
+/* Under the lock, with fewer threads than most: one more, or, where the machine has none to give,
+   none. */
+static void grow(struct reconciler *r)
 {
-    struct reconciler *r = calloc(1, sizeof(*r) + (size_t)threads * sizeof(pthread_t));
+    struct worker *w = r->workers;
+    pthread_attr_t attributes;
+    char thread_name[16];
+
+    while (w->begun && !w->ended)
+        w++;
+    if (w->begun)
+        pthread_join(w->thread, NULL); /* it has left the lock for good */
+    *w = (struct worker){.r = r};
+    pthread_attr_init(&attributes);
+    if (r->least < r->most)
+        pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    w->begun = pthread_create(&w->thread, &attributes, thread_main, w) == 0;
+    pthread_attr_destroy(&attributes);
+    if (!w->begun)
+        return;
+    r->n_threads++;
+    snprintf(thread_name, sizeof(thread_name), "%.10s-%u", r->name,
+             (unsigned)(w - r->workers) % 1000);
+    pthread_setname_np(w->thread, thread_name);
+}
+
+struct reconciler *reconciler_new_growing(const char *name, int least, int most,
+                                          reconcile_step step)
+{
+    struct reconciler *r = calloc(1, sizeof(*r) + (size_t)most * sizeof(struct worker));
     pthread_condattr_t attributes;
 
     if (!r)
         abort();
     r->name = name;
     r->step = step;
-    r->n_threads = threads;
+    r->least = least;
+    r->most = most;
     pthread_mutex_init(&r->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&r->changed, &attributes);
     pthread_condattr_destroy(&attributes);
-    for (int i = 0; i < threads; i++) {
-        char thread_name[16];
-
-        if (pthread_create(&r->threads[i], NULL, thread_main, r) != 0)
-            abort();
-        snprintf(thread_name, sizeof(thread_name), "%.10s-%u", name, (unsigned)i % 100);
-        pthread_setname_np(r->threads[i], thread_name);
-    }
+    pthread_mutex_lock(&r->lock);
+    for (int i = 0; i < least; i++)
+        grow(r);
+    if (r->n_threads < least)
+        abort();
+    pthread_mutex_unlock(&r->lock);
     return r;
+}
+
+struct reconciler *reconciler_new(const char *name, int threads, reconcile_step step)
+{
+    return reconciler_new_growing(name, threads, threads, step);
 }
 
 void reconciler_free(struct reconciler *r)
@@ -295,10 +470,17 @@ void reconciler_free(struct reconciler *r)
     r->ending = true;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
-    for (int i = 0; i < r->n_threads; i++)
-        pthread_join(r->threads[i], NULL);
+    for (int i = 0; i < r->most; i++) /* nobody grows it any more */
+        if (r->workers[i].begun)
+            pthread_join(r->workers[i].thread, NULL);
     while (r->n_heap)
         entry_free(r, heap_take(r));
+    while (r->groups) { /* what is left of them is parked */
+        struct keyed *e = r->groups->first;
+
+        r->groups->first = e->next;
+        entry_free(r, e);
+    }
     free(r->heap);
     pthread_cond_destroy(&r->changed);
     pthread_mutex_destroy(&r->lock);

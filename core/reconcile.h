@@ -20,6 +20,15 @@ typedef enum fault (*reconcile_step)(struct op *op, const char *key, int64_t *re
 
 /* name shows in thread names and the log (≤ 10 bytes). */
 struct reconciler *reconciler_new(const char *name, int threads, reconcile_step step);
+/*
+ * For steps that may wait long for somebody else. There are `least` threads (1 or more); when all
+ * are busy there is one more, up to `most`, and those end as soon as `least` others are idle. Keys
+ * of the same first word (up to a space) get a further thread only while three times as many as
+ * they have are free: where they all hang, a quarter of `most`, the next word's a quarter of the
+ * rest, and so on. Of 256 threads it takes 17 such words to hold up others.
+ */
+struct reconciler *reconciler_new_growing(const char *name, int least, int most,
+                                          reconcile_step step);
 /* From any thread. A key that is running now runs once more after. NULL reconciler: ignored. */
 void reconciler_add(struct reconciler *r, const char *key);
 void reconciler_add_after(struct reconciler *r, const char *key, int64_t delay_ms);

@@ -1,5 +1,6 @@
 #include "core/reconcile.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -155,6 +156,159 @@ static void test_later_keys_wait_and_come_in_order(void)
     reconciler_free(r);
 }
 
+/* ---- those that grow ---- */
+
+static atomic_int held, worst_held;
+static atomic_bool let_go;
+
+/* Steps hang until let_go, but for those of "other". */
+static enum fault hold(struct op *op, const char *key, int64_t *ret_again_ms)
+{
+    (void)op;
+    (void)ret_again_ms;
+    if (strncmp(key, "other ", 6) != 0) {
+        int now = atomic_fetch_add(&held, 1) + 1;
+
+        if (now > worst_held)
+            worst_held = now;
+        while (!let_go)
+            usleep(1000);
+        atomic_fetch_sub(&held, 1);
+    }
+    atomic_fetch_add(&runs, 1);
+    return OK;
+}
+
+static void wait_until_held(int wanted)
+{
+    for (int64_t until = now_ms() + PATIENCE_MS; now_ms() < until && held < wanted;)
+        usleep(1000);
+    CU_ASSERT_EQUAL(held, wanted);
+}
+
+static void add_many(struct reconciler *r, const char *word, int n)
+{
+    char key[32];
+
+    for (int i = 0; i < n; i++) {
+        snprintf(key, sizeof(key), "%s %d", word, i);
+        reconciler_add(r, key);
+    }
+}
+
+/* Threads of this process whose name begins so. */
+static int count_threads(const char *name)
+{
+    DIR *dir = opendir("/proc/self/task");
+    struct dirent *entry;
+    int n = 0;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(dir);
+    while ((entry = readdir(dir))) {
+        char path[300], comm[32] = "";
+        FILE *file;
+
+        snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
+        file = fopen(path, "re");
+        if (file && fgets(comm, sizeof(comm), file))
+            n += strncmp(comm, name, strlen(name)) == 0;
+        if (file)
+            fclose(file);
+    }
+    closedir(dir);
+    return n;
+}
+
+static void wait_for_threads(const char *name, int wanted)
+{
+    for (int64_t until = now_ms() + PATIENCE_MS; now_ms() < until;)
+        if (count_threads(name) == wanted)
+            break;
+        else
+            usleep(1000);
+    CU_ASSERT_EQUAL(count_threads(name), wanted);
+}
+
+static void reset_growing(void)
+{
+    reset();
+    atomic_store(&held, 0);
+    atomic_store(&worst_held, 0);
+    atomic_store(&let_go, false);
+}
+
+/* As many as hang, and those of others run; when all is over as few threads as at first. Twice:
+   threads that have ended are followed by others. */
+static void test_it_grows_and_shrinks(void)
+{
+    struct reconciler *r = reconciler_new_growing("growth", 2, 40, hold);
+
+    for (int round = 0; round < 2; round++) {
+        reset_growing();
+        add_many(r, "hog", 100);
+        wait_until_held(10); /* a quarter of 40 */
+        add_many(r, "other", 50);
+        for (int64_t until = now_ms() + PATIENCE_MS; now_ms() < until && runs < 50;)
+            usleep(1000);
+        CU_ASSERT_EQUAL(runs, 50);
+        CU_ASSERT_EQUAL(held, 10);
+        CU_ASSERT_EQUAL(reconciler_depth(r), 100);
+        let_go = true;
+        wait_for(r, 150);
+        CU_ASSERT_EQUAL(runs, 150);
+        CU_ASSERT_EQUAL(worst_held, 10);
+        wait_for_threads("growth-", 2);
+    }
+    reconciler_free(r);
+}
+
+/* Some of them hang, and one more finds a thread. */
+static void test_many_groups_share(void)
+{
+    struct reconciler *r = reconciler_new_growing("share", 1, 30, hold);
+    char word[16];
+
+    reset_growing();
+    for (int i = 0; i < 6; i++) {
+        int before = held;
+
+        snprintf(word, sizeof(word), "hog%d", i);
+        add_many(r, word, 100);
+        for (int64_t until = now_ms() + PATIENCE_MS; now_ms() < until && held == before;)
+            usleep(1000);
+        CU_ASSERT(held > before);
+    }
+    reconciler_add(r, "other 1");
+    for (int64_t until = now_ms() + PATIENCE_MS; now_ms() < until && runs < 1;)
+        usleep(1000);
+    CU_ASSERT_EQUAL(runs, 1);
+    CU_ASSERT(held < 30);
+    let_go = true;
+    reconciler_free(r); /* forgets those that wait for a share, too */
+}
+
+/* A share of one thread: they come one by one, and adding one that waits adds nothing. */
+static void test_waiting_for_a_share(void)
+{
+    struct reconciler *r = reconciler_new_growing("one", 1, 4, hold);
+
+    reset_growing();
+    reconciler_add(r, "hog first");
+    wait_until_held(1);
+    add_many(r, "hog", 50);
+    reconciler_add(r, "other 1"); /* those before it have been looked at then */
+    for (int64_t until = now_ms() + PATIENCE_MS; now_ms() < until && runs < 1;)
+        usleep(1000);
+    add_many(r, "hog", 50);
+    CU_ASSERT_EQUAL(held, 1);
+    CU_ASSERT_EQUAL(reconciler_depth(r), 51);
+    let_go = true;
+    wait_for(r, 52);
+    CU_ASSERT_EQUAL(runs, 52);
+    CU_ASSERT_EQUAL(worst_held, 1);
+    reconciler_free(r);
+}
+
 CU_TestInfo core_reconcile_tests[] = {
     {"each key runs",                                test_each_key_runs                    },
     {"a key never runs twice at once",               test_a_key_never_runs_twice_at_once   },
@@ -162,5 +316,8 @@ CU_TestInfo core_reconcile_tests[] = {
     {"it comes back after a fault and when it asks",
      test_it_comes_back_after_a_fault_and_when_it_asks                                     },
     {"later keys wait and come in order",            test_later_keys_wait_and_come_in_order},
+    {"it grows and shrinks",                         test_it_grows_and_shrinks             },
+    {"many groups share its threads",                test_many_groups_share                },
+    {"waiting for a share",                          test_waiting_for_a_share              },
     CU_TEST_INFO_NULL,
 };
