@@ -531,4 +531,5 @@ void node_agents_metrics(struct text *out)
     text_printf(out, "sundog_pod_failures_total %lld\n", (long long)atomic_load(&state.failures));
     metric_head(out, "sundog_pod_queue", "gauge", "pods that wait to be looked at");
     text_printf(out, "sundog_pod_queue %zu\n", reconciler_depth(state.pods));
+    pod_probes_metrics(out);
 }

@@ -11,7 +11,7 @@
 
 #include "clusters/node/pod_agent.h"
 #include "core/fetch.h"
-#include "core/log.h"
+#include "core/metrics.h"
 #include "core/reconcile.h"
 #include "instances/exec_wait.h"
 
@@ -293,25 +293,18 @@ static void drop_counts(const char *key)
     free(gone);
 }
 
-/* false: it is there already. */
-static bool add_counts(const char *key)
+/* Under the lock; made when it is not there. */
+static struct counts *get_counts(const char *key)
 {
-    struct counts *made = calloc(1, sizeof(*made));
-    bool is_new;
+    struct counts **p = find_counts(key);
 
-    if (!made)
+    if (*p)
+        return *p;
+    *p = calloc(1, sizeof(**p));
+    if (!*p)
         abort();
-    snprintf(made->key, sizeof(made->key), "%s", key);
-    pthread_mutex_lock(&lock);
-    is_new = !*find_counts(key);
-    if (is_new) {
-        made->next = all_counts;
-        all_counts = made;
-    }
-    pthread_mutex_unlock(&lock);
-    if (!is_new)
-        free(made);
-    return is_new;
+    snprintf((*p)->key, sizeof((*p)->key), "%s", key);
+    return *p;
 }
 
 /* A program that was just started may not listen yet. Until the first period is over this is no
@@ -322,10 +315,10 @@ static bool too_early(const char *key, const json_t *probe)
     bool early = false;
 
     pthread_mutex_lock(&lock);
-    c = *find_counts(key);
-    if (c && !c->since_ms)
+    c = get_counts(key);
+    if (!c->since_ms)
         c->since_ms = now_ms();
-    if (c && c->good + c->bad == 0)
+    if (c->good + c->bad == 0)
         early = now_ms() - c->since_ms < int_at(probe, "periodSeconds", 10) * 1000;
     pthread_mutex_unlock(&lock);
     return early;
@@ -335,16 +328,14 @@ static bool too_early(const char *key, const json_t *probe)
 static bool count(const char *key, bool good, const json_t *probe)
 {
     struct counts *c;
-    bool reached = false;
+    bool reached;
 
     pthread_mutex_lock(&lock);
-    c = *find_counts(key);
-    if (c) {
-        c->good = good ? c->good + 1 : 0;
-        c->bad = good ? 0 : c->bad + 1;
-        reached = good ? c->good >= int_at(probe, "successThreshold", 1)
-                       : c->bad >= int_at(probe, "failureThreshold", 3);
-    }
+    c = get_counts(key);
+    c->good = good ? c->good + 1 : 0;
+    c->bad = good ? 0 : c->bad + 1;
+    reached = good ? c->good >= int_at(probe, "successThreshold", 1)
+                   : c->bad >= int_at(probe, "failureThreshold", 3);
     pthread_mutex_unlock(&lock);
     return reached;
 }
@@ -564,8 +555,8 @@ void pod_probes_begin(struct pod_pass *p, const json_t *container, const struct 
         if (!probe || (kinds[i].kind == PROBE_STARTUP && m->started))
             continue;
         write_key(key, p->cluster, p->memory->uid, m, kinds[i].kind);
-        if (add_counts(key))
-            reconciler_add_after(probes, key, int_at(probe, "initialDelaySeconds", 0) * 1000);
+        drop_counts(key); /* of before its cluster was closed and opened again */
+        reconciler_add_after(probes, key, int_at(probe, "initialDelaySeconds", 0) * 1000);
     }
 }
 
@@ -586,4 +577,12 @@ void pod_probes_stop(void)
         free(all_counts);
         all_counts = next;
     }
+}
+
+void pod_probes_metrics(struct text *out)
+{
+    metric_head(out, "sundog_pod_probes", "gauge", "probes of containers that are asked");
+    text_printf(out, "sundog_pod_probes %zu\n", reconciler_depth(probes));
+    metric_head(out, "sundog_pod_hooks", "gauge", "postStart and preStop hooks that run or wait");
+    text_printf(out, "sundog_pod_hooks %zu\n", reconciler_depth(hooks));
 }
