@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define LOOK_MS 100 /* whether somebody has cancelled it */
+
 static const char *reason(int error)
 {
     switch (error) {
@@ -16,6 +18,8 @@ static const char *reason(int error)
         return "i/o timeout";
     case EHOSTUNREACH:
         return "no route to host";
+    case ECANCELED:
+        return "operation was canceled";
     case ENETUNREACH:
         return "network is unreachable";
     default:
@@ -24,18 +28,19 @@ static const char *reason(int error)
 }
 
 /* 0, or an errno. */
-static int wait_until_connected(int fd, int64_t timeout_ms)
+static int wait_until_connected(const struct op *op, int fd, int64_t timeout_ms)
 {
     struct pollfd look = {.fd = fd, .events = POLLOUT};
-    int64_t until = now_ms() + timeout_ms;
+    int64_t until = now_ms() + timeout_ms, left;
     int error = 0, n;
     socklen_t len = sizeof(error);
 
     do {
-        int64_t left = until - now_ms();
-
-        n = poll(&look, 1, left > 0 ? (int)left : 0);
-    } while (n < 0 && errno == EINTR);
+        left = until - now_ms();
+        n = poll(&look, 1, left > LOOK_MS ? LOOK_MS : left > 0 ? (int)left : 0);
+        if (op->cancelled)
+            return ECANCELED;
+    } while (n < 0 ? errno == EINTR : n == 0 && left > LOOK_MS);
     if (n == 0)
         return ETIMEDOUT;
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? errno : error;
@@ -52,11 +57,11 @@ enum fault dial(struct op *op, int socket, const char *address, int port, int64_
         return fail(op, INVALID, "\"%s\" is no IPv4 address", address);
     }
     if (connect(socket, (const struct sockaddr *)&to, sizeof(to)) < 0)
-        error = errno == EINPROGRESS ? wait_until_connected(socket, timeout_ms) : errno;
+        error = errno == EINPROGRESS ? wait_until_connected(op, socket, timeout_ms) : errno;
     if (error) {
         close(socket);
         return fail(op, UNAVAILABLE, "dial tcp %s:%d: %s%s", address, port,
-                    error == ETIMEDOUT ? "" : "connect: ", reason(error));
+                    error == ETIMEDOUT || error == ECANCELED ? "" : "connect: ", reason(error));
     }
     *ret_fd = socket;
     return OK;

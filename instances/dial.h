@@ -5,7 +5,8 @@
 #include "core/op.h"
 
 /* Connect socket (non-blocking, TCP over IPv4; taken, also on failure) and wait until it is.
-   UNAVAILABLE in the words Go's users know: "connection refused", "i/o timeout". */
+   UNAVAILABLE in the words Go's users know: "connection refused", "i/o timeout". Ends soon when op
+   is cancelled. */
 enum fault dial(struct op *op, int socket, const char *address, int port, int64_t timeout_ms,
                 int *ret_fd);
 

@@ -5,10 +5,11 @@
 #include <unistd.h>
 
 #define SAID_MAX 512
+#define LOOK_MS  100 /* whether somebody has cancelled it */
 
 /* Read what it says until it ends or its time is over. false: it is over. */
-static bool wait_for_end(const struct exec *x, int64_t until_ms, char *said, size_t *n,
-                         struct exec_end *end)
+static bool wait_for_end(const struct op *op, const struct exec *x, int64_t until_ms, char *said,
+                         size_t *n, struct exec_end *end)
 {
     struct pollfd fds[3] = {
         {x->done, POLLIN, 0},
@@ -19,7 +20,8 @@ static bool wait_for_end(const struct exec *x, int64_t until_ms, char *said, siz
     for (;;) {
         int64_t left = until_ms - now_ms();
 
-        if (left <= 0 || (poll(fds, 3, (int)left) < 0 && errno != EINTR))
+        if (left <= 0 || op->cancelled ||
+            (poll(fds, 3, left < LOOK_MS ? (int)left : LOOK_MS) < 0 && errno != EINTR))
             return false;
         for (int i = 1; i < 3; i++) {
             char chunk[256];
@@ -48,7 +50,7 @@ enum fault exec_wait(struct op *op, const char *sandbox, const char *container,
     size_t n = 0;
 
     TRY(container_exec(op, sandbox, container, &spec, &x));
-    ret->ended = wait_for_end(&x, now_ms() + timeout_ms, said, &n, &end);
+    ret->ended = wait_for_end(op, &x, now_ms() + timeout_ms, said, &n, &end);
     close(x.in);
     close(x.out);
     close(x.err);

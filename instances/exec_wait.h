@@ -5,7 +5,7 @@
 #include "instances/sandbox.h"
 
 struct exec_result {
-    bool ended; /* false: its time was over, it was killed */
+    bool ended; /* false: its time was over, or op was cancelled; it was killed */
     int exit_code;
     const char *said; /* the first half KiB of what it printed, in op's arena */
 };

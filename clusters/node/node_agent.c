@@ -388,6 +388,9 @@ static void close_agent(struct agent *a)
 
     pthread_mutex_lock(&state.lock);
     a->closing = true;
+    pthread_mutex_unlock(&state.lock);
+    pod_probes_cancel(cluster);
+    pthread_mutex_lock(&state.lock);
     while (a->steps > 0)
         pthread_cond_wait(&state.idle, &state.lock);
     for (struct agent **p = &state.open; *p; p = &(*p)->next)

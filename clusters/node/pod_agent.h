@@ -140,6 +140,8 @@ int pod_stop_signal(struct op *op, const struct container_memory *m);
 /* ---- pod_probe.c ---- */
 void pod_probes_start(void);
 void pod_probes_stop(void);
+/* Those of a cluster that closes (agent_is_closing) end soon, whatever they wait for. */
+void pod_probes_cancel(const struct cluster *cluster);
 void pod_probes_metrics(struct text *out);
 /* Ask what a container that runs is to be asked: once for each attempt. */
 void pod_probes_begin(struct pod_pass *p, const json_t *container,

@@ -15,8 +15,11 @@
 #include "core/reconcile.h"
 #include "instances/exec_wait.h"
 
-#define THREADS         8 /* each question holds one */
-#define HOOK_THREADS    16
+/* Each question holds a thread until it is answered, or its time is over. */
+#define THREADS         8
+#define THREADS_MAX     256
+#define HOOK_THREADS    4
+#define HOOK_MAX        512
 #define HOOK_TIMEOUT_MS 600000
 #define KEY_MAX         256
 #define EARLY_MS        50
@@ -33,13 +36,15 @@ struct counts {
     int64_t good, bad, since_ms;
     char key[KEY_MAX];
 };
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of both lists */
 static struct counts *all_counts;
+static struct asked *under_way;
 
 /* ---- what a key names ---- */
 
 struct asked {
-    struct op *op;
+    struct asked *next; /* under way */
+    struct op *op;      /* cancelled: its cluster closes, and nothing of what was found counts */
     struct cluster *cluster;
     struct object *pod;
     const json_t *container;
@@ -243,27 +248,68 @@ static void nap(const struct asked *a, int64_t ms, int64_t at_most_ms)
 {
     int64_t until = now_ms() + (ms < at_most_ms ? ms : at_most_ms);
 
-    while (now_ms() < until && !agent_is_closing(a->cluster))
+    while (now_ms() < until && !a->op->cancelled)
         usleep(NAP_US);
+}
+
+static bool ask_one(struct asked *a, const json_t *handler, int64_t timeout_ms,
+                    const char **ret_why)
+{
+    const json_t *action;
+
+    if ((action = json_object_get(handler, "exec")))
+        return ask_exec(a, action, timeout_ms, ret_why);
+    if ((action = json_object_get(handler, "httpGet")))
+        return ask_http(a, action, timeout_ms, ret_why);
+    if ((action = json_object_get(handler, "tcpSocket")))
+        return ask_tcp(a, action, timeout_ms, ret_why);
+    if ((action = json_object_get(handler, "grpc")))
+        return ask_grpc(a, action, timeout_ms, ret_why);
+    if ((action = json_object_get(handler, "sleep")))
+        nap(a, int_at(action, "seconds", 0) * 1000, timeout_ms);
+    return true;
+}
+
+/* The cluster may have begun to close before it could be seen here. */
+static void note_under_way(struct asked *a)
+{
+    pthread_mutex_lock(&lock);
+    a->next = under_way;
+    under_way = a;
+    pthread_mutex_unlock(&lock);
+    if (agent_is_closing(a->cluster))
+        a->op->cancelled = true;
+}
+
+static void note_over(struct asked *a)
+{
+    pthread_mutex_lock(&lock);
+    for (struct asked **p = &under_way; *p; p = &(*p)->next)
+        if (*p == a) {
+            *p = a->next;
+            break;
+        }
+    pthread_mutex_unlock(&lock);
+}
+
+void pod_probes_cancel(const struct cluster *cluster)
+{
+    pthread_mutex_lock(&lock);
+    for (struct asked *a = under_way; a; a = a->next)
+        if (a->cluster == cluster)
+            a->op->cancelled = true;
+    pthread_mutex_unlock(&lock);
 }
 
 /* One of exec, httpGet, tcpSocket, grpc, sleep. */
 static bool ask(struct asked *a, const json_t *handler, int64_t timeout_ms, const char **ret_why)
 {
-    const json_t *action;
-    bool good = true;
+    bool good;
 
     *ret_why = "";
-    if ((action = json_object_get(handler, "exec")))
-        good = ask_exec(a, action, timeout_ms, ret_why);
-    else if ((action = json_object_get(handler, "httpGet")))
-        good = ask_http(a, action, timeout_ms, ret_why);
-    else if ((action = json_object_get(handler, "tcpSocket")))
-        good = ask_tcp(a, action, timeout_ms, ret_why);
-    else if ((action = json_object_get(handler, "grpc")))
-        good = ask_grpc(a, action, timeout_ms, ret_why);
-    else if ((action = json_object_get(handler, "sleep")))
-        nap(a, int_at(action, "seconds", 0) * 1000, timeout_ms);
+    note_under_way(a);
+    good = ask_one(a, handler, timeout_ms, ret_why);
+    note_over(a);
     if (!good && !*ret_why)
         *ret_why = "it failed";
     return good;
@@ -418,6 +464,8 @@ static enum fault probe_step(struct asked *a, const char *key, int64_t *ret_agai
     }
     verdict.good = ask(a, probe, timeout_ms, &why);
     op_clear_fault(a->op);
+    if (a->op->cancelled)
+        return OK;
     if (a->kind != PROBE_LIVENESS && too_early(key, probe) && a->refused) {
         *ret_again_ms = EARLY_MS;
         return OK;
@@ -513,6 +561,8 @@ static enum fault run_hook(struct asked *a)
     if (handler) /* after its grace the container is killed, whatever preStop does */
         end.good = ask(a, handler, stop && grace < HOOK_TIMEOUT_MS ? grace : HOOK_TIMEOUT_MS, &why);
     op_clear_fault(a->op);
+    if (a->op->cancelled)
+        return OK;
     if (!end.good)
         say(a, "Warning", stop ? "FailedPreStopHook" : "FailedPostStartHook",
             stop ? "PreStopHook failed" : "PostStartHook failed");
@@ -562,8 +612,8 @@ void pod_probes_begin(struct pod_pass *p, const json_t *container, const struct 
 
 void pod_probes_start(void)
 {
-    probes = reconciler_new("podprobe", THREADS, step);
-    hooks = reconciler_new("podhook", HOOK_THREADS, hook_step);
+    probes = reconciler_new_growing("podprobe", THREADS, THREADS_MAX, step);
+    hooks = reconciler_new_growing("podhook", HOOK_THREADS, HOOK_MAX, hook_step);
 }
 
 void pod_probes_stop(void)
