@@ -207,7 +207,6 @@ static enum fault read_row(struct op *op, const struct managed_cluster *m, struc
     const char *text;
     json_t *properties = json_loads(m->document, 0, NULL);
 
-    snprintf(c->id, sizeof(c->id), "%s", m->uid);
     c->row = m->id;
     c->name = keep(r, m->name);
     c->resource_group = keep(r, m->resource_group);
@@ -395,6 +394,7 @@ enum fault cluster_open(struct op *op, struct managed_cluster *m)
     if (!r)
         abort();
     arena_init(&r->cluster.arena);
+    snprintf(r->cluster.id, sizeof(r->cluster.id), "%s", m->uid); /* by it others look for theirs */
     add(r);
     fault = open_parts(op, m, r);
     if (fault == OK)

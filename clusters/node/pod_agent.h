@@ -154,6 +154,9 @@ void pod_hook_begin(struct pod_pass *p, const struct container_memory *m, const 
 /* What the agent says of the pod, onto what its status is by now: conditions and members of others
    stay. It is durable then; a pod that is gone is OK. */
 enum fault pod_write_status(struct pod_pass *p);
+/* The same by another change (as of rest_modify), which is given the pass. */
+enum fault pod_change_status(struct pod_pass *p, enum fault (*change)(struct op *op, json_t *pod,
+                                                                      void *pass, bool *ret_skip));
 /* {"terminated": {…}} of a container that has ended; the caller's. */
 json_t *pod_terminated(struct pod_pass *p, const json_t *container,
                        const struct container_state *s);

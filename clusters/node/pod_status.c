@@ -373,18 +373,24 @@ static enum fault change_status(struct op *op, json_t *pod, void *arg, bool *ret
     return OK;
 }
 
-enum fault pod_write_status(struct pod_pass *p)
+enum fault pod_change_status(struct pod_pass *p, enum fault (*change)(struct op *op, json_t *pod,
+                                                                      void *pass, bool *ret_skip))
 {
     struct rest r =
         rest_of(p->cluster, &node_actor, p->object->resource, p->object->ns, p->object->name);
     enum fault fault;
 
     r.subresource = "status";
-    fault = rest_modify(p->op, &r, change_status, p, NULL);
+    fault = rest_modify(p->op, &r, change, p, NULL);
     if (fault == NOT_FOUND) { /* it is gone */
         op_clear_fault(p->op);
         return OK;
     }
     TRY(fault);
     return r.revision ? store_wait(p->op, p->cluster->store, r.revision) : OK;
+}
+
+enum fault pod_write_status(struct pod_pass *p)
+{
+    return pod_change_status(p, change_status);
 }

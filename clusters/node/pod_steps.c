@@ -540,21 +540,29 @@ static int64_t kill_at_ms(struct pod_pass *p)
     return p->memory->stop_deadline_ms;
 }
 
-static enum fault fail_pod(struct pod_pass *p)
+static enum fault set_failed(struct op *op, json_t *pod, void *arg, bool *ret_skip)
 {
-    json_t *status = json_deep_copy(json_object_get(p->pod, "status"));
-    struct rest r =
-        rest_of(p->cluster, &node_actor, p->object->resource, p->object->ns, p->object->name);
+    const struct pod_pass *p = arg;
+    json_t *status;
 
-    if (any_runs(p))
-        TRY(ask_to_end(p, kill_at_ms(p)));
+    (void)op;
+    *ret_skip = strcmp(text_at_or(pod, "metadata.uid", ""), p->object->uid) != 0;
+    if (*ret_skip) /* another of its name */
+        return OK;
+    status = object_at(pod, "status");
     json_object_set_new(status, "phase", json_string("Failed"));
     json_object_set_new(status, "reason", json_string("DeadlineExceeded"));
     json_object_set_new(status, "message",
                         json_string("Pod was active on the node longer than the specified"
                                     " deadline"));
-    TRY(rest_set_status(p->op, &r, status));
-    return r.revision ? store_wait(p->op, p->cluster->store, r.revision) : OK;
+    return OK;
+}
+
+static enum fault fail_pod(struct pod_pass *p)
+{
+    if (any_runs(p))
+        TRY(ask_to_end(p, kill_at_ms(p)));
+    return pod_change_status(p, set_failed);
 }
 
 /* Ended for good: only what still runs (of a failed one) is to be ended. */

@@ -224,18 +224,32 @@ static enum fault give_unused(struct view *v)
     return OK;
 }
 
+static enum fault set_ingress(struct op *op, json_t *service, void *arg, bool *ret_skip)
+{
+    const char *address = arg;
+    json_t *balancer =
+        address ? json_pack("{s:[{s:s, s:s}]}", "ingress", "ip", address, "ipMode", "VIP")
+                : json_object();
+
+    (void)op;
+    *ret_skip = json_equal(at(service, "status.loadBalancer"), balancer);
+    json_object_set_new(object_at(service, "status"), "loadBalancer", balancer);
+    return OK;
+}
+
+/* Conditions and what else others write into its status stay. */
 static enum fault write_ingress(struct view *v, struct object *service, const char *address)
 {
     struct rest r = rest_of(v->cluster, &actor, service->resource, service->ns, service->name);
-    json_t *status = json_deep_copy(json_object_get(object_tree(service), "status"));
+    enum fault fault;
 
-    if (!status)
-        status = json_object();
-    json_object_set_new(
-        status, "loadBalancer",
-        address ? json_pack("{s:[{s:s, s:s}]}", "ingress", "ip", address, "ipMode", "VIP")
-                : json_object());
-    TRY(rest_set_status(v->op, &r, status));
+    r.subresource = "status";
+    fault = rest_modify(v->op, &r, set_ingress, (void *)(uintptr_t)address, NULL);
+    if (fault == NOT_FOUND) {
+        op_clear_fault(v->op);
+        return OK;
+    }
+    TRY(fault);
     moved(&v->revision, &r);
     return OK;
 }
@@ -344,7 +358,7 @@ static void note_serving(struct view *v, const json_t *endpoint, const char *add
         if (!v->serving)
             abort();
     }
-    strcpy(v->serving[v->n_serving++], address);
+    snprintf(v->serving[v->n_serving++], sizeof(*v->serving), "%s", address);
 }
 
 static void add_endpoints(struct view *v, const json_t *slice, int port, struct service_port *to)
