@@ -25,6 +25,7 @@
 
 #define INNER_PORT 6443 /* of the API server inside the cluster's network */
 #define LOOK_MS    2000 /* between two looks at whether the network is alive */
+#define GRACE_S    2    /* for clients to take their last bytes */
 
 struct run {
     struct run *next;
@@ -108,17 +109,20 @@ static void show(struct run *r, bool shown)
 }
 
 /* Requests end: their listeners are closed, their watches ended by the store, their streams here;
-   also those that were just being opened. */
-static void wait_until_unused(struct run *r)
+   also those that were just being opened. Who takes no bytes, or sends a body without an end, is
+   cut off. */
+static void wait_until_unused(struct run *r, struct realm *realm)
 {
     struct cluster *c = &r->cluster;
     struct timespec until;
     bool used = true;
 
-    while (used) {
+    for (int second = 0; used; second++) {
         if (c->store)
             store_end_watches(c->store);
         pumps_end(c);
+        if (second >= GRACE_S)
+            realm_cut(realm);
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_sec += 1;
         pthread_mutex_lock(&state.lock);
@@ -142,6 +146,7 @@ static void take_out(struct run *r)
 
 static void close_run(struct run *r)
 {
+    struct realm *realm = realm_hold(r->realm);
     struct cluster *c = &r->cluster;
 
     show(r, false);
@@ -150,7 +155,8 @@ static void close_run(struct run *r)
         controllers_close(c);
     if (r->with_agent)
         node_agent_close(c);
-    wait_until_unused(r);
+    wait_until_unused(r, realm);
+    realm_drop(realm);
     if (r->with_rest)
         rest_close(c);
     if (c->store)

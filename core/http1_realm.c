@@ -100,3 +100,16 @@ void http1_leave_realm(struct loop *loop, const struct realm *realm)
             http1_close(h);
     }
 }
+
+void http1_cut_realm(struct loop *loop, const struct realm *realm)
+{
+    h2o_linklist_t *next;
+
+    for (h2o_linklist_t *p = loop->connections.next; p != &loop->connections; p = next) {
+        struct http1 *h = H2O_STRUCT_FROM_MEMBER(struct http1, link, p);
+
+        next = p->next;
+        if (h->realm == realm && h->state != H1_BUSY && !h->closing)
+            http1_close(h);
+    }
+}

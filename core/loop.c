@@ -290,7 +290,7 @@ void loops_listen(struct listener listener)
     pthread_mutex_unlock(&later.lock);
 }
 
-struct unlisten_task {
+struct realm_task {
     struct loop_task task;
     struct loop *loop;
     struct realm *realm;
@@ -298,12 +298,36 @@ struct unlisten_task {
 
 static void on_unlisten(struct loop_task *task)
 {
-    struct unlisten_task *t = H2O_STRUCT_FROM_MEMBER(struct unlisten_task, task, task);
+    struct realm_task *t = H2O_STRUCT_FROM_MEMBER(struct realm_task, task, task);
 
     loop_unlisten(t->loop, t->realm, false);
     http1_leave_realm(t->loop, t->realm);
     realm_drop(t->realm);
     free(t);
+}
+
+static void on_cut(struct loop_task *task)
+{
+    struct realm_task *t = H2O_STRUCT_FROM_MEMBER(struct realm_task, task, task);
+
+    http1_cut_realm(t->loop, t->realm);
+    realm_drop(t->realm);
+    free(t);
+}
+
+/* On every loop. Under the lock. */
+static void post_to_all(struct realm *realm, void (*run)(struct loop_task *task))
+{
+    for (size_t i = 0; later.started && i < n_loops; i++) {
+        struct realm_task *t = calloc(1, sizeof(*t));
+
+        if (!t)
+            abort();
+        t->task.run = run;
+        t->loop = &loops[i];
+        t->realm = realm_hold(realm);
+        loop_post(&loops[i], &t->task);
+    }
 }
 
 static void forget_waiting(const struct realm *realm)
@@ -327,16 +351,14 @@ void loops_unlisten(struct realm *realm)
 {
     pthread_mutex_lock(&later.lock);
     forget_waiting(realm);
-    for (size_t i = 0; later.started && i < n_loops; i++) {
-        struct unlisten_task *t = calloc(1, sizeof(*t));
+    post_to_all(realm, on_unlisten);
+    pthread_mutex_unlock(&later.lock);
+}
 
-        if (!t)
-            abort();
-        t->task.run = on_unlisten;
-        t->loop = &loops[i];
-        t->realm = realm_hold(realm);
-        loop_post(&loops[i], &t->task);
-    }
+void loops_cut(struct realm *realm)
+{
+    pthread_mutex_lock(&later.lock);
+    post_to_all(realm, on_cut);
     pthread_mutex_unlock(&later.lock);
 }
 

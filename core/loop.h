@@ -66,6 +66,8 @@ void loops_start(size_t n, const struct listener *listeners, size_t n_listeners)
 void loops_listen(struct listener listener);
 /* Close a realm's listeners and its connections, busy ones after their reply. */
 void loops_unlisten(struct realm *realm);
+/* Close those of its connections that are still there, but where somebody works on a request. */
+void loops_cut(struct realm *realm);
 /* No new connections; running calls go on for at most timeout_s. Returns when the threads ended. */
 void loops_drain(int64_t timeout_s);
 
@@ -75,6 +77,7 @@ void loops_drain(int64_t timeout_s);
 void http1_setup(void); /* metrics; before loops_start */
 void http1_accept(struct loop *loop, h2o_socket_t *sock, const struct listener *listener);
 void http1_leave_realm(struct loop *loop, const struct realm *realm); /* loops_unlisten */
+void http1_cut_realm(struct loop *loop, const struct realm *realm);   /* loops_cut */
 void http1_tick(struct loop *loop);  /* once a second: time limits */
 void http1_drain(struct loop *loop); /* close what is idle, let the rest end */
 /* HTTP/2 by libh2o (core/http2.c). */

@@ -191,6 +191,12 @@ void realm_close(struct realm *realm)
     realm_drop(realm);
 }
 
+void realm_cut(struct realm *realm)
+{
+    if (realm) /* without one are those of the common door */
+        loops_cut(realm);
+}
+
 /* ---- client certificates ---- */
 
 /* Of one entry of a name, as UTF-8 in arena; NULL: not usable (empty, too long, a NUL in it). */

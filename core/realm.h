@@ -33,6 +33,11 @@ void realm_listen(struct realm *realm, int fd);
 /* Its listeners close, its idle connections too, busy ones after their reply. */
 void realm_close(struct realm *realm);
 
+/* One that is closed, but held by the caller: its connections end as they are, in the midst of a
+   request's body or of an answer that nobody takes, but for those whose request somebody works on.
+   NULL is fine. */
+void realm_cut(struct realm *realm);
+
 /* ---- what connections use ---- */
 
 struct realm *realm_hold(struct realm *realm); /* NULL is fine */
