@@ -40,6 +40,7 @@ struct cluster {
     void *controllers;               /* clusters/controller/ */
     void *node_agent;                /* clusters/node/ */
     struct arena arena;              /* of the texts above */
+    atomic_bool no_local_accounts;   /* disableLocalAccounts, as it is now: cluster_admins.c */
     atomic_int users; /* requests and steps that hold it: cluster_find, cluster_release */
 };
 

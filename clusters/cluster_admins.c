@@ -1,6 +1,7 @@
 /*
- * aadProfile.adminGroupObjectIDs: groups of the directory that may do everything, by the binding
- * that AKS makes for them.
+ * Who administers a cluster. aadProfile.adminGroupObjectIDs: groups of the directory that may do
+ * everything, by the binding that AKS makes for them. disableLocalAccounts: certificates of
+ * kubeconfigs are refused while it is so.
  */
 #include <string.h>
 
@@ -53,6 +54,11 @@ static enum fault make(struct op *op, struct rest *r, const json_t *ids)
     return rest_create(op, r, tree, NULL);
 }
 
+void cluster_admins_read(struct cluster *cluster, const json_t *properties)
+{
+    atomic_store(&cluster->no_local_accounts, bool_at(properties, "disableLocalAccounts", false));
+}
+
 enum fault cluster_admins_sync(struct op *op, struct cluster *cluster,
                                const struct managed_cluster *m)
 {
@@ -61,8 +67,10 @@ enum fault cluster_admins_sync(struct op *op, struct cluster *cluster,
                             NULL, BINDING);
     json_t *document = json_loads(m->document, 0, NULL);
     json_t *ids = at(document, "aadProfile.adminGroupObjectIDs");
-    enum fault fault = rest_modify(op, &r, change, ids, NULL);
+    enum fault fault;
 
+    cluster_admins_read(cluster, document);
+    fault = rest_modify(op, &r, change, ids, NULL);
     if (fault == NOT_FOUND) {
         op_clear_fault(op);
         fault = json_array_size(ids) ? make(op, &r, ids) : OK;

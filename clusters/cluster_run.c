@@ -225,6 +225,7 @@ static enum fault read_row(struct op *op, const struct managed_cluster *m, struc
     c->pod_cidr = keep(r, text_at_or(properties, "networkProfile.podCidr", "10.244.0.0/16"));
     c->service_cidr = keep(r, text_at_or(properties, "networkProfile.serviceCidr", "10.0.0.0/16"));
     c->dns_ip = keep(r, text_at_or(properties, "networkProfile.dnsServiceIP", "10.0.0.10"));
+    cluster_admins_read(c, properties);
     json_decref(properties);
     c->kubernetes_ip = first_address(&c->arena, c->service_cidr);
     c->issuer = arena_printf(&c->arena, "https://%s", c->fqdn);

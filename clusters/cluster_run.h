@@ -25,7 +25,11 @@ bool cluster_is_lost(const char *uid);
 /* cluster_command.c: its statements; before any worker connects. */
 void cluster_commands_start(void);
 
-/* cluster_admins.c: administrators by groups of the directory are as the row says. */
+/* ---- cluster_admins.c ---- */
+
+/* From the properties of the row: before anybody can ask, and with each change. */
+void cluster_admins_read(struct cluster *cluster, const json_t *properties);
+/* That, and administrators by groups of the directory are as the row says. */
 enum fault cluster_admins_sync(struct op *op, struct cluster *cluster,
                                const struct managed_cluster *m);
 

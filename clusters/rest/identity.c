@@ -401,7 +401,9 @@ enum fault identity_of_certificate(struct op *op, struct cluster *cluster, const
     size_t n = 0;
     const char **groups;
 
-    (void)cluster;
+    /* the cluster's authority signs nobody but local accounts (kubeconfig.c) */
+    if (atomic_load(&cluster->no_local_accounts))
+        return refused(op);
     while (organizations && organizations[n])
         n++;
     groups = arena_alloc(&op->arena, (n + 2) * sizeof(*groups));

@@ -13,7 +13,7 @@ struct user_info {
    token that must be looked up, and op has no connection. */
 enum fault identity_of_token(struct op *op, struct cluster *cluster, const char *token,
                              const char *audience, struct user_info *ret);
-/* A verified client certificate's CN and O. */
+/* A verified client certificate's CN and O. UNAUTHENTICATED: the cluster has no local accounts. */
 enum fault identity_of_certificate(struct op *op, struct cluster *cluster, const char *common_name,
                                    const char *const *organizations, struct user_info *ret);
 

@@ -34,6 +34,40 @@ def clusters(server):
     return Clusters(server)
 
 
+def change(clusters, cluster, **properties):
+    """A PUT of what a GET shows, with other properties."""
+    body = clusters.send("GET", cluster["id"]).json()
+    body["properties"].update(properties)
+    web.expect(clusters.send("PUT", cluster["id"], body), 200)
+    return clusters.settled(cluster["id"])
+
+
+# local accounts
+
+
+def is_refused(kubectl):
+    said = kubectl.run("get", "nodes", check=False)
+    return said.returncode != 0 and ("Unauthorized" in said.stderr or "must be logged in" in said.stderr)
+
+
+def test_local_accounts_are_refused_while_they_are_off(clusters, server):
+    cluster = clusters.create()
+    before = clusters.kubectl(cluster)
+    assert before("auth", "can-i", "*", "*").strip() == "yes"
+    change(clusters, cluster, disableLocalAccounts=True)
+    assert is_refused(before)
+    for kind in ("Admin", "User"):
+        answer = clusters.send("POST", f"{cluster['id']}/listCluster{kind}Credential")
+        assert answer.status == 400 and answer.json()["error"]["code"] == "BadRequest", answer
+        assert answer.json()["error"]["message"] == ("Getting static credential is not allowed because this cluster is "
+                                                     "set to disable local accounts.")
+    server.restart()
+    wait_until(lambda: is_refused(before), "it is refused again")
+    change(clusters, cluster, disableLocalAccounts=False)
+    assert clusters.kubectl(cluster)("auth", "can-i", "*", "*").strip() == "yes"
+    clusters.remove(cluster)
+
+
 # clients that do not go
 
 

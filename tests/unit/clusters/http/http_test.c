@@ -577,6 +577,36 @@ static void test_tokens(void)
     fixture_end(&f);
 }
 
+/* disableLocalAccounts: certificates are refused while it is so, other credentials are not. */
+static void test_local_accounts(void)
+{
+    static const struct certificate nobody = {0};
+    struct request anonymous = {.method = GET, .target = "/version", .who = &nobody};
+    struct answer a;
+    struct fixture f;
+    json_t *tree;
+    char *token;
+
+    fixture_rest(&f);
+    prepare_golden(&f);
+    tree = run(&f, POST, "/api/v1/namespaces/default/serviceaccounts/default/token", "{}", 201);
+    token = strdup(text_at_or(tree, "status.token", ""));
+    json_decref(tree);
+    atomic_store(&f.cluster.no_local_accounts, true);
+    tree = run(&f, GET, "/api/v1/pods", NULL, 401);
+    CU_ASSERT_STRING_EQUAL(text_at_or(tree, "reason", ""), "Unauthorized");
+    json_decref(tree);
+    json_decref(run(&f, GET, "/version", NULL, 401));
+    CU_ASSERT_EQUAL(status_with_token(&f, token, "/api"), 200);
+    request_run(&f, &anonymous, &a);
+    CU_ASSERT_EQUAL(a.status, 200);
+    answer_free(&a);
+    atomic_store(&f.cluster.no_local_accounts, false);
+    json_decref(run(&f, GET, "/api/v1/pods", NULL, 200));
+    free(token);
+    fixture_end(&f);
+}
+
 /* ---- watches ---- */
 
 struct watched {
@@ -711,6 +741,7 @@ CU_TestInfo clusters_http_http_tests[] = {
     {"rights",                                                  test_rights           },
     {"who changes what is not there needs the right to create", test_rights_to_create },
     {"tokens",                                                  test_tokens           },
+    {"local accounts can be refused",                           test_local_accounts   },
     {"watches",                                                 test_watch            },
     CU_TEST_INFO_NULL,
 };
