@@ -1,7 +1,11 @@
 /*
  * az aks command invoke: a pod in the cluster, of an image with a shell and kubectl
- * (--command-image), whose service account may do everything, with the client's files in its
- * working folder. It is looked at when its result is asked for, and removed once that is kept.
+ * (--command-image), with the client's files in its working folder, and a service account of its
+ * own that may do everything. All of them have one name, and go once the command's result is kept,
+ * whether anybody asks for that or not; the result goes an hour later.
+ *
+ *~ The row comes first and says what may be there: objects of a command whose row is not there, or
+ *~ has a result, are swept away, also those that a crash left.
  */
 #include <archive.h>
 #include <archive_entry.h>
@@ -14,17 +18,24 @@
 #include "clusters/rest/rest.h"
 #include "core/db.h"
 #include "core/json.h"
+#include "core/reconcile.h"
 #include "core/seal.h"
 #include "core/server.h"
 
 #define NAMESPACE   "aks-command"
-#define ACCOUNT     "command-admin"
+#define RBAC        "rbac.authorization.k8s.io"
+#define PREFIX      "command-" /* and the id */
 #define FILES_MAX   256
 #define FILES_BYTES ((size_t)900 << 10) /* what a Secret holds */
 #define LOG_BYTES   (512 << 10)
 #define DEADLINE_S  3600
+#define RESULT_US   (INT64_C(3600) * 1000000)
+#define BEGIN_US    (INT64_C(60) * 1000000) /* a row without a pod: it is being made */
+#define LATE_US     (INT64_C(1000000) * (DEADLINE_S + 300))
+#define LOOK_MS     2000
+#define RESULTS     "results" /* a key that is no cluster's */
 
-enum { INSERT, BY_ID, FINISH };
+enum { INSERT, BY_ID, FINISH, FORGET, RUNNING, EXPIRE, OLDEST };
 static const struct db_stmt stmts[] = {
     [INSERT] = {"INSERT INTO clusters.command (id, cluster, command, started_us)"
                 " VALUES ($1, $2, $3, $4)"},
@@ -33,8 +44,16 @@ static const struct db_stmt stmts[] = {
          " FROM clusters.command WHERE id = $1 AND cluster = $2"},
     [FINISH] = {"UPDATE clusters.command SET finished_us = $2, exit_code = $3, logs = $4,"
                 " reason = $5 WHERE id = $1 AND finished_us = 0"},
+    [FORGET] = {"DELETE FROM clusters.command WHERE id = $1"},
+    [RUNNING] = {"SELECT id, started_us FROM clusters.command WHERE cluster = $1"
+                 " AND finished_us = 0"},
+    [EXPIRE] = {"DELETE FROM clusters.command WHERE finished_us > 0 AND finished_us <= $1"},
+    [OLDEST] = {"SELECT coalesce(min(finished_us), 0) AS finished_us FROM clusters.command"
+                " WHERE finished_us > 0"},
     {0},
 };
+
+static struct reconciler *looks; /* keys: clusters with commands, by uid; RESULTS */
 
 static const struct actor command_actor = {
     .name = "aksService",
@@ -42,11 +61,6 @@ static const struct actor command_actor = {
     .manager = "aks",
     .trusted = true,
 };
-
-void cluster_commands_start(void)
-{
-    db_register(stmts);
-}
 
 static int64_t now_us(void)
 {
@@ -64,7 +78,7 @@ static enum fault create(struct op *op, struct cluster *cluster, const char *gro
     struct rest r = rest_of(cluster, &command_actor, resource_preferred(group, plural), ns, NULL);
     enum fault fault = rest_create(op, &r, tree, NULL);
 
-    if (fault == CONFLICT) { /* from an earlier command */
+    if (fault == CONFLICT) { /* the namespace, from an earlier command */
         op_clear_fault(op);
         return OK;
     }
@@ -79,22 +93,22 @@ static json_t *named(struct op *op, const char *group, const char *plural, const
     return object_new(op, resource_preferred(group, plural), ns, name);
 }
 
-static enum fault create_account(struct op *op, struct cluster *cluster, int64_t *revision)
+static enum fault create_account(struct op *op, struct cluster *cluster, const char *name,
+                                 int64_t *revision)
 {
-    json_t *binding = named(op, "rbac.authorization.k8s.io", "clusterrolebindings", NULL, ACCOUNT);
+    json_t *binding = named(op, RBAC, "clusterrolebindings", NULL, name);
 
     json_object_set_new(binding, "roleRef",
-                        json_pack("{s:s, s:s, s:s}", "apiGroup", "rbac.authorization.k8s.io",
-                                  "kind", "ClusterRole", "name", "cluster-admin"));
+                        json_pack("{s:s, s:s, s:s}", "apiGroup", RBAC, "kind", "ClusterRole",
+                                  "name", "cluster-admin"));
     json_object_set_new(binding, "subjects",
-                        json_pack("[{s:s, s:s, s:s}]", "kind", "ServiceAccount", "name", ACCOUNT,
+                        json_pack("[{s:s, s:s, s:s}]", "kind", "ServiceAccount", "name", name,
                                   "namespace", NAMESPACE));
     TRY(create(op, cluster, "", "namespaces", "", named(op, "", "namespaces", NULL, NAMESPACE),
                revision));
     TRY(create(op, cluster, "", "serviceaccounts", NAMESPACE,
-               named(op, "", "serviceaccounts", NAMESPACE, ACCOUNT), revision));
-    return create(op, cluster, "rbac.authorization.k8s.io", "clusterrolebindings", "", binding,
-                  revision);
+               named(op, "", "serviceaccounts", NAMESPACE, name), revision));
+    return create(op, cluster, RBAC, "clusterrolebindings", "", binding, revision);
 }
 
 /* ---- the client's files ---- */
@@ -179,8 +193,8 @@ static json_t *pod_of(struct op *op, const char *name, const char *command, json
     json_t *spec = json_pack(
         "{s:s, s:s, s:i, s:i, s:[{s:s, s:s, s:[s, s, s], s:s,"
         " s:[{s:s, s:s}]}]}",
-        "restartPolicy", "Never", "serviceAccountName", ACCOUNT, "activeDeadlineSeconds",
-        DEADLINE_S, "terminationGracePeriodSeconds", 0, "containers", "name", "command", "image",
+        "restartPolicy", "Never", "serviceAccountName", name, "activeDeadlineSeconds", DEADLINE_S,
+        "terminationGracePeriodSeconds", 0, "containers", "name", "command", "image",
         server_settings->command_image, "command", "/bin/sh", "-c", command, "workingDir",
         "/command-files", "volumeMounts", "name", "files", "mountPath", "/command-files");
     json_t *volume = json_pack("{s:s}", "name", "files");
@@ -193,22 +207,47 @@ static json_t *pod_of(struct op *op, const char *name, const char *command, json
     return pod;
 }
 
-static const char *pod_name(struct op *op, const char *id)
+static const char *name_of(struct op *op, const char *id)
 {
-    return arena_printf(&op->arena, "command-%s", id);
+    return arena_printf(&op->arena, PREFIX "%s", id);
 }
 
 static enum fault begin(struct op *op, struct cluster *cluster, const char *id, const char *command,
                         struct bytes context)
 {
-    const char *name = pod_name(op, id);
+    const char *name = name_of(op, id);
     int64_t revision = 0;
     json_t *items;
 
-    TRY(create_account(op, cluster, &revision));
+    TRY(create_account(op, cluster, name, &revision));
     TRY(create_files(op, cluster, name, context, &items, &revision));
     TRY(create(op, cluster, "", "pods", NAMESPACE, pod_of(op, name, command, items), &revision));
     return store_wait(op, cluster->store, revision);
+}
+
+/* With an op of its own: the caller's has a fault to tell. What was made is swept away. */
+static void forget(struct op *op, const char *id)
+{
+    struct op own;
+
+    op_init(&own);
+    own.db = op->db;
+    db_query(&own, &stmts[FORGET], NULL, DB_TEXT(id));
+    op_free(&own);
+}
+
+static enum fault start(struct op *op, struct cluster *cluster, const char *id, const char *command,
+                        struct bytes context)
+{
+    enum fault fault;
+
+    TRY(db_query(op, &stmts[INSERT], NULL, DB_TEXT(id), DB_INT(cluster->row), DB_TEXT(command),
+                 DB_INT(now_us())));
+    fault = begin(op, cluster, id, command, context);
+    if (fault != OK)
+        forget(op, id);
+    reconciler_add_after(looks, cluster->id, fault == OK ? LOOK_MS : 0);
+    return fault;
 }
 
 enum fault cluster_command_start(struct op *op, const struct managed_cluster *m,
@@ -226,12 +265,11 @@ enum fault cluster_command_start(struct op *op, const struct managed_cluster *m,
     if (!cluster)
         return fail_on(op, "OperationNotAllowed", CONFLICT,
                        "the managed cluster '%s' does not run here", m->name);
-    fault = begin(op, cluster, id, command, context);
+    fault = start(op, cluster, id, command, context);
     cluster_release(cluster);
     TRY(fault);
     *ret_id = id;
-    return db_query(op, &stmts[INSERT], NULL, DB_TEXT(id), DB_INT(m->id), DB_TEXT(command),
-                    DB_INT(now_us()));
+    return OK;
 }
 
 /* ---- the result ---- */
@@ -258,33 +296,44 @@ static const char *read_log(struct op *op, struct cluster *cluster, struct objec
     return clean.data;
 }
 
-static enum fault drop(struct op *op, struct cluster *cluster, const char *plural, const char *name)
+/* What is not gone now is swept away later. */
+static void drop(struct op *op, struct cluster *cluster, const struct resource *resource,
+                 const char *ns, const char *name)
 {
-    struct rest r =
-        rest_of(cluster, &command_actor, resource_preferred("", plural), NAMESPACE, name);
+    struct rest r = rest_of(cluster, &command_actor, resource, ns, name);
     const struct delete_options options = {.grace_s = 0};
 
     if (rest_delete(op, &r, &options, NULL, NULL) != OK)
         op_clear_fault(op);
-    return OK;
 }
+
+/* What a command consists of; its right goes first. */
+static const struct {
+    const char *group, *plural, *ns;
+} parts[] = {
+    {RBAC, "clusterrolebindings", ""       },
+    {"",   "serviceaccounts",     NAMESPACE},
+    {"",   "pods",                NAMESPACE},
+    {"",   "secrets",             NAMESPACE},
+};
 
 static enum fault finish(struct op *op, struct cluster *cluster, const char *id, int64_t exit_code,
                          const char *logs, const char *reason)
 {
-    const char *name = pod_name(op, id);
-
     TRY(db_query(op, &stmts[FINISH], NULL, DB_TEXT(id), DB_INT(now_us()), DB_INT(exit_code),
                  DB_TEXT(logs), DB_TEXT(reason)));
-    TRY(drop(op, cluster, "pods", name));
-    return drop(op, cluster, "secrets", name);
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        drop(op, cluster, resource_preferred(parts[i].group, parts[i].plural), parts[i].ns,
+             name_of(op, id));
+    reconciler_add(looks, RESULTS);
+    return OK;
 }
 
 /* Has it ended? Then its result is kept, and its pod goes. */
 static enum fault look(struct op *op, struct cluster *cluster, const char *id)
 {
-    struct object *pod = store_read(op, cluster->store, resource_find("", "v1", "pods"), NAMESPACE,
-                                    pod_name(op, id));
+    struct object *pod =
+        store_read(op, cluster->store, resource_find("", "v1", "pods"), NAMESPACE, name_of(op, id));
     const char *phase, *waiting;
     const json_t *status;
 
@@ -338,4 +387,135 @@ enum fault cluster_command_get(struct op *op, const struct managed_cluster *m, c
     cluster_release(cluster);
     TRY(fault);
     return read_row(op, m, id, ret);
+}
+
+/* ---- what nobody asks for ---- */
+
+struct leftover {
+    const struct resource *resource;
+    const char *ns, *name;
+};
+
+/* Others may bind what they like to whom they like. */
+static bool is_ours(const struct object *object)
+{
+    const json_t *subject;
+
+    if (strncmp(object->name, PREFIX, strlen(PREFIX)) != 0)
+        return false;
+    if (*object->ns)
+        return true;
+    subject = json_array_get(at(object_tree((struct object *)(uintptr_t)object), "subjects"), 0);
+    return strcmp(text_at_or(subject, "namespace", ""), NAMESPACE) == 0 &&
+           strcmp(text_at_or(subject, "name", ""), object->name) == 0;
+}
+
+static enum fault list_parts(struct op *op, struct cluster *cluster, struct leftover **ret,
+                             size_t *ret_n)
+{
+    struct store_page pages[ARRAY_LEN(parts)];
+    struct leftover *list;
+    size_t room = 0, n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        TRY(store_list(op, cluster->store, resource_preferred(parts[i].group, parts[i].plural),
+                       *parts[i].ns ? parts[i].ns : NULL, NULL, NULL, 0, 0, &pages[i]));
+        room += pages[i].n;
+    }
+    list = arena_alloc(&op->arena, (room + 1) * sizeof(*list));
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        for (size_t k = 0; k < pages[i].n; k++) {
+            const struct object *object = pages[i].objects[k];
+
+            if (is_ours(object) && !object->deleting)
+                list[n++] = (struct leftover){object->resource, object->ns, object->name};
+        }
+    *ret = list;
+    *ret_n = n;
+    return OK;
+}
+
+static enum fault look_unasked(struct op *op, struct cluster *cluster, const char *id,
+                               int64_t started_us)
+{
+    const struct object *pod =
+        store_read(op, cluster->store, resource_find("", "v1", "pods"), NAMESPACE, name_of(op, id));
+
+    if (!pod && now_us() - started_us < BEGIN_US)
+        return OK;
+    if (now_us() - started_us > LATE_US) /* its deadline counts from when it was placed */
+        return finish(op, cluster, id, -1, "", "the command did not end within an hour");
+    return look(op, cluster, id);
+}
+
+/* Objects are listed before rows: one that comes meanwhile is on neither list. */
+static enum fault sweep(struct op *op, struct cluster *cluster, int64_t *ret_again_ms)
+{
+    struct leftover *list;
+    struct db_rows rows;
+    size_t n;
+
+    TRY(list_parts(op, cluster, &list, &n));
+    TRY(db_query(op, &stmts[RUNNING], &rows, DB_INT(cluster->row)));
+    while (db_next(&rows)) {
+        const char *id = db_text(&rows, "id");
+
+        for (size_t i = 0; i < n; i++)
+            if (list[i].name && strcmp(list[i].name + strlen(PREFIX), id) == 0)
+                list[i].name = NULL;
+        TRY(look_unasked(op, cluster, id, db_int(&rows, "started_us")));
+        *ret_again_ms = LOOK_MS;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (list[i].name) {
+            drop(op, cluster, list[i].resource, list[i].ns, list[i].name);
+            *ret_again_ms = LOOK_MS;
+        }
+    return OK;
+}
+
+static enum fault expire(struct op *op, int64_t *ret_again_ms)
+{
+    int64_t before_us = now_us() - RESULT_US, oldest_us;
+    struct db_rows rows;
+
+    TRY(db_query(op, &stmts[EXPIRE], NULL, DB_INT(before_us)));
+    TRY(db_query(op, &stmts[OLDEST], &rows, DB_END));
+    oldest_us = db_next(&rows) ? db_int(&rows, "finished_us") : 0;
+    if (oldest_us)
+        *ret_again_ms = (oldest_us - before_us) / 1000 + 1;
+    return OK;
+}
+
+static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
+{
+    struct cluster *cluster;
+    enum fault fault;
+
+    if (strcmp(key, RESULTS) == 0)
+        return expire(op, ret_again_ms);
+    cluster = cluster_find(key);
+    if (!cluster)
+        return OK; /* opened again, it is looked at again */
+    fault = sweep(op, cluster, ret_again_ms);
+    cluster_release(cluster);
+    return fault;
+}
+
+void cluster_commands_look(const char *uid)
+{
+    reconciler_add(looks, uid);
+}
+
+void cluster_commands_start(void)
+{
+    db_register(stmts);
+    looks = reconciler_new("commands", 1, step);
+    reconciler_add(looks, RESULTS);
+}
+
+void cluster_commands_stop(void)
+{
+    reconciler_free(looks);
+    looks = NULL;
 }

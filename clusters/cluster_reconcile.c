@@ -356,6 +356,7 @@ void managed_clusters_stop(void)
 {
     reconciler_free(reconciler);
     reconciler = NULL;
+    cluster_commands_stop();
     cluster_runs_stop();
     node_agents_stop();
     controllers_stop();

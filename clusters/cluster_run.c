@@ -416,11 +416,13 @@ enum fault cluster_open(struct op *op, struct managed_cluster *m)
     }
     while (n > 0)
         close(fds[--n]);
-    if (fault == OK)
-        reconciler_add_after(state.looks, m->uid, LOOK_MS);
-    else
+    if (fault != OK) {
         close_run(r);
-    return fault;
+        return fault;
+    }
+    reconciler_add_after(state.looks, m->uid, LOOK_MS);
+    cluster_commands_look(m->uid);
+    return OK;
 }
 
 /* ---- the network's death ---- */

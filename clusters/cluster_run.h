@@ -22,8 +22,12 @@ enum fault cluster_end(struct op *op, const char *uid);
 /* Somebody else owns it now (an epoch has changed): shut it soon. */
 bool cluster_is_lost(const char *uid);
 
-/* cluster_command.c: its statements; before any worker connects. */
+/* ---- cluster_command.c ---- */
+
 void cluster_commands_start(void);
+void cluster_commands_stop(void);
+/* A cluster that was just opened: what is there of commands is finished, or swept away. */
+void cluster_commands_look(const char *uid);
 
 /* ---- cluster_admins.c ---- */
 

@@ -1,7 +1,8 @@
 """What a managed cluster's properties and its end mean for those who use its Kubernetes: local accounts that are switched
-off, clients that keep a cluster from ending."""
+off, clients that keep a cluster from ending, what commands leave behind."""
 
 import base64
+import json
 import os
 import re
 import socket
@@ -14,6 +15,7 @@ from harness import web
 from harness.clusters import Clusters
 from harness.containers import push_shell, wait_nothing_left
 from harness.machine import need
+from harness.postgres import Postgres
 from harness.server import Sundog, fresh_folder, wait_until
 
 IMAGE = "sundog.azurecr.io/busybox:1"
@@ -136,3 +138,121 @@ def test_a_cluster_ends_although_clients_do_not_go(clusters):
         gone.set()
         thread.join()
     clusters.remove(cluster)
+
+
+# az aks command invoke
+
+
+@pytest.fixture(scope="module")
+def commands():
+    """(server, its PostgreSQL, clusters) of a Sundog that runs commands in busybox."""
+    need("root", "crun", "mount")
+    postgres = Postgres()
+    try:
+        with Sundog(["--database", postgres.url, "--command-image", IMAGE]) as made:
+            push_shell(web.by_path(made))
+            yield made, postgres, Clusters(made)
+            wait_nothing_left(made.data)
+    finally:
+        postgres.close()
+
+
+@pytest.fixture(scope="module")
+def commanded(commands):
+    made = commands[2].create()
+    yield made
+    commands[2].remove(made)
+
+
+def invoke(clusters, cluster, command):
+    """Where its result will be."""
+    answer = web.expect(clusters.send("POST", f"{cluster['id']}/runCommand", {"command": command}), 202)
+    return answer["location"].split("?")[0].replace(clusters.base, "", 1)
+
+
+def result(clusters, path):
+    def look():
+        answer = web.expect(clusters.send("GET", path), 200, 202)
+        return answer.json() if answer.status == 200 else None
+    return wait_until(look, "the command has ended")
+
+
+def parts(k):
+    """What is there of commands, by kind and name."""
+    return sorted(name for kind in ("clusterrolebindings", "serviceaccounts", "pods", "secrets")
+                  for name in k("-n", "aks-command", "get", kind, "-o", "name").split() if "/command-" in name)
+
+
+def test_a_command_has_its_right_while_it_runs(commands, commanded):
+    _, _, clusters = commands
+    k = clusters.kubectl(commanded)
+    path = invoke(clusters, commanded, "cat /var/run/secrets/kubernetes.io/serviceaccount/token; echo; sleep 100000")
+    name = f"command-{path.rsplit('/', 1)[1]}"
+    wait_until(lambda: len(k.run("-n", "aks-command", "logs", name, check=False).stdout.split()) == 1, "it has said its token")
+    token = k("-n", "aks-command", "logs", name).strip()
+    assert parts(k) == sorted(f"{kind}/{name}" for kind in ("clusterrolebinding.rbac.authorization.k8s.io", "serviceaccount", "pod"))
+    stranger = clusters.kubectl(commanded)
+    stranger("config", "unset", f"users.{stranger('config', 'view', '-o', 'jsonpath={.users[0].name}')}")
+    assert stranger("--token", token, "auth", "can-i", "*", "*").strip() == "yes"
+    k("-n", "aks-command", "delete", "pod", name, "--grace-period=0", "--force")
+    assert result(clusters, path)["properties"]["reason"] == "the command's pod was removed"
+    assert parts(k) == []
+    assert is_refused_token(stranger, token)
+
+
+def is_refused_token(kubectl, token):
+    said = kubectl.run("--token", token, "get", "--raw", "/api", check=False)
+    return said.returncode != 0 and ("Unauthorized" in said.stderr or "logged in" in said.stderr)
+
+
+def test_a_command_that_nobody_asks_for(commands, commanded):
+    _, postgres, clusters = commands
+    k = clusters.kubectl(commanded)
+    path = invoke(clusters, commanded, "echo $((40+2))")
+    wait_until(lambda: postgres.query("SELECT 1 FROM clusters.command WHERE finished_us = 0") == [], "its result is kept")
+    wait_until(lambda: parts(k) == [], "nothing of it is left")
+    properties = web.expect(clusters.send("GET", path), 200).json()["properties"]
+    assert properties["logs"] == "42\n" and properties["exitCode"] == 0
+
+
+def binding(name, namespace):
+    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}]}
+
+
+def test_what_a_crash_left_of_commands_goes(commands, commanded):
+    server, postgres, clusters = commands
+    k = clusters.kubectl(commanded)
+    path = invoke(clusters, commanded, "sleep 100000")
+    name = f"command-{path.rsplit('/', 1)[1]}"
+    wait_until(lambda: k.json("-n", "aks-command", "pod", name)["status"]["phase"] == "Running", "it runs")
+    server.kill()
+    server.start()
+    # a right that commands once shared, and a stranger's that is called alike; without a row the command is none
+    k = wait_until(lambda: ready(clusters, commanded), "its cluster answers")
+    k.apply(json.dumps(binding("command-admin", "aks-command")))
+    k.apply(json.dumps(binding("command-other", "default")))
+    postgres.query("DELETE FROM clusters.command")
+    server.restart()
+    k = wait_until(lambda: ready(clusters, commanded), "its cluster answers")
+    other = "clusterrolebinding.rbac.authorization.k8s.io/command-other"
+    wait_until(lambda: parts(k) == [other], "only a stranger's is left")
+    k("delete", other)
+
+
+def ready(clusters, cluster):
+    kubectl = clusters.kubectl(cluster)
+    return kubectl if kubectl.run("get", "--raw", "/readyz", check=False).returncode == 0 else None
+
+
+def test_a_result_is_kept_for_an_hour(commands, commanded):
+    server, postgres, clusters = commands
+    path = invoke(clusters, commanded, "true")
+    result(clusters, path)
+    server.restart()
+    assert web.expect(clusters.send("GET", path), 200)
+    postgres.query("UPDATE clusters.command SET finished_us = finished_us - 3600000000")
+    server.restart()
+    wait_until(lambda: postgres.query("SELECT 1 FROM clusters.command") == [], "it is forgotten")
+    web.expect(clusters.send("GET", path), 404)
