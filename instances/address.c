@@ -8,7 +8,7 @@
 
 /* $1 host, $2 range, $3 … $4: the first index that nobody has is the first, or next to one that
    somebody has. */
-enum { FIND, OF_OWNER, TAKE, GIVE };
+enum { FIND, OF_OWNER, TAKE, GIVE, GIVE_OTHERS };
 static const struct db_stmt stmts[] = {
     [FIND] = {"SELECT min(i) AS i FROM (SELECT $3::bigint AS i UNION ALL SELECT index + 1"
               " FROM instances.address_lease WHERE host = $1 AND range = $2 AND index >= $3) AS c"
@@ -20,6 +20,8 @@ static const struct db_stmt stmts[] = {
               " VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"},
     [GIVE] = {"DELETE FROM instances.address_lease WHERE host = $2 AND (owner = $1"
               " OR (right($1, 1) = '/' AND starts_with(owner, $1)))"},
+    [GIVE_OTHERS] = {"DELETE FROM instances.address_lease WHERE host = $1 AND range = $2"
+                     " AND starts_with(owner, $3) AND substr(owner, length($3) + 1) <> ALL ($4)"},
     {0},
 };
 
@@ -90,4 +92,15 @@ enum fault address_take(struct op *op, enum range range, const char *owner, int6
 enum fault address_give(struct op *op, const char *owner)
 {
     return db_query(op, &stmts[GIVE], NULL, DB_TEXT(owner), DB_TEXT(this_host));
+}
+
+enum fault address_give_others(struct op *op, enum range range, const char *prefix,
+                               const char *const *kept, size_t n_kept, size_t *ret_given)
+{
+    struct db_rows rows;
+
+    TRY(db_query(op, &stmts[GIVE_OTHERS], &rows, DB_TEXT(this_host), DB_INT(range), DB_TEXT(prefix),
+                 DB_TEXTS(kept, n_kept)));
+    *ret_given = (size_t)rows.affected;
+    return OK;
 }

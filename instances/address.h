@@ -20,5 +20,9 @@ enum fault address_find(struct op *op, const char *host, enum range range, int64
 enum fault address_take(struct op *op, enum range range, const char *owner, int64_t *ret_index);
 /* Give back what the owner has; one that ends in "/": all owners that begin so. None: OK. */
 enum fault address_give(struct op *op, const char *owner);
+/* Of the owners that begin with prefix, those give theirs of this range back whose rest is not one
+   of kept: what a crash left in the names of things that are no more. */
+enum fault address_give_others(struct op *op, enum range range, const char *prefix,
+                               const char *const *kept, size_t n_kept, size_t *ret_given);
 
 #endif
