@@ -114,6 +114,25 @@ static enum fault check_system(struct op *op, const struct managed_cluster *m, c
     return agent_pools_check(op, left, n);
 }
 
+/* With the others that stay. */
+static enum fault check_size(struct op *op, const struct managed_cluster *m,
+                             const struct pool_wish *wish)
+{
+    int64_t nodes = wish->count;
+    json_t *properties;
+    size_t pools = 1;
+
+    for (size_t i = 0; i < m->n_pools; i++) {
+        if (strcasecmp(m->pools[i].name, wish->name) == 0 ||
+            m->pools[i].wanted == CLUSTER_WANT_DELETED)
+            continue;
+        nodes += m->pools[i].count;
+        pools++;
+    }
+    TRY(json_parse(op, BYTES(m->document), &properties));
+    return managed_cluster_size_check(op, properties, pools, nodes);
+}
+
 enum fault agent_pool_put_api(struct call *c)
 {
     struct op *op = &c->op;
@@ -126,6 +145,7 @@ enum fault agent_pool_put_api(struct call *c)
     TRY(managed_cluster_of_call(c, &m));
     if (!strstr(wish.document, "\"mode\":\"System\"") || wish.stopped)
         TRY(check_system(op, &m, wish.name));
+    TRY(check_size(op, &m, &wish));
     TRY(agent_pool_put(op, &m, &wish, &change->written));
     change->location = m.location;
     TRY(db_commit(op));

@@ -17,6 +17,9 @@
 
 #define AKS_PARK_MS 2000
 
+#define AKS_POOL_BYTES    ((size_t)64 << 10) /* of properties as JSON */
+#define AKS_CLUSTER_BYTES ((size_t)256 << 10)
+
 extern const struct provider container_service_provider;
 extern const struct service container_service_service;
 
@@ -55,6 +58,11 @@ enum fault managed_cluster_check(struct op *op, const char *name, const json_t *
                                  const json_t *before);
 enum fault agent_pool_check(struct op *op, const char *name, const char *path,
                             const json_t *properties);
+/* So many pools and nodes fit into a cluster of these properties. */
+enum fault managed_cluster_size_check(struct op *op, const json_t *properties, size_t pools,
+                                      int64_t nodes);
+/* What is kept of a cluster's or a pool's properties is read with every look at it. */
+enum fault properties_size_check(struct op *op, const char *path, const char *document, size_t max);
 /* A cluster keeps at least one System pool with a node. */
 enum fault agent_pools_check(struct op *op, const struct pool_wish *pools, size_t n);
 

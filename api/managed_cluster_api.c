@@ -181,6 +181,7 @@ static enum fault put_rows(struct call *c, struct put *put)
     wish->dns_prefix = put->body.dns_prefix;
     wish->document = json_text_of(op, shape_public(op, properties_shape(), put->body.full));
     wish->full = json_text_of(op, put->body.full);
+    TRY(properties_size_check(op, "properties", wish->full, AKS_CLUSTER_BYTES));
     wish->pools = put->body.pools;
     wish->n_pools = put->body.n_pools;
     put->location = now.location;

@@ -3,9 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/body.h"
 #include "api/managed_cluster.h"
 #include "auth/entra.h"
 #include "clusters/vm_size.h"
+
+#define POOLS_MAX  100 /* AKS's figures */
+#define RANGES_MAX 200
+#define RANGE_LEN  43 /* of an address of IPv6 with its prefix */
 
 static const char *text(const json_t *object, const char *name)
 {
@@ -117,14 +122,24 @@ static enum fault check_network(struct op *op, const json_t *network)
 
 /* ---- pools ---- */
 
-static bool is_taint(const char *taint)
+/* "key=value" or "key", as a node may have them. */
+static bool is_taint_key(struct op *op, const char *text, size_t len)
+{
+    char *key = arena_strndup(&op->arena, text, len), *value = strchr(key, '=');
+
+    if (value)
+        *value++ = '\0';
+    return !agent_pool_label_fault(key, value);
+}
+
+static bool is_taint(struct op *op, const char *taint)
 {
     static const char *const effects[] = {"NoSchedule", "PreferNoSchedule", "NoExecute"};
     const char *colon = strrchr(taint, ':');
 
     for (size_t i = 0; colon && colon > taint && i < ARRAY_LEN(effects); i++)
         if (strcmp(colon + 1, effects[i]) == 0)
-            return true;
+            return is_taint_key(op, taint, (size_t)(colon - taint));
     return false;
 }
 
@@ -135,12 +150,29 @@ static enum fault check_taints(struct op *op, const char *path, const json_t *pr
     for (size_t i = 0; i < json_array_size(taints); i++) {
         const char *taint = json_string_value(json_array_get(taints, i));
 
-        if (!is_taint(taint))
+        if (!is_taint(op, taint))
             return arm_fail_at(op, "InvalidParameter", INVALID, path,
                                "The value of parameter nodeTaints is invalid: '%.100s' is not"
                                " key=value:effect with the effect NoSchedule, PreferNoSchedule or"
                                " NoExecute.",
                                taint);
+    }
+    return OK;
+}
+
+/* Nodes carry them. */
+static enum fault check_labels(struct op *op, const char *path, const json_t *properties)
+{
+    const char *key, *why;
+    json_t *value;
+
+    json_object_foreach(json_object_get(properties, "nodeLabels"), key, value)
+    {
+        why = agent_pool_label_fault(key, json_string_value(value));
+        if (why)
+            return arm_fail_at(op, "InvalidParameter", INVALID, path,
+                               "The value of parameter nodeLabels is invalid: '%.100s': %s.", key,
+                               why);
     }
     return OK;
 }
@@ -207,6 +239,8 @@ enum fault agent_pool_check(struct op *op, const char *name, const char *path,
                            "Version %.32s is not supported; this Sundog runs " AKS_VERSION ".",
                            version);
     TRY(check_built(op, path, properties));
+    TRY(tags_check(op, json_object_get(properties, "tags")));
+    TRY(check_labels(op, path, properties));
     return check_taints(op, path, properties);
 }
 
@@ -222,6 +256,56 @@ enum fault agent_pools_check(struct op *op, const struct pool_wish *pools, size_
     }
     return wrong(op, "InvalidParameter", "agentPoolProfiles",
                  "There has to be at least one system agent pool.");
+}
+
+/* ---- how much ---- */
+
+enum fault managed_cluster_size_check(struct op *op, const json_t *properties, size_t pools,
+                                      int64_t nodes)
+{
+    const char *cidr = text(json_object_get(properties, "networkProfile"), "podCidr");
+    int64_t most = CLUSTER_NODES_MAX;
+    struct range pods;
+
+    if (read_range(cidr, &pods) && ((int64_t)pods.last - pods.first + 1) / 256 < most)
+        most = ((int64_t)pods.last - pods.first + 1) / 256;
+    if (pools > POOLS_MAX)
+        return arm_fail_at(op, "InvalidParameter", INVALID, "agentPoolProfiles",
+                           "A managed cluster has %d agent pools at most, not %zu.", POOLS_MAX,
+                           pools);
+    if (nodes > most)
+        return arm_fail_at(op, "InvalidParameter", INVALID, "agentPoolProfiles",
+                           "The pod CIDR %.32s has room for %lld nodes of 256 addresses each (%d at"
+                           " most), not for %lld.",
+                           cidr, (long long)most, CLUSTER_NODES_MAX, (long long)nodes);
+    return OK;
+}
+
+enum fault properties_size_check(struct op *op, const char *path, const char *document, size_t max)
+{
+    if (strlen(document) <= max)
+        return OK;
+    return arm_fail_at(op, "InvalidRequestContent", INVALID, path,
+                       "The request content was invalid: '%s' has more than %zu KiB.", path,
+                       max >> 10);
+}
+
+static enum fault check_authorized_ranges(struct op *op, const json_t *properties)
+{
+    const json_t *ranges = json_object_get(json_object_get(properties, "apiServerAccessProfile"),
+                                           "authorizedIPRanges");
+
+    if (json_array_size(ranges) > RANGES_MAX)
+        return arm_fail_at(op, "InvalidParameter", INVALID,
+                           "apiServerAccessProfile.authorizedIPRanges",
+                           "There are %d authorized IP ranges at most, not %zu.", RANGES_MAX,
+                           json_array_size(ranges));
+    for (size_t i = 0; i < json_array_size(ranges); i++)
+        if (!json_is_string(json_array_get(ranges, i)) ||
+            json_string_length(json_array_get(ranges, i)) > RANGE_LEN)
+            return wrong(op, "InvalidParameter", "apiServerAccessProfile.authorizedIPRanges",
+                         "An authorized IP range is an address or a CIDR.");
+    return OK;
 }
 
 /* ---- clusters ---- */
@@ -271,6 +355,7 @@ enum fault managed_cluster_check(struct op *op, const char *name, const json_t *
                            ". Please use [az aks get-versions] for supported versions.",
                            name, version);
     TRY(check_access(op, properties));
+    TRY(check_authorized_ranges(op, properties));
     TRY(check_network(op, json_object_get(properties, "networkProfile")));
     TRY(check_unchanged(op, properties, before, "dnsPrefix"));
     TRY(check_unchanged(op, properties, before, "nodeResourceGroup"));

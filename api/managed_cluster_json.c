@@ -87,7 +87,7 @@ static enum fault pool_wish(struct op *op, json_t *properties, const char *name,
     json_object_del(properties, "name");
     json_object_del(properties, "powerState");
     ret->document = json_text_of(op, properties);
-    return OK;
+    return properties_size_check(op, path, ret->document, AKS_POOL_BYTES);
 }
 
 enum fault agent_pool_body_read(struct call *c, const json_t *properties, const char *name,
@@ -172,6 +172,16 @@ static void cluster_defaults(struct call *c, json_t *p, const char *location)
 
 /* ---- clusters: reading ---- */
 
+static enum fault check_size(struct op *op, const json_t *properties,
+                             const struct managed_cluster_body *body)
+{
+    int64_t nodes = 0;
+
+    for (size_t i = 0; i < body->n_pools; i++)
+        nodes += body->pools[i].count;
+    return managed_cluster_size_check(op, properties, body->n_pools, nodes);
+}
+
 static enum fault read_pools(struct call *c, const json_t *profiles,
                              struct managed_cluster_body *ret)
 {
@@ -243,6 +253,7 @@ enum fault managed_cluster_body_read(struct call *c, const json_t *before,
     keep_chosen(p, before);
     cluster_defaults(c, p, ret->location);
     TRY(managed_cluster_check(op, arm_id(c)->name, p, before));
+    TRY(check_size(op, p, ret));
     TRY(read_identity(op, full, p, &ret->system_identity));
     ret->full = p;
     ret->sku = sku_of(op, full);

@@ -3,6 +3,7 @@
  * its pods deleted with their grace, and deleted. Counted from the highest ordinal downwards.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clusters/cluster_run.h"
@@ -35,7 +36,8 @@ struct pass {
     const struct managed_cluster *m;
     struct cluster_node *nodes;
     size_t n;
-    bool waiting; /* something is under way */
+    json_t **documents; /* of the pools, once they are read */
+    bool waiting;       /* something is under way */
 };
 
 static const char *owner_of(struct op *op, const struct pass *p, const char *node)
@@ -94,6 +96,13 @@ static json_t *labels_of(struct op *op, const struct pass *p, const struct agent
     return labels;
 }
 
+const char *agent_pool_label_fault(const char *key, const char *value)
+{
+    const char *fault = label_key_fault(key);
+
+    return fault || !value ? fault : label_value_fault(value);
+}
+
 /* "key=value:NoSchedule", "key:NoSchedule" */
 static json_t *taint_of(struct op *op, const char *text)
 {
@@ -142,6 +151,27 @@ static json_t *in_arena(struct op *op, json_t *tree)
     return tree;
 }
 
+/* One pool's, however many nodes ask. */
+static json_t *document_of(struct op *op, const struct pass *p, const struct agent_pool *pool)
+{
+    json_t **document = &p->documents[pool - p->m->pools];
+
+    if (!*document)
+        *document = in_arena(op, json_loads(pool->document, 0, NULL));
+    return *document;
+}
+
+/* How many /24 the pod range has, as far as nodes can have them. */
+static int64_t pod_ranges(const char *range)
+{
+    const char *slash = strchr(range, '/');
+    int64_t bits = slash ? strtoll(slash + 1, NULL, 10) : 16;
+
+    if (bits < 0 || bits > 24)
+        return 0;
+    return bits <= 11 ? CLUSTER_NODES_MAX : INT64_C(1) << (24 - bits);
+}
+
 /* The n-th /24 of the pod range. */
 static const char *pod_cidr(struct op *op, const char *range, int64_t index)
 {
@@ -157,7 +187,7 @@ static const char *pod_cidr(struct op *op, const char *range, int64_t index)
 static struct node_spec spec_of(struct op *op, const struct pass *p, const struct agent_pool *pool,
                                 const struct cluster_node *node)
 {
-    json_t *properties = in_arena(op, json_loads(pool->document, 0, NULL));
+    json_t *properties = document_of(op, p, pool);
     struct vm_size size = {2, INT64_C(7) << 30};
     struct node_spec spec = {.name = agent_pool_node(op, pool, node->ordinal)};
 
@@ -192,17 +222,24 @@ static bool has_ordinal(const struct pass *p, const char *pool, int64_t ordinal)
     return false;
 }
 
-static enum fault add_nodes(struct op *op, const struct pass *p, const struct agent_pool *pool,
+static enum fault add_nodes(struct op *op, struct pass *p, const struct agent_pool *pool,
                             int64_t missing, bool *ret_changed)
 {
+    int64_t ranges = pod_ranges(p->cluster->pod_cidr);
+
     for (int64_t ordinal = 0; missing > 0; ordinal++) {
         const char *name = agent_pool_node(op, pool, ordinal);
+        bool added = false;
         int64_t index;
 
         if (has_ordinal(p, pool->name, ordinal))
             continue;
         TRY(address_take(op, RANGE_PRIVATE, owner_of(op, p, name), &index));
-        TRY(cluster_node_add(op, p->m->id, pool->name, ordinal, index));
+        TRY(cluster_node_add(op, p->m->id, pool->name, ordinal, index, ranges, &added));
+        if (!added) { /* nodes that leave have them yet */
+            p->waiting = true;
+            return address_give(op, owner_of(op, p, name));
+        }
         *ret_changed = true;
         missing--;
     }
@@ -290,12 +327,10 @@ static enum fault drain(struct op *op, struct pass *p, const char *node, bool by
     return OK;
 }
 
-static int64_t drain_limit_us(const struct agent_pool *pool)
+static int64_t drain_limit_us(const json_t *properties)
 {
-    json_t *properties = json_loads(pool ? pool->document : "{}", 0, NULL);
     int64_t minutes = int_at(properties, "upgradeSettings.drainTimeoutInMinutes", 0);
 
-    json_decref(properties);
     return (minutes > 0 ? minutes * 60 : DRAIN_DEFAULT_S) * INT64_C(1000000);
 }
 
@@ -328,7 +363,8 @@ static enum fault step_leaving(struct op *op, struct pass *p, const struct clust
     const struct agent_pool *pool = pool_of(p, node);
     const char *name = agent_pool_node(op, pool, node->ordinal);
     struct rest r = rest_of(p->cluster, &pool_actor, nodes_resource(), "", name);
-    bool late = node->leaving_us && wall_us_now() - node->leaving_us > drain_limit_us(pool);
+    bool late = node->leaving_us &&
+                wall_us_now() - node->leaving_us > drain_limit_us(document_of(op, p, pool));
     enum fault fault = rest_modify(op, &r, cordon, NULL, NULL);
     size_t left = 0;
 
@@ -387,6 +423,7 @@ enum fault cluster_pools_step(struct op *op, struct cluster *cluster,
     struct node_spec *specs;
     size_t n = 0;
 
+    p.documents = arena_alloc(&op->arena, (m->n_pools + 1) * sizeof(json_t *));
     TRY(adjust_rows(op, &p));
     specs = arena_alloc(&op->arena, (p.n + 1) * sizeof(*specs));
     for (size_t i = 0; i < p.n; i++)

@@ -13,6 +13,8 @@
 enum cluster_wanted { CLUSTER_WANT_RUNNING, CLUSTER_WANT_STOPPED, CLUSTER_WANT_DELETED };
 enum cluster_power { CLUSTER_IS_RUNNING, CLUSTER_IS_STOPPED };
 
+#define CLUSTER_NODES_MAX 5000 /* of all pools together, as AKS has it */
+
 struct agent_pool {
     int64_t cluster;
     const char *name, *document; /* JSON: properties as written, with defaults */
@@ -96,6 +98,8 @@ enum fault agent_pool_delete(struct op *op, const struct managed_cluster *m, con
 const struct agent_pool *managed_cluster_pool(const struct managed_cluster *m, const char *name);
 /* "aks-nodepool1-12345678-vmss00000a", in op's arena. */
 const char *agent_pool_node(struct op *op, const struct agent_pool *pool, int64_t ordinal);
+/* Why no node can have that label, or taint (value NULL: without one); NULL: it can. */
+const char *agent_pool_label_fault(const char *key, const char *value);
 
 /* ---- what the owner makes of it ---- */
 

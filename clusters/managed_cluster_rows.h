@@ -37,9 +37,9 @@ enum fault agent_pool_settle(struct op *op, const struct agent_pool *pool, const
 enum fault agent_pool_delete_row(struct op *op, const struct agent_pool *pool);
 
 enum fault cluster_nodes(struct op *op, int64_t cluster, struct cluster_node **ret, size_t *ret_n);
-/* Its pod_index is the first that is free. */
+/* Its pod_index is the first of so many that is free; *ret_added false: none is. */
 enum fault cluster_node_add(struct op *op, int64_t cluster, const char *pool, int64_t ordinal,
-                            int64_t uplink_index);
+                            int64_t uplink_index, int64_t pod_ranges, bool *ret_added);
 enum fault cluster_node_leave(struct op *op, int64_t cluster, const struct cluster_node *node);
 enum fault cluster_node_delete(struct op *op, int64_t cluster, const struct cluster_node *node);
 enum fault cluster_counts(struct op *op, int64_t *ret_running, int64_t *ret_stopped,

@@ -97,9 +97,9 @@ static const struct db_stmt stmts[] = {
     [NODES] = {"SELECT pool, ordinal, leaving, leaving_us, pod_index, uplink_index"
                " FROM clusters.node WHERE cluster = $1 ORDER BY pool, ordinal"},
     [NODE_ADD] = {"INSERT INTO clusters.node (cluster, pool, ordinal, pod_index, host,"
-                  " uplink_index) SELECT $1, $2, $3, min(i), $4, $5 FROM generate_series(0, 4095)"
+                  " uplink_index) SELECT $1, $2, $3, i, $4, $5 FROM generate_series(0, $6 - 1)"
                   " AS i WHERE NOT EXISTS (SELECT FROM clusters.node WHERE cluster = $1"
-                  " AND pod_index = i)"},
+                  " AND pod_index = i) ORDER BY i LIMIT 1"},
     [NODE_LEAVE] = {"UPDATE clusters.node SET leaving = true, leaving_us = $4 WHERE cluster = $1"
                     " AND pool = $2 AND ordinal = $3 AND NOT leaving"},
     [NODE_DELETE] = {"DELETE FROM clusters.node WHERE cluster = $1 AND pool = $2 AND ordinal = $3"},
@@ -599,10 +599,14 @@ enum fault cluster_nodes(struct op *op, int64_t cluster, struct cluster_node **r
 }
 
 enum fault cluster_node_add(struct op *op, int64_t cluster, const char *pool, int64_t ordinal,
-                            int64_t uplink_index)
+                            int64_t uplink_index, int64_t pod_ranges, bool *ret_added)
 {
-    return db_query(op, &stmts[NODE_ADD], NULL, DB_INT(cluster), DB_TEXT(pool), DB_INT(ordinal),
-                    DB_TEXT(this_host), DB_INT(uplink_index));
+    struct db_rows rows;
+
+    TRY(db_query(op, &stmts[NODE_ADD], &rows, DB_INT(cluster), DB_TEXT(pool), DB_INT(ordinal),
+                 DB_TEXT(this_host), DB_INT(uplink_index), DB_INT(pod_ranges)));
+    *ret_added = rows.affected == 1;
+    return OK;
 }
 
 enum fault cluster_node_leave(struct op *op, int64_t cluster, const struct cluster_node *node)

@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import re
+import secrets
 import socket
 import ssl
 import threading
@@ -12,7 +13,7 @@ import threading
 import pytest
 
 from harness import web
-from harness.clusters import Clusters
+from harness.clusters import Clusters, cluster_body
 from harness.containers import push_shell, wait_nothing_left
 from harness.machine import need
 from harness.postgres import Postgres
@@ -67,6 +68,43 @@ def test_local_accounts_are_refused_while_they_are_off(clusters, server):
     wait_until(lambda: is_refused(before), "it is refused again")
     change(clusters, cluster, disableLocalAccounts=False)
     assert clusters.kubectl(cluster)("auth", "can-i", "*", "*").strip() == "yes"
+    clusters.remove(cluster)
+
+
+# how much there may be
+
+
+def test_no_more_than_fits(clusters):
+    path = clusters.path("c" + secrets.token_hex(4))
+    body = cluster_body(1)
+    body["properties"]["networkProfile"] = {"podCidr": "10.244.0.0/22"}  # for four nodes
+
+    def refused(answer, code="InvalidParameter"):
+        assert answer.status == 400 and answer.json()["error"]["code"] == code, answer
+
+    refused(clusters.send("PUT", path, {**body, "properties": {**body["properties"], "x": ["y" * 1000] * 300}}), "InvalidRequestContent")
+    body["properties"]["agentPoolProfiles"][0]["count"] = 5
+    refused(clusters.send("PUT", path, body))
+    body["properties"]["agentPoolProfiles"][0]["count"] = 3
+    web.expect(clusters.send("PUT", path, body), 201)
+    cluster = clusters.settled(path)
+    pool = {"properties": {"count": 2, "vmSize": "Standard_DS2_v2", "mode": "User"}}
+    refused(clusters.send("PUT", f"{path}/agentPools/more", pool))
+    pool["properties"].update(count=1, x=["y" * 1000] * 70)
+    refused(clusters.send("PUT", f"{path}/agentPools/more", pool), "InvalidRequestContent")
+    del pool["properties"]["x"]
+    web.expect(clusters.send("PUT", f"{path}/agentPools/more", pool), 201)
+    clusters.settled(path)
+    k = clusters.kubectl(cluster)
+    names = {node["spec"]["podCIDR"] for node in k.json("nodes")["items"]}
+    assert names == {f"10.244.{n}.0/24" for n in range(4)}
+    # a pool for another, in one request: the new one's node waits until there is a range for it again
+    body["properties"]["agentPoolProfiles"].append({**body["properties"]["agentPoolProfiles"][0], "name": "other", "count": 1})
+    web.expect(clusters.send("PUT", path, body), 200)
+    clusters.settled(path)
+    nodes = k.json("nodes")["items"]
+    assert {node["spec"]["podCIDR"] for node in nodes} == names
+    assert len([node for node in nodes if "-other-" in node["metadata"]["name"]]) == 1
     clusters.remove(cluster)
 
 
