@@ -18,6 +18,7 @@
 #include "clusters/rest/rest.h"
 #include "core/db.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/reconcile.h"
 #include "core/seal.h"
 #include "core/server.h"
@@ -448,6 +449,19 @@ static enum fault look_unasked(struct op *op, struct cluster *cluster, const cha
     return look(op, cluster, id);
 }
 
+/* With an op of its own: what one prints is not kept for the next, nor does its fault stop that. */
+static void look_alone(struct op *op, struct cluster *cluster, const char *id, int64_t started_us)
+{
+    struct op own;
+
+    op_init(&own);
+    own.db = op->db;
+    if (look_unasked(&own, cluster, id, started_us) != OK)
+        log_event(LOG_WARN_, "a command will be looked at again", "cluster=%s command=%s reason=%s",
+                  cluster->id, id, log_quote(&own.arena, own.message ? own.message : ""));
+    op_free(&own);
+}
+
 /* Objects are listed before rows: one that comes meanwhile is on neither list. */
 static enum fault sweep(struct op *op, struct cluster *cluster, int64_t *ret_again_ms)
 {
@@ -463,7 +477,7 @@ static enum fault sweep(struct op *op, struct cluster *cluster, int64_t *ret_aga
         for (size_t i = 0; i < n; i++)
             if (list[i].name && strcmp(list[i].name + strlen(PREFIX), id) == 0)
                 list[i].name = NULL;
-        TRY(look_unasked(op, cluster, id, db_int(&rows, "started_us")));
+        look_alone(op, cluster, id, db_int(&rows, "started_us"));
         *ret_again_ms = LOOK_MS;
     }
     for (size_t i = 0; i < n; i++)
