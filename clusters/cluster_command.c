@@ -10,7 +10,6 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <string.h>
-#include <time.h>
 
 #include "clusters/cluster.h"
 #include "clusters/cluster_run.h"
@@ -62,14 +61,6 @@ static const struct actor command_actor = {
     .manager = "aks",
     .trusted = true,
 };
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 /* ---- objects ---- */
 
@@ -243,7 +234,7 @@ static enum fault start(struct op *op, struct cluster *cluster, const char *id, 
     enum fault fault;
 
     TRY(db_query(op, &stmts[INSERT], NULL, DB_TEXT(id), DB_INT(cluster->row), DB_TEXT(command),
-                 DB_INT(now_us())));
+                 DB_INT(wall_us())));
     fault = begin(op, cluster, id, command, context);
     if (fault != OK)
         forget(op, id);
@@ -321,7 +312,7 @@ static const struct {
 static enum fault finish(struct op *op, struct cluster *cluster, const char *id, int64_t exit_code,
                          const char *logs, const char *reason)
 {
-    TRY(db_query(op, &stmts[FINISH], NULL, DB_TEXT(id), DB_INT(now_us()), DB_INT(exit_code),
+    TRY(db_query(op, &stmts[FINISH], NULL, DB_TEXT(id), DB_INT(wall_us()), DB_INT(exit_code),
                  DB_TEXT(logs), DB_TEXT(reason)));
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         drop(op, cluster, resource_preferred(parts[i].group, parts[i].plural), parts[i].ns,
@@ -442,9 +433,9 @@ static enum fault look_unasked(struct op *op, struct cluster *cluster, const cha
     const struct object *pod =
         store_read(op, cluster->store, resource_find("", "v1", "pods"), NAMESPACE, name_of(op, id));
 
-    if (!pod && now_us() - started_us < BEGIN_US)
+    if (!pod && wall_us() - started_us < BEGIN_US)
         return OK;
-    if (now_us() - started_us > LATE_US) /* its deadline counts from when it was placed */
+    if (wall_us() - started_us > LATE_US) /* its deadline counts from when it was placed */
         return finish(op, cluster, id, -1, "", "the command did not end within an hour");
     return look(op, cluster, id);
 }
@@ -490,7 +481,7 @@ static enum fault sweep(struct op *op, struct cluster *cluster, int64_t *ret_aga
 
 static enum fault expire(struct op *op, int64_t *ret_again_ms)
 {
-    int64_t before_us = now_us() - RESULT_US, oldest_us;
+    int64_t before_us = wall_us() - RESULT_US, oldest_us;
     struct db_rows rows;
 
     TRY(db_query(op, &stmts[EXPIRE], NULL, DB_INT(before_us)));
