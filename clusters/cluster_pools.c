@@ -334,11 +334,6 @@ static int64_t drain_limit_us(const json_t *properties)
     return (minutes > 0 ? minutes * 60 : DRAIN_DEFAULT_S) * INT64_C(1000000);
 }
 
-static int64_t wall_us_now(void)
-{
-    return wall_s() * 1000000;
-}
-
 static enum fault remove_node(struct op *op, struct pass *p, const struct cluster_node *node,
                               const char *name)
 {
@@ -363,8 +358,8 @@ static enum fault step_leaving(struct op *op, struct pass *p, const struct clust
     const struct agent_pool *pool = pool_of(p, node);
     const char *name = agent_pool_node(op, pool, node->ordinal);
     struct rest r = rest_of(p->cluster, &pool_actor, nodes_resource(), "", name);
-    bool late = node->leaving_us &&
-                wall_us_now() - node->leaving_us > drain_limit_us(document_of(op, p, pool));
+    bool late =
+        node->leaving_us && wall_us() - node->leaving_us > drain_limit_us(document_of(op, p, pool));
     enum fault fault = rest_modify(op, &r, cordon, NULL, NULL);
     size_t left = 0;
 

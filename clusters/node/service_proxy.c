@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "clusters/controller/workload.h"
+#include "clusters/network/balancer_lease.h"
 #include "clusters/network/proxy_json.h"
 #include "clusters/node/pod_agent.h"
 #include "core/db.h"
 #include "core/log.h"
 #include "core/reconcile.h"
-#include "instances/address.h"
 #include "instances/network.h"
 
 #define THREADS   2
@@ -27,22 +27,13 @@ static const struct actor actor = {
     .trusted = true,
 };
 
-/* What a service's load balancer has, so that not each pass asks the database. */
-struct lease {
-    struct lease *next;
-    char *uid; /* the service's */
-    int64_t index;
-    bool used; /* in this pass */
-};
-
 struct proxy {
     struct proxy *next;
     struct cluster *cluster;
-    struct lease *leases; /* its pass's alone */
-    char (*serving)[16];  /* sorted: whom the rules that hold send to; state.lock's */
+    struct balancer_leases leases; /* its pass's alone */
+    char (*serving)[16];           /* sorted: whom the rules that hold send to; state.lock's */
     size_t n_serving;
     int64_t begun; /* passes; state.lock's */
-    bool synced;   /* once, since it is open: those without a lease are new */
     bool running, closing;
 };
 
@@ -149,80 +140,7 @@ static enum fault write_cleanup(struct view *v, struct object *service, bool wan
     return fault;
 }
 
-/* ---- their addresses ---- */
-
-static const char *owner_of(struct view *v, const char *uid)
-{
-    return arena_printf(&v->op->arena, "c%s/lb/%s", v->cluster->id, uid);
-}
-
-static void lease_free(struct lease *lease)
-{
-    free(lease->uid);
-    free(lease);
-}
-
-static struct lease *lease_add(struct proxy *p, const char *uid, int64_t index)
-{
-    struct lease *lease = calloc(1, sizeof(*lease));
-
-    if (!lease || !(lease->uid = strdup(uid)))
-        abort();
-    lease->index = index;
-    lease->next = p->leases;
-    p->leases = lease;
-    return lease;
-}
-
-/* Never what the service's status says: its clients may write that. */
-static enum fault address_of(struct view *v, const struct object *service, const char **ret)
-{
-    struct lease *lease;
-    int64_t index;
-
-    for (lease = v->proxy->leases; lease && strcmp(lease->uid, service->uid) != 0;)
-        lease = lease->next;
-    if (!lease) {
-        TRY(address_take(v->op, RANGE_PUBLIC, owner_of(v, service->uid), &index));
-        lease = lease_add(v->proxy, service->uid, index);
-    }
-    lease->used = true;
-    *ret = network_address(v->op, RANGE_PUBLIC, lease->index);
-    return OK;
-}
-
-/* Before its row: what is not its own any more is never believed to be. */
-static void lease_forget(struct proxy *p, const char *uid)
-{
-    struct lease **at_p = &p->leases, *lease;
-
-    while (*at_p && strcmp((*at_p)->uid, uid) != 0)
-        at_p = &(*at_p)->next;
-    lease = *at_p;
-    if (!lease)
-        return;
-    *at_p = lease->next;
-    lease_free(lease);
-}
-
-/* Of services that are no load balancers any more, whatever became of their finalizers. */
-static enum fault give_unused(struct view *v)
-{
-    struct lease **at_p = &v->proxy->leases;
-
-    while (*at_p) {
-        struct lease *lease = *at_p;
-
-        if (lease->used) {
-            at_p = &lease->next;
-            continue;
-        }
-        TRY(address_give(v->op, owner_of(v, lease->uid)));
-        *at_p = lease->next;
-        lease_free(lease);
-    }
-    return OK;
-}
+/* ---- their addresses: never what a service's status says, as its clients may write that ---- */
 
 static enum fault set_ingress(struct op *op, json_t *service, void *arg, bool *ret_skip)
 {
@@ -264,8 +182,7 @@ static bool says(const json_t *service, const char *address)
 
 static enum fault give_up(struct view *v, struct object *service)
 {
-    lease_forget(v->proxy, service->uid);
-    TRY(address_give(v->op, owner_of(v, service->uid)));
+    TRY(balancer_lease_give(v->op, &v->proxy->leases, service->uid));
     if (at(object_tree(service), "status.loadBalancer.ingress") && !service->deleting)
         TRY(write_ingress(v, service, NULL));
     return write_cleanup(v, service, false);
@@ -289,8 +206,9 @@ static enum fault balance(struct view *v, struct object *service, const char **r
                    "Ensuring load balancer");
         TRY(write_cleanup(v, service, true));
     }
-    fault = address_of(v, service, &address);
-    if (fault == UNAVAILABLE && (v->proxy->synced || !at(tree, "status.loadBalancer.ingress"))) {
+    fault = balancer_lease_take(v->op, &v->proxy->leases, service->uid, &address);
+    if (fault == UNAVAILABLE &&
+        (v->proxy->leases.swept || !at(tree, "status.loadBalancer.ingress"))) {
         op_clear_fault(v->op); /* others go on */
         v->lacks = true;
         return OK;
@@ -632,16 +550,14 @@ static enum fault sync(struct op *op, struct proxy *p, int64_t *ret_again_ms)
     struct view v = {.op = op, .proxy = p, .cluster = p->cluster};
     enum fault fault;
 
-    for (struct lease *lease = p->leases; lease; lease = lease->next)
-        lease->used = false;
+    balancer_leases_begin(&p->leases);
     fault = apply(&v);
     if (fault == OK)
         set_serving(p, &v);
     free(v.serving);
     TRY(fault);
     TRY(announce(&v));
-    TRY(give_unused(&v));
-    p->synced = true;
+    TRY(balancer_leases_sweep(op, &p->leases));
     if (v.lacks)
         *ret_again_ms = AGAIN_MS;
     return v.revision ? store_wait(op, p->cluster->store, v.revision) : OK;
@@ -726,6 +642,7 @@ enum fault service_proxy_open(struct op *op, struct cluster *cluster)
     if (!p)
         abort();
     p->cluster = cluster;
+    p->leases.cluster = cluster->id;
     pthread_mutex_lock(&state.lock);
     p->next = state.open;
     state.open = p;
@@ -758,12 +675,7 @@ void service_proxy_close(struct cluster *cluster)
         ;
     *at_p = p->next;
     pthread_mutex_unlock(&state.lock);
-    while (p->leases) {
-        struct lease *next = p->leases->next;
-
-        lease_free(p->leases);
-        p->leases = next;
-    }
+    balancer_leases_free(&p->leases);
     free(p->serving);
     free(p);
 }

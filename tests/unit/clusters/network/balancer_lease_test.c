@@ -18,28 +18,24 @@ static int64_t leases_of(struct op *op, const char *owner)
 
 static void test_services_that_went(void)
 {
-    static const char *const uids[] = {"here"};
-    const char *owner;
-    size_t given = 9;
+    struct balancer_leases leases = {.cluster = "afe"};
     struct op op;
 
     unit_op(&op);
     address_open("lease-host");
     CU_ASSERT_EQUAL_FATAL(db_begin(&op), OK);
-    CU_ASSERT_EQUAL(
-        db_exec(&op, "INSERT INTO instances.address_lease (host, range, index, owner) VALUES"
-                     " ('lease-host', 0, 1, 'cafe/lb/here'), ('lease-host', 0, 2, 'cafe/lb/gone'),"
-                     " ('lease-host', 1, 1, 'cafe/aks-nodepool1-1-vmss000000'),"
-                     " ('lease-host', 0, 3, 'cbee/lb/gone')"),
-        OK);
-    owner = balancer_lease_owner(&op, "afe", "here");
-    CU_ASSERT_STRING_EQUAL(owner, "cafe/lb/here");
-    CU_ASSERT_EQUAL(balancer_leases_keep(&op, "afe", uids, 1, &given), OK);
-    CU_ASSERT_EQUAL(given, 1);
-    CU_ASSERT_EQUAL(leases_of(&op, owner), 1);
+    CU_ASSERT_EQUAL(db_exec(&op,
+                            "INSERT INTO instances.address_lease (host, range, index, owner) VALUES"
+                            " ('lease-host', 0, 2, 'cafe/lb/gone'),"
+                            " ('lease-host', 1, 1, 'cafe/aks-nodepool1-1-vmss000000'),"
+                            " ('lease-host', 0, 3, 'cbee/lb/gone')"),
+                    OK);
+    balancer_leases_begin(&leases);
+    CU_ASSERT_EQUAL(balancer_leases_sweep(&op, &leases), OK);
     CU_ASSERT_EQUAL(leases_of(&op, "cafe/lb/gone"), 0);
     CU_ASSERT_EQUAL(leases_of(&op, "cafe/aks-nodepool1-1-vmss000000"), 1);
     CU_ASSERT_EQUAL(leases_of(&op, "cbee/lb/gone"), 1);
+    balancer_leases_free(&leases);
     unit_op_end(&op);
 }
 
