@@ -22,6 +22,7 @@
 #include "instances/instances_service.h"
 #include "instances/purge.h"
 #include "registry/registry_service.h"
+#include "web/console.h"
 
 static const struct service *const services[] = {&core_service,
                                                  &auth_service,
@@ -35,6 +36,7 @@ static const struct service *const services[] = {&core_service,
                                                  &container_registry_service,
                                                  &container_instance_service,
                                                  &container_service_service,
+                                                 &console_service,
                                                  &api_rest_service,
                                                  NULL};
 

@@ -51,6 +51,10 @@ static enum fault identify(struct call *c, bool may_block, struct arm_caller *ca
 {
     const char *authorization = call_header(c, "authorization");
 
+    if (c->vouched) {
+        caller->who = c->vouched;
+        return OK;
+    }
     if (!authorization)
         return fail_on(&c->op, "AuthenticationFailed", UNAUTHENTICATED,
                        "Authentication failed. The 'Authorization' header is missing.");

@@ -14,6 +14,9 @@
 #define OAUTH_CODE_SECONDS    600
 #define OAUTH_DEVICE_SECONDS  900
 #define OAUTH_SCOPE_MAX       4096
+/* The console of this Sundog, and where its codes are sent: below the address it was asked at. */
+#define OAUTH_CONSOLE_APP  "5d0a1f6e-7c3b-4b0e-9a51-c0de5017d06a"
+#define OAUTH_CONSOLE_PATH "/console/signed-in"
 
 extern const struct dialect entra_dialect;
 
@@ -53,6 +56,7 @@ struct oauth_client {
     const char *app_id;
     const char *name;
     const struct object *application, *principal; /* NULL for programs every tenant knows */
+    const char *own_redirect;                     /* the console's; NULL: others */
     int proof; /* appidacr: 0 public, 1 secret, 2 certificate or federated token */
 };
 /*

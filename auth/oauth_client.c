@@ -22,6 +22,7 @@ static const struct {
     {"1950a258-227b-4e31-a9cf-717495945fc2", "Microsoft Azure PowerShell"},
     {"aebc6443-996d-45c2-90f0-388ff96faa56", "Visual Studio Code"        },
     {"872cd9fa-d31f-45e0-9eab-6e460a02d1f1", "Visual Studio"             },
+    {OAUTH_CONSOLE_APP,                      "Sundog console"            },
 };
 
 /* ---- who ---- */
@@ -37,6 +38,9 @@ enum fault oauth_client_find(struct call *c, const char *app_id, struct oauth_cl
         if (strcasecmp(public_clients[i].app_id, app_id) == 0) {
             *ret = (struct oauth_client){.app_id = public_clients[i].app_id,
                                          .name = public_clients[i].name};
+            if (strcmp(ret->app_id, OAUTH_CONSOLE_APP) == 0)
+                ret->own_redirect =
+                    arena_printf(&c->op.arena, "%s%s", c->base_url, OAUTH_CONSOLE_PATH);
             return OK;
         }
     }
@@ -356,6 +360,8 @@ bool oauth_redirect_is_known(const struct oauth_client *client, const char *uri)
     for (const char *p = uri; *p; p++)
         if (*p <= ' ' || *p > '~') /* it is written into a header */
             return false;
+    if (client->own_redirect)
+        return strcmp(client->own_redirect, uri) == 0;
     if (!client->application)
         return path != NULL;
     for (size_t i = 0; i < client->application->n_redirects; i++) {

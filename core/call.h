@@ -164,7 +164,10 @@ struct call {
     bool metadata;     /* it came from a container, to the metadata service */
     const char *realm; /* whose door it came through (core/realm.h); NULL: the common one */
     const struct certificate *certificate; /* of the client, verified by its realm; NULL: none */
-    const char *local;                     /* the address it reached: "127.0.0.1:8443" */
+    /* A call within a call (inside.h): who asks, known already (struct identity of auth/entra.h).
+       Never set by what came over a network. */
+    const void *vouched;
+    const char *local; /* the address it reached: "127.0.0.1:8443" */
     int http_major;                        /* 1 or 2 */
     const char *client;                    /* numeric address */
     struct header *headers;
@@ -196,6 +199,7 @@ struct call {
         struct task work;      /* on the workers */
         struct loop_task back; /* from there to the loop */
         void (*park)(struct call *c);
+        void (*completed)(struct call *c); /* core/inside.c: instead of going back to the loop */
         struct task drain;        /* on the io pool: chunks into the sink */
         struct loop_task drained; /* from there to the loop */
         pthread_mutex_t lock;     /* over the rest */
@@ -256,6 +260,9 @@ struct chunk {
     void (*release)(struct chunk *chunk); /* on the loop */
 };
 bool dispatch_chunk(struct call *c, struct chunk *chunk);
+/* On a worker: all of it at once, for a call that has a body already and no client (inside.h); ends
+   by dispatch.completed, maybe on another thread. */
+void dispatch_inside(struct call *c, struct db *db);
 /* The client is gone: the transport forgets the call; dispatch frees it when nobody uses it. */
 void dispatch_abandon(struct call *c);
 /* The reply is sent (or cannot be): logs, counts, frees the call. */

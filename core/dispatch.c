@@ -250,9 +250,8 @@ static enum fault run_step(struct call *c)
     return c->dispatch.step == STEP_OPEN ? c->route->open(c) : c->route->handler(c);
 }
 
-static void on_worker(struct task *task, struct db *db)
+static void run(struct call *c, struct db *db)
 {
-    struct call *c = CALL_OF(task, work);
     enum fault fault;
 
     c->op.db = db;
@@ -274,6 +273,11 @@ static void on_worker(struct task *task, struct db *db)
         call_complete(c, fault);
 }
 
+static void on_worker(struct task *task, struct db *db)
+{
+    run(CALL_OF(task, work), db);
+}
+
 enum fault call_park(struct call *c, void (*start)(struct call *c))
 {
     c->dispatch.park = start;
@@ -284,7 +288,10 @@ void call_complete(struct call *c, enum fault fault)
 {
     if (fault != OK || c->dispatch.step == STEP_HANDLE)
         compose(c, fault);
-    loop_post(c->loop, &c->dispatch.back);
+    if (c->dispatch.completed)
+        c->dispatch.completed(c);
+    else
+        loop_post(c->loop, &c->dispatch.back);
 }
 
 /* ---- back on the loop ---- */
@@ -429,6 +436,27 @@ void dispatch_begin(struct call *c)
         answer(c, fault);
     else
         begin_known(c);
+}
+
+void dispatch_inside(struct call *c, struct db *db)
+{
+    enum fault fault;
+
+    random_uuid(c->id);
+    c->correlation_id = correlation_of(c);
+    c->dispatch.step = STEP_HANDLE;
+    fault = read_target(c);
+    if (fault == OK)
+        fault = route_find(c);
+    if (fault == OK && c->route->lane != CALL)
+        fault = fail(&c->op, UNSUPPORTED, "only whole answers are had here");
+    if (fault == OK && c->body.len > body_max(c))
+        fault = fail(&c->op, TOO_LARGE, "the request's body is too large");
+    c->authorised = fault == OK && (!c->route->access || !c->service->authorise);
+    if (fault == OK)
+        run(c, db);
+    else
+        call_complete(c, fault);
 }
 
 /* ---- the body ---- */

@@ -1,5 +1,6 @@
 #include "core/metrics.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@
 /* Upper bounds of the latency histogram; a last one without bound follows. */
 static const int64_t bounds_us[] = {250,   500,    1000,   2500,   5000,    10000,   25000,
                                     50000, 100000, 250000, 500000, 1000000, 5000000, 30000000};
-#define BUCKETS (ARRAY_LEN(bounds_us) + 1)
+#define BUCKETS METRICS_BUCKETS
+static_assert(METRICS_BUCKETS == ARRAY_LEN(bounds_us) + 1, "one more than bounds");
 
 /* The numbers of one route. Found by the route's address: a table that only ever grows. */
 struct route_numbers {
@@ -93,6 +95,28 @@ void metric_head(struct text *out, const char *name, const char *type, const cha
 static unsigned long long value_of(atomic_ullong *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+struct metrics_requests metrics_requests(void)
+{
+    struct metrics_requests sum = {0};
+
+    for (size_t i = 0; i < SLOTS; i++) {
+        const struct route *route = slots[i].route;
+
+        if (!route || route->lane == WATCH || route->lane == STREAM)
+            continue;
+        for (size_t k = 0; k < BUCKETS; k++)
+            sum.buckets[k] += value_of(&slots[i].buckets[k]);
+    }
+    for (size_t k = 0; k < BUCKETS; k++)
+        sum.total += sum.buckets[k];
+    return sum;
+}
+
+int64_t metrics_bound_us(size_t bucket)
+{
+    return bucket < ARRAY_LEN(bounds_us) ? bounds_us[bucket] : INT64_MAX;
 }
 
 /* {service="registry",route="/v2/{name+}/…",method="GET" — patterns hold no quote or backslash. */

@@ -19,6 +19,13 @@ void metric_register(struct metric *metric);
 void metrics_count_call(const struct call *c);
 /* "# HELP" and "# TYPE" of a family: before its first line. */
 void metric_head(struct text *out, const char *name, const char *type, const char *help);
+/* Requests since the start by how long they took, streams not counted; the last without a bound. */
+#define METRICS_BUCKETS 15
+struct metrics_requests {
+    uint64_t buckets[METRICS_BUCKETS], total;
+};
+struct metrics_requests metrics_requests(void);
+int64_t metrics_bound_us(size_t bucket); /* INT64_MAX: the last one */
 /* All of them, then pools, database, each service's own lines. */
 void metrics_write(struct op *op, struct text *out);
 

@@ -17,7 +17,7 @@ struct migration {
 /* Generated from the folders' schema/: core_migrations, auth_migrations, registry_migrations and so
  * on. */
 extern const struct migration core_migrations[], auth_migrations[], registry_migrations[],
-    instances_migrations[], clusters_migrations[], api_migrations[];
+    instances_migrations[], clusters_migrations[], api_migrations[], web_migrations[];
 
 struct service;
 /* Apply what is missing for each service, core first. CONFLICT: the database has a migration we do

@@ -48,14 +48,19 @@ static enum fault admin_login(struct op *op, const struct registry *registry, co
     return OK;
 }
 
+struct principal principal_of_identity(const struct identity *identity)
+{
+    return (struct principal){
+        .kind = PRINCIPAL_ENTRA, .name = identity->name, .identity = identity};
+}
+
 static enum fault entra_login(struct op *op, const char *app_id, const char *secret,
                               struct principal *ret)
 {
     const struct identity *identity;
 
     TRY(entra_sign_in(op, app_id, secret, &identity));
-    *ret =
-        (struct principal){.kind = PRINCIPAL_ENTRA, .name = identity->name, .identity = identity};
+    *ret = principal_of_identity(identity);
     return OK;
 }
 

@@ -34,6 +34,8 @@ struct principal {
  */
 enum fault principal_by_password(struct op *op, const struct registry *registry, const char *user,
                                  const char *password, bool may_block, struct principal *ret);
+/* Somebody who has signed in already. */
+struct principal principal_of_identity(const struct identity *identity);
 /* A principal as a token's subject names it, and back. UNAUTHENTICATED: it is no more. */
 const char *principal_subject(struct op *op, const struct principal *principal);
 enum fault principal_by_subject(struct op *op, const char *subject, bool may_block,

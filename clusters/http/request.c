@@ -267,6 +267,10 @@ static enum fault identify(struct call *c, struct kube *k)
     const char *authorization = call_header(c, "authorization");
     const struct certificate *certificate = c->certificate;
 
+    if (c->vouched) {
+        k->who = identity_of_principal(&c->op, c->vouched);
+        return OK;
+    }
     if (certificate)
         return identity_of_certificate(&c->op, k->cluster, certificate->common_name,
                                        certificate->organizations, &k->who);

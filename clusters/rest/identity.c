@@ -337,6 +337,15 @@ static bool is_ours(const char *token)
     return strncmp(token, "eyJhbGciOiJFUzI1NiIs", 20) == 0;
 }
 
+struct user_info identity_of_principal(struct op *op, const struct identity *who)
+{
+    return (struct user_info){
+        .actor = {.name = who->object_id,
+                  .uid = who->object_id,
+                  .groups = entra_groups(op, who->object_id)}
+    };
+}
+
 static enum fault of_entra(struct op *op, const char *token, struct user_info *ret)
 {
     const struct identity *who = NULL;
@@ -346,9 +355,7 @@ static enum fault of_entra(struct op *op, const char *token, struct user_info *r
         return fault;
     if (fault != OK)
         return refused(op);
-    ret->actor.name = who->object_id;
-    ret->actor.uid = who->object_id;
-    ret->actor.groups = entra_groups(op, who->object_id);
+    *ret = identity_of_principal(op, who);
     return OK;
 }
 

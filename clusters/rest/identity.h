@@ -2,6 +2,7 @@
 #ifndef SUNDOG_CLUSTERS_REST_IDENTITY_H
 #define SUNDOG_CLUSTERS_REST_IDENTITY_H
 
+#include "auth/entra.h"
 #include "clusters/rest/rest.h"
 
 struct user_info {
@@ -13,6 +14,8 @@ struct user_info {
    token that must be looked up, and op has no connection. */
 enum fault identity_of_token(struct op *op, struct cluster *cluster, const char *token,
                              const char *audience, struct user_info *ret);
+/* A principal of our Entra who has signed in already. */
+struct user_info identity_of_principal(struct op *op, const struct identity *who);
 /* A verified client certificate's CN and O. UNAUTHENTICATED: the cluster has no local accounts. */
 enum fault identity_of_certificate(struct op *op, struct cluster *cluster, const char *common_name,
                                    const char *const *organizations, struct user_info *ret);

@@ -1,0 +1,33 @@
+/*
+ * A call within a call: what a page shows and does goes through the very routes, rights, locks and
+ * handlers that clients use, but without a socket.
+ */
+#ifndef SUNDOG_CORE_INSIDE_H
+#define SUNDOG_CORE_INSIDE_H
+
+#include "core/call.h"
+
+struct certificate;
+struct inside {
+    enum method method;
+    const char *target;           /* "/subscriptions?api-version=2022-12-01" */
+    const char *host, *realm;     /* NULL: outer's; the common door */
+    const struct header *headers; /* ends with name NULL; NULL: none. Names in lower case */
+    struct bytes body;            /* with a content-type among the headers */
+    /* who asks: one of these, or headers, or nobody */
+    const void *vouched;
+    const struct certificate *certificate;
+};
+
+/*
+ * Ask, on outer's worker, and wait for the answer, also of handlers that park. Never NULL, and the
+ * caller's (call_free); what asked points to must live as long. A fault is a reply of its dialect,
+ * too, and inner->op says which. outer has no transaction open. Lane CALL only.
+ */
+struct call *call_inside(struct call *outer, const struct inside *asked);
+/* A header of the reply, or NULL. */
+const char *inside_header(const struct call *inner, const char *name);
+/* The reply's body; empty when it is not in memory. */
+struct bytes inside_body(const struct call *inner);
+
+#endif

@@ -1,0 +1,187 @@
+"""The console as a browser without script sees it: signing in, pages on real data, forms, rights, hostile names."""
+
+import json
+import re
+import urllib.request
+
+import pytest
+
+from harness.azure import admin
+from harness.console import Browser
+from harness.entra import Entra
+from harness.server import HANG_S, Sundog, wait_until
+
+
+@pytest.fixture(scope="module")
+def first(sundog):
+    return admin(sundog)
+
+
+@pytest.fixture
+def browser(sundog, first):
+    browser = Browser(sundog)
+    page = browser.sign_in(first["userName"], first["userPassword"])
+    assert page.status == 200 and page.title == "Overview · Sundog", page.text
+    return browser
+
+
+# signing in
+
+
+def test_who_is_not_signed_in_comes_back_to_what_was_asked(sundog, first):
+    browser = Browser(sundog)
+    page = browser.sign_in(first["userName"], first["userPassword"], "/console/activity?q=x")
+    assert page.url.endswith("/console/activity?q=x") and page.title == "Activity · Sundog"
+    assert first["userName"] in page.text
+
+
+def test_a_wrong_password_is_told(sundog, first):
+    browser = Browser(sundog)
+    page = browser.sign_in(first["userName"], "wrong")
+    assert page.status == 401 and "wrong" in page.text
+    assert not any(cookie.name == "sundog-session" for cookie in browser.jar)
+
+
+def test_the_root_leads_there(sundog):
+    assert Browser(sundog).get("/").title.startswith("Sign in")
+
+
+def test_signing_out_ends_the_session(sundog, browser):
+    session = next(c.value for c in browser.jar if c.name == "sundog-session")
+    page = browser.get("/console")
+    gone = browser.submit(page, page.form("Sign out"))
+    assert gone.title == "Signed out · Sundog"
+    stolen = Browser(sundog).get("/console", headers={"Cookie": f"sundog-session={session}"})
+    assert stolen.title.startswith("Sign in")
+
+
+def test_a_session_ends_when_the_sessions_are_revoked(sundog, first):
+    entra = Entra(sundog)
+    token = entra.token({"grant_type": "client_credentials", "client_id": first["clientId"],
+                         "client_secret": first["clientSecret"], "scope": f"{entra.base}/graph/.default"}).json()["access_token"]
+    def graph(method, path, body=None):
+        request = urllib.request.Request(f"{sundog.plain}/graph/v1.0/{path}", body and json.dumps(body).encode(), method=method,
+                                         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=HANG_S) as answer:
+            said = answer.read()
+        return json.loads(said) if said else None
+    user = graph("POST", "users", {"displayName": "Ann", "userPrincipalName": "ann@sundog.localhost", "accountEnabled": True,
+                                   "mailNickname": "ann", "passwordProfile": {"password": "Correct-horse-1"}})
+    browser = Browser(sundog)
+    page = browser.sign_in("ann@sundog.localhost", "Correct-horse-1")
+    assert page.title == "Overview · Sundog" and "nothing that you may see" in page.text
+    graph("POST", f"users/{user['id']}/revokeSignInSessions")
+    assert browser.get("/console").title.startswith("Sign in")
+
+
+def test_the_session_cookie_is_out_of_scripts_reach(sundog, first):
+    browser = Browser(sundog)
+    page = browser.get("/console")
+    answer = browser.submit(page, page.form("Sign in"), follow=False, username=first["userName"], password=first["userPassword"])
+    back = browser.get(answer.headers["Location"], follow=False)
+    said = next(v for v in back.headers.get_all("Set-Cookie") if v.startswith("sundog-session="))
+    assert "HttpOnly" in said and "SameSite=Lax" in said and re.match(r"sundog-session=[0-9a-f]{64};", said)
+
+
+@pytest.mark.parametrize("path", ["/console/signed-in", "/console/signed-in?code=x&state=y", "/console/link/" + "0" * 64])
+def test_ways_in_that_were_not_begun_here(sundog, path):
+    page = Browser(sundog).get(path)
+    assert page.status in (400, 404), page.text
+
+
+def test_a_link_signs_in_once(sundog, first):
+    entra = Entra(sundog)
+    token = entra.token({"grant_type": "client_credentials", "client_id": first["clientId"],
+                         "client_secret": first["clientSecret"], "scope": f"{entra.base}/arm//.default"}).json()["access_token"]
+    request = urllib.request.Request(f"{sundog.plain}/console/link", b"", method="POST", headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=HANG_S) as answer:
+        link = json.load(answer)["url"]
+    assert Browser(sundog).get(link).title == "Overview · Sundog"
+    assert Browser(sundog).get(link).status == 404
+
+
+# every page
+
+
+def test_pages_say_who_may_frame_and_run_what(browser):
+    page = browser.get("/console")
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'") and "unsafe" not in policy and "frame-ancestors 'none'" in policy
+    assert "no-store" in page.headers["Cache-Control"]
+
+
+def test_assets_are_kept_for_ever(browser):
+    page = browser.get("/console")
+    links = re.findall(r"/console/assets/[^\"]+", page.body)
+    assert len(links) == 2
+    for link in links:
+        with browser.follow.open(browser.base + link, timeout=HANG_S) as answer:
+            assert "immutable" in answer.headers["Cache-Control"] and len(answer.read()) > 1000
+    assert browser.get("/console/assets/style.css").status == 404
+
+
+@pytest.mark.parametrize("path", ["/console", "/console/activity", "/console/groups"])
+def test_a_form_of_another_site_does_nothing(browser, path):
+    page = browser.get(path)
+    form = page.form("Sign out")
+    form.fields["proof"] = "0" * 64
+    assert browser.submit(page, form).status == 403
+    assert browser.get("/console").title == "Overview · Sundog"
+
+
+def test_a_page_is_drawn_again_when_it_changes(browser):
+    answer = browser.follow.open(browser.base + "/console/live?page=/console/groups", timeout=HANG_S)
+    def message():
+        while True:
+            line = answer.readline().decode()
+            assert line, "the stream ended"
+            if line.startswith("data: "):
+                return json.loads(line[6:])
+    before = message()
+    assert "demo-live" not in before
+    make_group(browser, "demo-live")
+    while "demo-live" not in message():
+        pass
+    answer.close()
+
+
+def test_what_is_no_page_is_not_looked_at(browser):
+    assert browser.get("/console/live?page=/subscriptions").status == 400
+
+
+# resource groups
+
+
+def make_group(browser, name):
+    """By the API, as the console's viewer would by az."""
+    make_group.az(browser, name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def az(sundog, first):
+    entra = Entra(sundog)
+    token = entra.token({"grant_type": "client_credentials", "client_id": first["clientId"],
+                         "client_secret": first["clientSecret"], "scope": f"{entra.base}/arm//.default"}).json()["access_token"]
+    def call(method, path, body=None):
+        request = urllib.request.Request(f"{sundog.plain}{path}?api-version=2022-09-01", body and json.dumps(body).encode(), method=method,
+                                         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=HANG_S) as answer:
+            said = answer.read()
+        return json.loads(said) if said else None
+    call.subscription = call("GET", "/subscriptions")["value"][0]["id"]
+    make_group.az = lambda _, name: call("PUT", f"{call.subscription}/resourceGroups/{name}", {"location": "eastus"})
+    return call
+
+
+def test_a_group_its_page_and_its_end(browser, az):
+    make_group(browser, "demo-one")
+    page = browser.get("/console/groups")
+    group = browser.get(page.links["demo-one"])
+    assert group.title == "demo-one · Sundog" and "It is empty." in group.text and "az group delete -n demo-one" in group.text
+    gone = browser.submit(group, group.form("Delete the group"))
+    assert gone.url.endswith("/console/groups") and "being deleted" in gone.text
+    assert "being deleted" not in browser.get("/console/groups").text
+    wait_until(lambda: "demo-one" not in browser.get("/console/groups").links, "the group is gone")
+    assert browser.get(page.links["demo-one"]).status == 404
+    assert "resourceGroups/delete" in wait_until(
+        lambda: (p := browser.get("/console/activity?q=resourceGroups/delete").text) and "demo-one" in p and p, "the log has it")

@@ -1,0 +1,106 @@
+"""A browser without script for the console: cookies, redirects, links, forms."""
+
+import http.cookiejar
+import urllib.error
+import urllib.parse
+import urllib.request
+from html.parser import HTMLParser
+
+from harness.server import HANG_S
+
+
+class Form:
+    def __init__(self, action):
+        self.action, self.fields, self.button = action, {}, ""
+
+
+class _Reader(HTMLParser):
+    VOID = {"meta", "link", "input", "br", "img", "path", "hr"}
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.links, self.forms, self.text, self.broken, self.title = [], {}, [], [], [], ""
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag not in self.VOID:
+            self.open.append((tag, attrs))
+        if tag == "form":
+            self.forms.append(Form(attrs.get("action", "")))
+            self.forms[-1].method = attrs.get("method", "get")
+        elif tag in ("input", "textarea", "select") and self.forms and attrs.get("name"):
+            self.forms[-1].fields[attrs["name"]] = attrs.get("value") or ""
+
+    def handle_endtag(self, tag):
+        if tag in self.VOID:
+            return
+        if not self.open or self.open[-1][0] != tag:
+            self.broken.append(tag)
+        else:
+            self.open.pop()
+
+    def handle_data(self, data):
+        self.text.append(data)
+        for tag, attrs in self.open[-3:]:
+            if tag == "a":
+                self.links[" ".join(data.split())] = attrs.get("href")
+            elif tag == "title":
+                self.title += data
+            elif tag == "button" and any(outer == "form" for outer, _ in self.open):
+                self.forms[-1].button = data
+
+
+class Page:
+    """One answer: its status, url, text without tags, links by their text, forms by their button."""
+
+    def __init__(self, status, url, headers, body):
+        self.status, self.url, self.headers, self.body = status, url, headers, body
+        reader = _Reader()
+        reader.feed(body)
+        reader.close()
+        self.links, self.forms, self.title = reader.links, reader.forms, reader.title
+        self.text = " ".join(" ".join(reader.text).split())
+        self.broken = reader.broken + [tag for tag, _ in reader.open]
+
+    def form(self, button):
+        return next(form for form in self.forms if form.button.strip() == button)
+
+    def has_form(self, button):
+        return any(form.button.strip() == button for form in self.forms)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+
+
+class Browser:
+    def __init__(self, server):
+        self.base = server.plain.rstrip("/")
+        self.jar = http.cookiejar.CookieJar()
+        cookies = urllib.request.HTTPCookieProcessor(self.jar)
+        self.follow = urllib.request.build_opener(cookies)
+        self.stay = urllib.request.build_opener(cookies, _NoRedirect)
+
+    def get(self, path, data=None, follow=True, headers=()):
+        url = urllib.parse.urljoin(self.base + "/", path)
+        request = urllib.request.Request(url, data, dict(headers))
+        try:
+            answer = (self.follow if follow else self.stay).open(request, timeout=HANG_S)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            page = Page(answer.status, answer.url, answer.headers, answer.read().decode())
+        assert not page.broken, f"{url}: tags that do not fit: {page.broken}"
+        return page
+
+    def submit(self, page, form, follow=True, **values):
+        fields = urllib.parse.urlencode({**form.fields, **values})
+        target = urllib.parse.urljoin(page.url, form.action)
+        if form.method == "post":
+            return self.get(target, fields.encode(), follow)
+        return self.get(target.split("?")[0] + "?" + fields, follow=follow)
+
+    def sign_in(self, user, password, at="/console"):
+        page = self.get(at)
+        return self.submit(page, page.form("Sign in"), username=user, password=password)

@@ -1,0 +1,175 @@
+#include "web/ask.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/inside.h"
+#include "core/json.h"
+#include "core/server.h"
+#include "core/uri.h"
+
+static const struct header json_headers[] = {
+    {"content-type", "application/json"},
+    {0             },
+};
+
+static void release(void *call)
+{
+    call_free(call);
+}
+
+static struct call *ask(struct call *c, const struct inside *asked)
+{
+    struct call *inner = call_inside(c, asked);
+
+    arena_defer(&c->op.arena, release, inner);
+    return inner;
+}
+
+/* What the API said, as a fault of the page. */
+static enum fault refusal(struct call *c, const struct call *inner)
+{
+    enum fault fault = inner->op.fault != OK ? inner->op.fault : INTERNAL;
+
+    return fail_on(&c->op, inner->op.noun, fault, "%s",
+                   inner->op.message ? inner->op.message : fault_name(fault));
+}
+
+static enum fault parse(struct call *c, struct bytes body, json_t **ret)
+{
+    json_t *value;
+
+    if (!ret)
+        return OK;
+    *ret = NULL;
+    if (!body.len)
+        return OK;
+    value = json_loadb(body.data, body.len, JSON_DECODE_ANY, NULL);
+    if (!value)
+        return fail(&c->op, INTERNAL, "an answer of our own is no JSON");
+    arena_defer(&c->op.arena, (void (*)(void *))json_decref, value);
+    *ret = value;
+    return OK;
+}
+
+static const char *text_of(struct call *c, const json_t *body)
+{
+    char *text = json_dumps(body, JSON_COMPACT);
+
+    if (!text)
+        abort();
+    arena_defer(&c->op.arena, free, text);
+    return text;
+}
+
+/* ---- the resource manager ---- */
+
+/* Each service answers every version alike. */
+#define API_VERSION "2023-05-01"
+
+static const struct session *session_of(const struct call *c)
+{
+    return c->caller;
+}
+
+enum fault ask_manager_do(struct call *c, enum method method, const char *path, const json_t *body,
+                          json_t **ret)
+{
+    const char *target = arena_printf(&c->op.arena, "%s%sapi-version=" API_VERSION, path,
+                                      strchr(path, '?') ? "&" : "?");
+    struct inside asked = {.method = method, .target = target, .vouched = session_of(c)->who};
+    struct call *inner;
+
+    if (body) {
+        asked.headers = json_headers;
+        asked.body = BYTES(text_of(c, body));
+    }
+    inner = ask(c, &asked);
+    return inner->reply.status < 300 ? parse(c, inside_body(inner), ret) : refusal(c, inner);
+}
+
+enum fault ask_manager(struct call *c, const char *path, json_t **ret)
+{
+    return ask_manager_do(c, GET, path, NULL, ret);
+}
+
+/* "https://host/subscriptions/…?api-version=…&$skiptoken=…" → "/subscriptions/…?$skiptoken=…" */
+static const char *next_path(struct call *c, const char *link)
+{
+    const char *path = link ? strstr(link, "://") : NULL, *mark, *token;
+
+    path = path ? strchr(path + 3, '/') : NULL;
+    mark = path ? strchr(path, '?') : NULL;
+    token = mark ? uri_parameter(&c->op.arena, BYTES(mark + 1), "$skiptoken", 0) : NULL;
+    if (!token && mark)
+        token = uri_parameter(&c->op.arena, BYTES(mark + 1), "$skipToken", 0);
+    if (!token)
+        return NULL;
+    return arena_printf(&c->op.arena, "%.*s?$skiptoken=%s", (int)(mark - path), path,
+                        uri_encode(&c->op.arena, token, ""));
+}
+
+enum fault ask_manager_all(struct call *c, const char *path, size_t max, json_t **ret)
+{
+    json_t *all = json_array(), *answer;
+
+    arena_defer(&c->op.arena, (void (*)(void *))json_decref, all);
+    while (path && json_array_size(all) < max) {
+        TRY(ask_manager(c, path, &answer));
+        json_array_extend(all, json_object_get(answer, "value"));
+        path = next_path(c, json_string_value(json_object_get(answer, "nextLink")));
+    }
+    *ret = all;
+    return OK;
+}
+
+/* ---- registries ---- */
+
+enum fault ask_registry(struct call *c, enum method method, const char *registry, const char *path,
+                        const char *accept, struct bytes *ret, const char **ret_type)
+{
+    const struct header headers[] = {
+        {accept ? "accept" : NULL, accept},
+        {0                       },
+    };
+    struct inside asked = {
+        .method = method,
+        .target = path,
+        .host = arena_printf(&c->op.arena, "%s%s", registry, server_registry_suffix()),
+        .headers = headers,
+        .vouched = session_of(c)->who,
+    };
+    struct call *inner = ask(c, &asked);
+
+    if (inner->reply.status >= 300)
+        return refusal(c, inner);
+    if (ret)
+        *ret = inside_body(inner);
+    if (ret_type)
+        *ret_type = inside_header(inner, "content-type");
+    return OK;
+}
+
+/* ---- clusters ---- */
+
+enum fault ask_cluster(struct call *c, enum method method, const struct asked_cluster *cluster,
+                       const char *path, const char *type, const json_t *body, json_t **ret)
+{
+    const struct header headers[] = {
+        {"accept", "application/json"},
+        {type ? "content-type" : NULL,        type},
+        {0},
+    };
+    struct inside asked = {.method = method,
+                           .target = path,
+                           .realm = cluster->uid,
+                           .headers = headers,
+                           .vouched = cluster->certificate ? NULL : session_of(c)->who,
+                           .certificate = cluster->certificate};
+    struct call *inner;
+
+    if (body)
+        asked.body = BYTES(text_of(c, body));
+    inner = ask(c, &asked);
+    return inner->reply.status < 300 ? parse(c, inside_body(inner), ret) : refusal(c, inner);
+}

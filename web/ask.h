@@ -1,0 +1,35 @@
+/*
+ * What pages ask: the very routes of the APIs, as the viewer, inside this process. So rights,
+ * locks, validation, operations and the activity log are as for every client.
+ */
+#ifndef SUNDOG_WEB_ASK_H
+#define SUNDOG_WEB_ASK_H
+
+#include <jansson.h>
+
+#include "web/page.h"
+
+/*
+ * The resource manager: path is an id or a collection, without api-version. *ret is the answer's
+ * JSON, op's arena's. A refusal is the fault whose message the API said.
+ */
+enum fault ask_manager(struct call *c, const char *path, json_t **ret);
+/* All pages of a collection, at most max values, as one array. */
+enum fault ask_manager_all(struct call *c, const char *path, size_t max, json_t **ret);
+/* POST, PUT, PATCH, DELETE. body NULL: none. ret may be NULL. */
+enum fault ask_manager_do(struct call *c, enum method method, const char *path, const json_t *body,
+                          json_t **ret);
+/* A registry's data plane: path after the registry ("/v2/app/tags/list"); registry is its name.
+   accept NULL: any. ret and ret_type may be NULL. */
+enum fault ask_registry(struct call *c, enum method method, const char *registry, const char *path,
+                        const char *accept, struct bytes *ret, const char **ret_type);
+
+/* A cluster's API, as whom its kubeconfig would make the viewer. type: of body. */
+struct asked_cluster {
+    const char *uid;                       /* of its realm */
+    const struct certificate *certificate; /* NULL: as the viewer */
+};
+enum fault ask_cluster(struct call *c, enum method method, const struct asked_cluster *cluster,
+                       const char *path, const char *type, const json_t *body, json_t **ret);
+
+#endif

@@ -1,0 +1,125 @@
+#include "web/console.h"
+
+#include <string.h>
+
+#include "core/migrate.h"
+#include "core/uri.h"
+#include "web/assets.h"
+#include "web/history.h"
+#include "web/live.h"
+#include "web/page.h"
+#include "web/pages.h"
+#include "web/sign_in.h"
+
+#define SIGNED_IN 1
+#define FORM_MAX  65536
+#define GROUP     "/console/subscriptions/{subscription}/resourceGroups/{group}"
+
+static enum fault to_console(struct call *c)
+{
+    return page_go(c, NULL, "/console");
+}
+
+static const struct route routes[] = {
+    {GET,                              "/", 0, CALL, to_console, "to the console"},
+    {GET,                               "/console/assets/{file}", 0, CALL, asset_get, "its stylesheet and its script"},
+    {GET,                      "/console/sign-in", 0, CALL, sign_in_get, "to the sign-in page", .query = "to"},
+    {GET,                                "/console/signed-in", 0, CALL, signed_in_get, "back from there", .query = "code, state"},
+    {POST,"/console/sign-out", SIGNED_IN, CALL, sign_out_post, "end the session",
+     .body_max = FORM_MAX},
+    {POST,                            "/console/link", 0, CALL, sign_in_link_post, "a link that signs in whose token this is"},
+    {GET, "/console/link/{code}", 0, CALL, sign_in_link_get, "sign in by such a link, once"},
+    {GET,                              "/console/live", SIGNED_IN, WATCH, live_open, "a page's content whenever it changes",
+     .query = "page"},
+    {GET,                               "/console", SIGNED_IN, CALL, overview_page, "what there is and how it does"},
+    {GET,                     "/console/activity", SIGNED_IN, CALL, activity_page, "who did what", .query = "q, page"},
+    {GET,                   "/console/groups", SIGNED_IN, CALL, resource_groups_page, "resource groups",
+     .query = "q, page"},
+    {GET,                              GROUP, SIGNED_IN, CALL, resource_group_page, "what is in a resource group"},
+    {POST,                               GROUP "/delete", SIGNED_IN, CALL, resource_group_delete, "delete it with all in it",
+     .body_max = FORM_MAX},
+    {0                  },
+};
+
+/* ---- who ---- */
+
+static enum fault authorise(struct call *c, bool may_block)
+{
+    const struct session *session;
+
+    if (!may_block)
+        return WOULD_BLOCK;
+    TRY(session_find(c, &session));
+    c->caller = (void *)(uintptr_t)session;
+    return OK;
+}
+
+/* ---- faults ---- */
+
+static const struct dialect_row rows[] = {
+    {INVALID,         "method", 405, ""},
+    {INVALID,            NULL, 400, ""},
+    {UNAUTHENTICATED,               NULL, 401, ""},
+    {FORBIDDEN,NULL, 403, ""},
+    {NOT_FOUND,             NULL, 404, ""},
+    {CONFLICT, NULL, 409, ""},
+    {GONE,            NULL, 410, ""},
+    {PRECONDITION,               NULL, 412, ""},
+    {TOO_LARGE,            NULL, 413, ""},
+    {TOO_MANY,             NULL, 429, ""},
+    {INTERNAL,       NULL, 500, ""},
+    {UNSUPPORTED,            NULL, 501, ""},
+    {UNAVAILABLE,               NULL, 503, ""},
+    {0          },
+};
+
+static bool is_page(const struct call *c)
+{
+    return c->method == GET && c->route && c->route->lane == CALL;
+}
+
+/* Who is not signed in goes there first, and comes back to what was asked. */
+static void render(struct call *c, const struct dialect_row *row)
+{
+    if (row->status == 401 && is_page(c) && c->route->access) {
+        reply_header(c, "Cache-Control", "no-store");
+        reply_header(
+            c, "Location", "/console/sign-in?to=%s",
+            uri_encode(&c->op.arena, strlen(c->target) < 500 ? c->target : "/console", ""));
+        reply_empty(c, 303);
+        return;
+    }
+    page_error(c, row->status);
+}
+
+static const struct dialect dialect = {"console", rows, render};
+
+/* ---- the service ---- */
+
+static enum fault start(struct op *op, const struct settings *settings)
+{
+    (void)op;
+    (void)settings;
+    session_store_start();
+    assets_start();
+    history_start();
+    live_start();
+    return OK;
+}
+
+static void stop(void)
+{
+    live_stop();
+    history_stop();
+}
+
+const struct service console_service = {
+    .name = "console",
+    .routes = routes,
+    .dialect = &dialect,
+    .migrations = web_migrations,
+    .schema = "web",
+    .authorise = authorise,
+    .start = start,
+    .stop = stop,
+};

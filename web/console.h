@@ -1,0 +1,9 @@
+/* The console as a service: its routes, how its faults look, and how it starts. */
+#ifndef SUNDOG_WEB_CONSOLE_H
+#define SUNDOG_WEB_CONSOLE_H
+
+#include "core/call.h"
+
+extern const struct service console_service;
+
+#endif

@@ -1,0 +1,146 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "clusters/object/object.h"
+#include "core/server.h"
+#include "web/events.h"
+#include "web/history.h"
+#include "web/pages.h"
+#include "web/subscriptions.h"
+
+#define CHART_WIDTH  360
+#define CHART_HEIGHT 60
+#define LATEST       12
+
+/* ---- counts ---- */
+
+static const struct {
+    const char *what, *link, *collection;
+} kinds[] = {
+    {"Registries",       "/console/registries", "/providers/Microsoft.ContainerRegistry/registries"    },
+    {"Container groups", "/console/instances",
+     "/providers/Microsoft.ContainerInstance/containerGroups"                                          },
+    {"Clusters",         "/console/clusters",   "/providers/Microsoft.ContainerService/managedClusters"},
+    {"Resource groups",  "/console/groups",     "/resourcegroups"                                      },
+};
+
+static size_t count_failed(const json_t *values)
+{
+    json_t *value;
+    size_t i, n = 0;
+
+    json_array_foreach(values, i, value)
+    {
+        n += strcmp(text_at_or(value, "properties.provisioningState", ""), "Failed") == 0;
+    }
+    return n;
+}
+
+static enum fault add_tiles(struct page *p, size_t *ret_total)
+{
+    json_t *values;
+
+    *ret_total = 0;
+    page_html(p, "<ul class=\"tiles\">");
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        size_t failed;
+
+        TRY(resources_of(p->c, kinds[i].collection, &values));
+        *ret_total += json_array_size(values);
+        failed = count_failed(values);
+        page_html(p, "<li><b>");
+        page_text(p, page_count(p->op, (int64_t)json_array_size(values)));
+        page_html(p, "</b>");
+        page_anchor(p, kinds[i].link, kinds[i].what);
+        if (failed)
+            page_state(p, "Failed");
+        page_html(p, "</li>");
+    }
+    page_html(p, "</ul>");
+    return OK;
+}
+
+/* ---- charts ---- */
+
+/* One path, from the newest at the right edge to the left; the largest value reaches the top. */
+static void add_path(struct page *p, const double *values, size_t n, double most, bool area)
+{
+    double step = (double)CHART_WIDTH / (HISTORY_POINTS - 1);
+    double left = CHART_WIDTH - (double)(n - 1) * step;
+
+    page_html(p, area ? "<path class=\"area\" d=\"" : "<path class=\"line\" d=\"");
+    if (area)
+        page_html(p, arena_printf(&p->op->arena, "M%.1f %d", left, CHART_HEIGHT));
+    for (size_t i = 0; i < n; i++)
+        page_html(p, arena_printf(&p->op->arena, "%s%.1f %.1f", i || area ? "L" : "M",
+                                  left + (double)i * step,
+                                  CHART_HEIGHT - 2 - values[i] / most * (CHART_HEIGHT - 6)));
+    if (area)
+        page_html(p, arena_printf(&p->op->arena, "L%d %dZ", CHART_WIDTH, CHART_HEIGHT));
+    page_html(p, "\"/>");
+}
+
+static void add_chart(struct page *p, const char *name, const char *unit, const double *values,
+                      size_t n)
+{
+    double most = 0;
+
+    for (size_t i = 0; i < n; i++)
+        most = values[i] > most ? values[i] : most;
+    page_html(p, "<figure><figcaption>");
+    page_printf(p, "%s: %.1f %s now, %.1f at most in the last hour", name, values[n - 1], unit,
+                most);
+    page_html(p, "</figcaption>");
+    page_html(p, arena_printf(&p->op->arena,
+                              "<svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\""
+                              " aria-hidden=\"true\">",
+                              CHART_WIDTH, CHART_HEIGHT));
+    add_path(p, values, n, most > 0 ? most : 1, true);
+    add_path(p, values, n, most > 0 ? most : 1, false);
+    page_html(p, "</svg></figure>");
+}
+
+static void add_charts(struct page *p)
+{
+    struct history_point points[HISTORY_POINTS];
+    double rate[HISTORY_POINTS], latency[HISTORY_POINTS];
+    size_t n = history_read(points);
+
+    if (!n) {
+        page_html(p, "<p class=\"soft\">Charts begin half a minute after the start.</p>");
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        rate[i] = points[i].requests_per_s;
+        latency[i] = points[i].p95_ms;
+    }
+    page_html(p, "<div class=\"charts\">");
+    add_chart(p, "Requests", "a second", rate, n);
+    add_chart(p, "95 of 100 answers within", "ms", latency, n);
+    page_html(p, "</div>");
+}
+
+/* ---- the page ---- */
+
+enum fault overview_page(struct call *c)
+{
+    struct page p;
+    size_t total;
+
+    page_begin(c, &p, "Overview", NULL);
+    TRY(add_tiles(&p, &total));
+    if (!total)
+        page_empty(&p, "There is nothing here yet, or nothing that you may see.",
+                   "az group create -n demo -l eastus");
+    page_heading(&p, "Health");
+    page_facts_begin(&p);
+    page_fact_state(&p, "Service", server_ready() ? "Ready" : "NotReady");
+    page_fact(&p, "Version", SUNDOG_VERSION);
+    page_fact(&p, "Address", c->base_url);
+    page_facts_end(&p);
+    page_heading(&p, "Requests");
+    add_charts(&p);
+    page_heading(&p, "Latest activity");
+    TRY(events_add(&p, NULL, LATEST));
+    return page_end(&p);
+}

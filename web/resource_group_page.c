@@ -1,0 +1,116 @@
+#include <string.h>
+
+#include "clusters/object/object.h"
+#include "web/events.h"
+#include "web/pages.h"
+#include "web/subscriptions.h"
+
+#define DELETE_ACTION "Microsoft.Resources/subscriptions/resourceGroups/delete"
+#define LATEST        20
+
+enum fault resource_groups_page(struct call *c)
+{
+    json_t *groups, *group;
+    struct listing l;
+    struct page p;
+    size_t i;
+
+    page_begin(c, &p, "Resource groups", NULL);
+    TRY(resources_of(c, "/resourcegroups", &groups));
+    if (!json_array_size(groups)) {
+        page_empty(&p, "A resource group holds what belongs together, and goes as one.",
+                   "az group create -n demo -l eastus");
+        return page_end(&p);
+    }
+    l = page_listing(&p);
+    page_search(&p, &l, "Name");
+    page_table_begin(&p, "Resource groups",
+                     (const char *const[]){"Name", "State", "Location", "Subscription", NULL});
+    json_array_foreach(groups, i, group)
+    {
+        const char *id = text_at_or(group, "id", ""), *name = text_at_or(group, "name", "");
+
+        if (!page_shows(&l, name))
+            continue;
+        page_row_begin(&p);
+        page_cell_link(&p, page_of(p.op, id), name);
+        page_cell_state(&p, text_at_or(group, "properties.provisioningState", ""));
+        page_cell(&p, text_at_or(group, "location", ""));
+        page_cell(&p, arena_printf(&p.op->arena, "%.36s", id + strlen("/subscriptions/")));
+        page_row_end(&p);
+    }
+    page_table_end(&p);
+    page_pages(&p, &l);
+    return page_end(&p);
+}
+
+static const char *id_of(struct call *c)
+{
+    return arena_printf(&c->op.arena, "/subscriptions/%s/resourceGroups/%s", c->path_args[0],
+                        c->path_args[1]);
+}
+
+static void add_resources(struct page *p, const json_t *resources)
+{
+    json_t *resource;
+    size_t i;
+
+    if (!json_array_size(resources)) {
+        page_empty(p, "It is empty.", NULL);
+        return;
+    }
+    page_table_begin(p, "Resources", (const char *const[]){"Name", "Type", "Location", NULL});
+    json_array_foreach(resources, i, resource)
+    {
+        page_row_begin(p);
+        page_cell_link(p, page_of(p->op, text_at_or(resource, "id", "")),
+                       text_at_or(resource, "name", ""));
+        page_cell(p, text_at_or(resource, "type", ""));
+        page_cell(p, text_at_or(resource, "location", ""));
+        page_row_end(p);
+    }
+    page_table_end(p);
+}
+
+enum fault resource_group_page(struct call *c)
+{
+    static const struct crumb crumbs[] = {
+        {"Resource groups", "/console/groups"},
+        {0                },
+    };
+    const char *id = id_of(c), *name;
+    json_t *group, *resources;
+    struct page p;
+
+    TRY(ask_manager(c, id, &group));
+    TRY(ask_manager_all(c, arena_printf(&c->op.arena, "%s/resources", id), RESOURCES_MAX,
+                        &resources));
+    name = text_at_or(group, "name", "");
+    page_begin(c, &p, name, crumbs);
+    page_facts_begin(&p);
+    page_fact_state(&p, "State", text_at_or(group, "properties.provisioningState", ""));
+    page_fact(&p, "Location", text_at_or(group, "location", ""));
+    page_fact(&p, "Subscription", c->path_args[0]);
+    page_facts_end(&p);
+    page_heading(&p, "Resources");
+    add_resources(&p, resources);
+    if (page_may(&p, id, DELETE_ACTION))
+        page_danger(&p, arena_printf(&c->op.arena, "%s/delete", page_of(p.op, id)),
+                    "Delete the group",
+                    arena_printf(&c->op.arena,
+                                 "All %zu resources in %s go with it: images, containers, clusters."
+                                 " This cannot be undone.",
+                                 json_array_size(resources), name));
+    page_command(&p, "The same by az",
+                 arena_printf(&c->op.arena, "az group delete -n %s --yes", name));
+    page_heading(&p, "Latest activity");
+    TRY(events_add(&p, id, LATEST));
+    return page_end(&p);
+}
+
+enum fault resource_group_delete(struct call *c)
+{
+    TRY(page_check_form(c));
+    TRY(ask_manager_do(c, DELETE, id_of(c), NULL, NULL));
+    return page_go(c, "The group is being deleted.", "/console/groups");
+}
