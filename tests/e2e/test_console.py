@@ -2,14 +2,16 @@
 
 import json
 import re
+import urllib.parse
 import urllib.request
 
 import pytest
 
 from harness.azure import admin
+from harness.clients import run
 from harness.console import Browser
 from harness.entra import Entra
-from harness.server import HANG_S, Sundog, wait_until
+from harness.server import HANG_S, program, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +100,13 @@ def test_a_link_signs_in_once(sundog, first):
         link = json.load(answer)["url"]
     assert Browser(sundog).get(link).title == "Overview · Sundog"
     assert Browser(sundog).get(link).status == 404
+
+
+def test_the_command_prints_a_link(sundog):
+    said = run(program(), "console", "--data", sundog.data).stdout
+    link = urllib.parse.urlsplit(said.strip())
+    assert link.scheme == "https" and link.port == sundog.port("https")
+    assert Browser(sundog).get(link.path).title == "Overview · Sundog"
 
 
 # every page
