@@ -109,6 +109,27 @@ def test_the_command_prints_a_link(sundog):
     assert Browser(sundog).get(link.path).title == "Overview · Sundog"
 
 
+PUBLIC = {"/", "/console/assets/{file}", "/console/sign-in", "/console/signed-in", "/console/link", "/console/link/{code}"}
+
+
+def test_every_page_and_form_wants_a_session(sundog):
+    """By the program's own list of routes; those that are for everybody are listed above."""
+    text = run(program(), "routes").stdout.split("## console\n")[1].split("\n## ")[0]
+    routes = re.findall(r"^\| (GET|POST) \| `([^`]+)` \|[^|]*\| (\w+)(, public)?", text, re.MULTILINE)
+    assert len(routes) > 10
+    stranger = Browser(sundog)
+    for method, pattern, lane, public in routes:
+        assert bool(public) == (pattern in PUBLIC), pattern
+        if public:
+            continue
+        path = re.sub(r"{\w+\+?}", "x", pattern)
+        answer = stranger.get(path, b"" if method == "POST" else None, follow=False)
+        if method == "GET" and lane == "call":
+            assert answer.status == 303 and answer.headers["Location"].startswith("/console/sign-in"), pattern
+        else:
+            assert answer.status in (400, 401), pattern
+
+
 # every page
 
 
