@@ -23,4 +23,9 @@ enum fault instance_new_post(struct call *c);
 enum fault instance_shell_page(struct call *c); /* instance_shell_page.c */
 enum fault instance_terminal(struct call *c);
 
+/* access */
+enum fault access_page(struct call *c); /* access_page.c */
+enum fault access_delete(struct call *c);
+enum fault principals_page(struct call *c); /* principals_page.c */
+
 #endif
