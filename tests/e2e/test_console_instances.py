@@ -18,6 +18,7 @@ from harness.containers import Groups, fetch, push_shell, wait_nothing_left
 from harness.entra import Entra
 from harness.machine import need
 from harness.manager import READER
+from harness.node import packages, run_checks
 from harness.server import wait_until
 
 HOSTILE = "<script>alert('x')</script>"
@@ -295,3 +296,14 @@ def test_a_shell_is_not_for_everybody(request, groups, running, who, more, statu
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
         connect(request.getfixturevalue(who), groups, running, **more)
     assert refused.value.status_code == status
+
+
+def test_in_a_browser(sundog, groups, running):
+    """What test_console_browser.py asks of every page, of those that need a group."""
+    need("chromium")
+    first = admin(sundog)
+    paths = [page_path(groups, running, rest) for rest in ("", "/logs?container=main", "/shell")]
+    run_checks(packages(), "console.mjs", {
+        "SUNDOG_URL": sundog.plain, "SUNDOG_USER": first["userName"], "SUNDOG_USER_PASSWORD": first["userPassword"],
+        "SUNDOG_PAGES": json.dumps(paths), "SUNDOG_MAKE_GROUP": json.dumps({
+            "url": f"{sundog.plain}{groups.sub}/resourceGroups/made-while-looking?api-version=2022-09-01", "token": groups.token})}, 6)
