@@ -14,6 +14,7 @@
 #define SIGNED_IN 1
 #define FORM_MAX  65536
 #define GROUP     "/console/subscriptions/{subscription}/resourceGroups/{group}"
+#define INSTANCE  GROUP "/providers/Microsoft.ContainerInstance/containerGroups/{name}"
 
 static enum fault to_console(struct call *c)
 {
@@ -38,7 +39,32 @@ static const struct route routes[] = {
     {GET,                              GROUP, SIGNED_IN, CALL, resource_group_page, "what is in a resource group"},
     {POST,                               GROUP "/delete", SIGNED_IN, CALL, resource_group_delete, "delete it with all in it",
      .body_max = FORM_MAX},
-    {0                  },
+ /* container groups */
+    {GET,                   "/console/instances", SIGNED_IN, CALL, instances_page, "container groups",
+     .query = "q, page"},
+    {GET,          "/console/instances/new", SIGNED_IN, CALL, instance_new_page, "a form that makes one",
+     .query = "group, name, image, ports, command, environment, cpu, memory, policy, address"},
+    {POST,                             "/console/instances/new", SIGNED_IN, CALL, instance_new_post, "make one",
+     .body_max = FORM_MAX},
+    {GET,                       INSTANCE, SIGNED_IN, CALL, instance_page, "a container group"},
+    {GET,                   INSTANCE "/logs", SIGNED_IN, CALL, instance_logs_page, "what a container printed",
+     .query = "container"},
+    {GET,             INSTANCE "/shell", SIGNED_IN, CALL, instance_shell_page, "a shell in a container",
+     .query = "container"},
+    {GET,                             INSTANCE "/terminal", SIGNED_IN, STREAM, instance_terminal, "its WebSocket",
+     .query = "container, rows, cols"},
+    {POST,                               INSTANCE "/start", SIGNED_IN, CALL, instance_start, "start it", .body_max = FORM_MAX},
+    {POST,               INSTANCE "/stop", SIGNED_IN, CALL, instance_stop, "stop it", .body_max = FORM_MAX},
+    {POST,                                INSTANCE "/restart", SIGNED_IN, CALL, instance_restart, "stop and start it",
+     .body_max = FORM_MAX},
+    {POST,          INSTANCE "/delete", SIGNED_IN, CALL, instance_delete, "delete it", .body_max = FORM_MAX},
+ /* access */
+    {GET,                            "/console/access", SIGNED_IN, CALL, access_page, "who may do what", .query = "q, page"},
+    {GET,  "/console/access/{kind}", SIGNED_IN, CALL, principals_page, "users, groups, applications",
+     .query = "q, after"},
+    {POST,                              "/console/access/delete", SIGNED_IN, CALL, access_delete, "remove a role assignment",
+     .body_max = FORM_MAX, .query = "id"},
+    {0                      },
 };
 
 /* ---- who ---- */

@@ -8,7 +8,8 @@ from harness.entra import Entra
 from harness.machine import need
 from harness.node import packages, run_checks
 
-PAGES = ["/console", "/console/activity", "/console/groups"]
+PAGES = ["/console", "/console/activity", "/console/groups", "/console/instances", "/console/instances/new", "/console/access",
+         "/console/access/users"]
 
 
 def test_in_a_browser(sundog):
