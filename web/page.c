@@ -360,6 +360,15 @@ void page_cell(struct page *p, const char *text)
     page_cell_link(p, NULL, text);
 }
 
+void page_cell_as(struct page *p, const char *kind, const char *link, const char *text)
+{
+    page_html(p, "<td class=\"");
+    page_html(p, kind);
+    page_html(p, "\">");
+    page_anchor(p, link, text);
+    page_cell_end(p);
+}
+
 void page_cell_number(struct page *p, const char *text)
 {
     page_html(p, "<td class=\"n\">");
@@ -555,6 +564,7 @@ static void page_number(struct page *p, const struct listing *l, size_t number, 
 {
     page_html(p, "<a href=\"?q=");
     page_attr(p, uri_encode(&p->op->arena, l->q, ""));
+    page_attr(p, l->kept);
     page_html(p, arena_printf(&p->op->arena, "&amp;page=%zu\">", number + 1));
     page_text(p, text);
     page_html(p, "</a> ");
