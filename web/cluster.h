@@ -69,14 +69,11 @@ enum fault cluster_list_begin(struct page *p, const struct shown_cluster *cluste
                               struct cluster_list *ret);
 /*
  * Of one resource, the objects that are on this page, appended to rows (an array). Searched by
- * "namespace/name". wanted NULL: all; else asked of {"metadata": …}.
+ * "namespace/name". unowned: only those that belong to no other.
  */
 enum fault cluster_list_add(struct page *p, const struct shown_cluster *cluster,
-                            struct cluster_list *list, const struct resource *r,
-                            bool (*wanted)(const json_t *object), json_t *rows);
-/* All that there are, whole; path may have a query. */
-enum fault cluster_all(struct call *c, const struct shown_cluster *cluster, const char *path,
-                       json_t **ret);
+                            struct cluster_list *list, const struct resource *r, bool unowned,
+                            json_t *rows);
 /* How many there are. */
 enum fault cluster_count(struct call *c, const struct shown_cluster *cluster,
                          const struct resource *r, int64_t *ret);
@@ -88,11 +85,18 @@ json_t *cluster_rows_new(struct op *op);
 /* The cells that kubectl prints of it. */
 const json_t *cluster_cells(struct op *op, const struct resource *r, const json_t *object);
 void cluster_add_pods(struct page *p, const struct shown_cluster *cluster, const json_t *pods);
-void cluster_add_events(struct page *p, const struct shown_cluster *cluster, const json_t *events);
-/* The same, newest first. */
-json_t *cluster_newest_events(struct op *op, const json_t *events);
-const char *cluster_event_time(const json_t *event);
 /* "a:1, b:2": of a pod's spec. */
 const char *cluster_images(struct op *op, const json_t *pod_spec);
+
+/* ---- events (cluster_events.c) ---- */
+
+/* Those of a namespace ("": of all), newest first, that are on the listing's page. selector: of
+   fields, or NULL. */
+enum fault cluster_events(struct page *p, const struct shown_cluster *cluster, const char *ns,
+                          const char *selector, struct listing *l, json_t **ret);
+/* The newest, at most max, as a table; or a word where there are none. */
+enum fault cluster_add_latest_events(struct page *p, const struct shown_cluster *cluster,
+                                     const char *ns, const char *selector, size_t max);
+void cluster_add_events(struct page *p, const struct shown_cluster *cluster, const json_t *events);
 
 #endif

@@ -7,9 +7,9 @@
 #include "core/json.h"
 #include "core/uri.h"
 #include "web/cluster.h"
+#include "web/scan.h"
 
 #define NAMESPACES_MAX 200 /* to choose from; more are typed */
-#define ROWS_MAX       20000
 #define METADATA       "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 json_t *cluster_rows_new(struct op *op)
@@ -97,40 +97,49 @@ enum fault cluster_list_begin(struct page *p, const struct shown_cluster *k, con
 
 /* ---- few ---- */
 
-static const char *words_of(struct op *op, const json_t *object)
+static bool is_owned(const json_t *object)
 {
-    return arena_printf(&op->arena, "%s/%s", text_at_or(object, "metadata.namespace", ""),
-                        text_at_or(object, "metadata.name", ""));
+    return json_array_size(at(object, "metadata.ownerReferences")) > 0;
 }
 
-static bool is_shown(struct page *p, struct cluster_list *list, const json_t *object,
-                     bool (*wanted)(const json_t *object))
-{
-    return (!wanted || wanted(object)) && page_shows(&list->l, words_of(p->op, object));
-}
-
-static void add_few(struct page *p, struct cluster_list *list, const json_t *items,
-                    bool (*wanted)(const json_t *object), json_t *rows)
+static void add_few(struct page *p, struct cluster_list *list, const json_t *items, bool unowned,
+                    json_t *rows)
 {
     json_t *item;
     size_t i;
 
     json_array_foreach(items, i, item)
     {
-        if (is_shown(p, list, item, wanted))
+        const char *words =
+            arena_printf(&p->op->arena, "%s/%s", text_at_or(item, "metadata.namespace", ""),
+                         text_at_or(item, "metadata.name", ""));
+
+        if (!(unowned && is_owned(item)) && page_shows(&list->l, words))
             json_array_append(rows, item);
     }
 }
 
 /* ---- many ---- */
 
-static enum fault add_one(struct page *p, const struct shown_cluster *k, const struct resource *r,
-                          const json_t *metadata, json_t *rows)
+enum { NAMESPACE, NAME, OWNERS };
+static const struct scan_member names[] = {
+    [NAMESPACE] = {"metadata", "namespace"},
+    [NAME] = {"metadata",          "name"},
+    [OWNERS] = {"metadata","ownerReferences"},
+    {0},
+};
+
+static const char *text_of(struct op *op, struct bytes text)
 {
-    const char *path = cluster_path(p->op, r, text_at_or(metadata, "metadata.namespace", ""),
-                                    text_at_or(metadata, "metadata.name", ""));
+    return text.data ? arena_strndup(&op->arena, text.data, text.len) : "";
+}
+
+static enum fault add_one(struct page *p, const struct shown_cluster *k, const struct resource *r,
+                          const char *ns, const char *name, json_t *rows)
+{
     json_t *object;
-    enum fault fault = ask_cluster(p->c, GET, &k->inside, path, NULL, NULL, &object);
+    enum fault fault =
+        ask_cluster(p->c, GET, &k->inside, cluster_path(p->op, r, ns, name), NULL, NULL, &object);
 
     if (fault == OK) {
         json_array_append(rows, object);
@@ -141,20 +150,23 @@ static enum fault add_one(struct page *p, const struct shown_cluster *k, const s
 }
 
 static enum fault add_many(struct page *p, const struct shown_cluster *k, struct cluster_list *list,
-                           const struct resource *r, bool (*wanted)(const json_t *object),
-                           json_t *rows)
+                           const struct resource *r, bool unowned, json_t *rows)
 {
-    const char *path = cluster_path(p->op, r, list->ns, NULL);
-    json_t *all, *one;
+    struct scanned *all;
     struct bytes text;
-    size_t i;
+    size_t n;
 
-    TRY(ask_cluster_text(p->c, &k->inside, path, METADATA, &text));
-    TRY(json_parse(p->op, text, &all));
-    json_array_foreach(at(all, "items"), i, one)
-    {
-        if (i < ROWS_MAX && is_shown(p, list, one, wanted))
-            TRY(add_one(p, k, r, one, rows));
+    TRY(ask_cluster_text(p->c, &k->inside, cluster_path(p->op, r, list->ns, NULL), METADATA,
+                         &text));
+    n = scan_items(p->op, text, names, &all);
+    for (size_t i = 0; i < n; i++) {
+        const char *ns = text_of(p->op, all[i].members[NAMESPACE]);
+        const char *name = text_of(p->op, all[i].members[NAME]);
+
+        if (unowned && all[i].members[OWNERS].data)
+            continue;
+        if (page_shows(&list->l, arena_printf(&p->op->arena, "%s/%s", ns, name)))
+            TRY(add_one(p, k, r, ns, name, rows));
     }
     return OK;
 }
@@ -162,32 +174,21 @@ static enum fault add_many(struct page *p, const struct shown_cluster *k, struct
 /* ---- both ---- */
 
 enum fault cluster_list_add(struct page *p, const struct shown_cluster *k,
-                            struct cluster_list *list, const struct resource *r,
-                            bool (*wanted)(const json_t *object), json_t *rows)
+                            struct cluster_list *list, const struct resource *r, bool unowned,
+                            json_t *rows)
 {
     const char *path = cluster_path(p->op, r, list->ns, NULL);
-    json_t *first, *items;
+    json_t *first;
     int64_t remaining;
 
     TRY(ask_cluster(p->c, GET, &k->inside,
                     arena_printf(&p->op->arena, "%s?limit=%d", path, PAGE_ROWS), NULL, NULL,
                     &first));
-    items = at(first, "items");
     remaining = int_at(first, "metadata.remainingItemCount", 0);
-    if (remaining && (*list->l.q || list->l.number || list->l.total || wanted))
-        return add_many(p, k, list, r, wanted, rows);
-    add_few(p, list, items, wanted, rows);
+    if (remaining && (*list->l.q || list->l.number || list->l.total || unowned))
+        return add_many(p, k, list, r, unowned, rows);
+    add_few(p, list, at(first, "items"), unowned, rows);
     list->l.total += (size_t)remaining;
-    return OK;
-}
-
-enum fault cluster_all(struct call *c, const struct shown_cluster *k, const char *path,
-                       json_t **ret)
-{
-    json_t *list;
-
-    TRY(ask_cluster(c, GET, &k->inside, path, NULL, NULL, &list));
-    *ret = at(list, "items");
     return OK;
 }
 

@@ -16,11 +16,10 @@ static void add_nothing(struct page *p, const struct cluster_list *list, const c
 
 /* All kinds of a page; those that the viewer may not list leave a note. */
 static enum fault gather(struct page *p, const struct shown_cluster *k, struct cluster_list *list,
-                         const struct resource *r, bool (*wanted)(const json_t *object),
-                         json_t **ret)
+                         const struct resource *r, bool unowned, json_t **ret)
 {
     *ret = cluster_rows_new(p->op);
-    return cluster_note_forbidden(p, cluster_list_add(p, k, list, r, wanted, *ret));
+    return cluster_note_forbidden(p, cluster_list_add(p, k, list, r, unowned, *ret));
 }
 
 static void add_name(struct page *p, const struct shown_cluster *k, const struct resource *r,
@@ -34,21 +33,16 @@ static void add_name(struct page *p, const struct shown_cluster *k, const struct
 
 /* ---- workloads ---- */
 
-static bool has_no_owner(const json_t *object)
-{
-    return !json_array_size(at(object, "metadata.ownerReferences"));
-}
-
 static const struct workload {
     const char *group, *plural, *ready, *desired;
     int64_t desired_default;
-    bool (*wanted)(const json_t *object);
+    bool unowned;
 } workloads[] = {
-    {"apps",  "deployments",  "status.readyReplicas", "spec.replicas",                 1, NULL        },
-    {"apps",  "statefulsets", "status.readyReplicas", "spec.replicas",                 1, NULL        },
-    {"apps",  "daemonsets",   "status.numberReady",   "status.desiredNumberScheduled", 0, NULL        },
-    {"apps",  "replicasets",  "status.readyReplicas", "spec.replicas",                 1, has_no_owner},
-    {"batch", "jobs",         "status.succeeded",     "spec.completions",              1, NULL        },
+    {"apps",  "deployments",  "status.readyReplicas", "spec.replicas",                 1, false},
+    {"apps",  "statefulsets", "status.readyReplicas", "spec.replicas",                 1, false},
+    {"apps",  "daemonsets",   "status.numberReady",   "status.desiredNumberScheduled", 0, false},
+    {"apps",  "replicasets",  "status.readyReplicas", "spec.replicas",                 1, true },
+    {"batch", "jobs",         "status.succeeded",     "spec.completions",              1, false},
 };
 
 static void add_workload(struct page *p, const struct shown_cluster *k, const struct resource *r,
@@ -99,7 +93,7 @@ enum fault cluster_workloads_page(struct call *c)
     TRY(cluster_list_begin(&p, &k, "Name", &list));
     for (size_t i = 0; i < ARRAY_LEN(workloads); i++)
         TRY(gather(&p, &k, &list, resource_find(workloads[i].group, "v1", workloads[i].plural),
-                   workloads[i].wanted, &rows[i]));
+                   workloads[i].unowned, &rows[i]));
     if (list.l.total)
         add_workloads(&p, &k, rows);
     else
@@ -127,7 +121,7 @@ enum fault cluster_pods_page(struct call *c)
     if (!usable)
         return page_end(&p);
     TRY(cluster_list_begin(&p, &k, "Name", &list));
-    TRY(gather(&p, &k, &list, resource_find("", "v1", "pods"), NULL, &rows));
+    TRY(gather(&p, &k, &list, resource_find("", "v1", "pods"), false, &rows));
     if (list.l.total)
         cluster_add_pods(&p, &k, rows);
     else
@@ -229,7 +223,7 @@ enum fault cluster_services_page(struct call *c)
     if (!usable)
         return page_end(&p);
     TRY(cluster_list_begin(&p, &k, "Name", &list));
-    TRY(gather(&p, &k, &list, r, NULL, &rows));
+    TRY(gather(&p, &k, &list, r, false, &rows));
     if (list.l.total)
         add_services(&p, &k, r, rows);
     else
@@ -292,8 +286,8 @@ enum fault cluster_configuration_page(struct call *c)
     if (!usable)
         return page_end(&p);
     TRY(cluster_list_begin(&p, &k, "Name", &list));
-    TRY(gather(&p, &k, &list, maps, NULL, &map_rows));
-    TRY(gather(&p, &k, &list, secrets, NULL, &secret_rows));
+    TRY(gather(&p, &k, &list, maps, false, &map_rows));
+    TRY(gather(&p, &k, &list, secrets, false, &secret_rows));
     if (list.l.total) {
         page_table_begin(&p, "Config maps and secrets",
                          (const char *const[]){"Name", "Kind", "Namespace", "Keys", "Age", NULL});
@@ -312,33 +306,6 @@ enum fault cluster_configuration_page(struct call *c)
 
 /* ---- events ---- */
 
-static const char *words_of(struct op *op, const json_t *event)
-{
-    return arena_printf(
-        &op->arena, "%s %s %s/%s %s", text_at_or(event, "type", ""),
-        text_at_or(event, "reason", ""), text_at_or(event, "involvedObject.kind", ""),
-        text_at_or(event, "involvedObject.name", ""), text_at_or(event, "message", ""));
-}
-
-/* Their order is by time, so all are asked for. They go after an hour. */
-static enum fault events_shown(struct page *p, const struct shown_cluster *k,
-                               struct cluster_list *list, json_t **ret)
-{
-    const char *path = cluster_path(p->op, resource_find("", "v1", "events"), list->ns, NULL);
-    json_t *events, *event;
-    size_t i;
-
-    *ret = cluster_rows_new(p->op);
-    TRY(cluster_all(p->c, k, path, &events));
-    events = cluster_newest_events(p->op, events);
-    json_array_foreach(events, i, event)
-    {
-        if (page_shows(&list->l, words_of(p->op, event)))
-            json_array_append(*ret, event);
-    }
-    return OK;
-}
-
 enum fault cluster_events_page(struct call *c)
 {
     struct cluster_list list;
@@ -351,7 +318,7 @@ enum fault cluster_events_page(struct call *c)
     if (!usable)
         return page_end(&p);
     TRY(cluster_list_begin(&p, &k, "Type, reason, object or message", &list));
-    TRY(cluster_note_forbidden(&p, events_shown(&p, &k, &list, &rows)));
+    TRY(cluster_note_forbidden(&p, cluster_events(&p, &k, list.ns, NULL, &list.l, &rows)));
     if (list.l.total)
         cluster_add_events(&p, &k, rows);
     else

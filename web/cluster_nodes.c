@@ -4,7 +4,7 @@
 
 #include "clusters/object/quantity.h"
 
-#define PODS_MAX 2000 /* more are not summed up */
+#define PODS_MAX 300 /* that run; more are not summed up */
 
 struct use {
     const char *node;
@@ -68,7 +68,8 @@ static enum fault sum_up(struct page *p, const struct shown_cluster *k, const js
         ask_cluster(p->c, GET, &k->inside,
                     arena_printf(&p->op->arena,
                                  "/api/v1/pods?limit=%d&fieldSelector="
-                                 "status.phase%%21%%3DSucceeded%%2Cstatus.phase%%21%%3DFailed",
+                                 "spec.nodeName%%21%%3D%%2Cstatus.phase%%21%%3DSucceeded%%2C"
+                                 "status.phase%%21%%3DFailed",
                                  PODS_MAX),
                     NULL, NULL, &pods);
 
@@ -153,7 +154,7 @@ enum fault cluster_add_nodes(struct page *p, const struct shown_cluster *k)
     struct use *uses;
     size_t i;
 
-    TRY(cluster_list_add(p, k, &list, resource_find("", "v1", "nodes"), NULL, nodes));
+    TRY(cluster_list_add(p, k, &list, resource_find("", "v1", "nodes"), false, nodes));
     TRY(sum_up(p, k, nodes, &uses));
     page_heading(p, "Nodes");
     if (list.l.total > PAGE_ROWS || *list.l.q)

@@ -115,11 +115,11 @@ static void add_pools(struct page *p, const struct shown_cluster *k)
     json_array_foreach(at(k->resource, "properties.agentPoolProfiles"), i, pool)
     {
         page_row_begin(p);
-        page_cell(p, text_at_or(pool, "name", ""));
+        page_cell_as(p, "word", NULL, text_at_or(pool, "name", ""));
         page_cell(p, text_at_or(pool, "mode", ""));
         page_cell_state(p, text_at_or(pool, "provisioningState", ""));
         page_cell_state(p, text_at_or(pool, "powerState.code", ""));
-        page_cell(p, text_at_or(pool, "vmSize", ""));
+        page_cell_as(p, "word", NULL, text_at_or(pool, "vmSize", ""));
         page_cell_number(p, page_count(p->op, int_at(pool, "count", 0)));
         if (may)
             add_scale(p, k, text_at_or(pool, "name", ""), int_at(pool, "count", 0));
@@ -179,27 +179,17 @@ static enum fault add_counts(struct page *p, const struct shown_cluster *k)
     return OK;
 }
 
-static enum fault add_latest_events(struct page *p, const struct shown_cluster *k)
+static enum fault add_events(struct page *p, const struct shown_cluster *k)
 {
-    json_t *events;
-
-    TRY(cluster_all(p->c, k, "/api/v1/events", &events));
-    events = cluster_newest_events(p->op, events);
-    while (json_array_size(events) > EVENTS_SHOWN)
-        json_array_remove(events, json_array_size(events) - 1);
     page_heading(p, "Latest events");
-    if (json_array_size(events))
-        cluster_add_events(p, k, events);
-    else
-        page_empty(p, "Nothing was reported in the last hour.", NULL);
-    return OK;
+    return cluster_add_latest_events(p, k, NULL, NULL, EVENTS_SHOWN);
 }
 
 /* Each part asks first and writes then, so that what fails leaves the page whole. */
 static enum fault add_inside(struct page *p, const struct shown_cluster *k)
 {
     static enum fault (*const parts[])(struct page * p, const struct shown_cluster *k) = {
-        add_counts, cluster_add_nodes, add_latest_events};
+        add_counts, cluster_add_nodes, add_events};
 
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         enum fault fault = parts[i](p, k);

@@ -1,5 +1,4 @@
-/* What several pages show of a cluster's objects: pods, events, images. */
-#include <stdlib.h>
+/* What several pages show of a cluster's objects: pods, images. */
 #include <string.h>
 
 #include "clusters/object/table.h"
@@ -52,10 +51,10 @@ static void add_pod(struct page *p, const struct shown_cluster *k, const struct 
     page_cell_state(p, cell(cells, 2));
     page_cell_number(p, cell(cells, 1));
     page_cell_number(p, restarts(p->op, cells));
-    page_cell_link(
-        p,
-        node ? cluster_object_link(p->op, k, resource_find("", "v1", "nodes"), NULL, node) : NULL,
-        node);
+    page_cell_as(p, "name",
+                 node ? cluster_object_link(p->op, k, resource_find("", "v1", "nodes"), NULL, node)
+                      : NULL,
+                 node);
     page_cell_as(p, "word", NULL, cell(cells, 5));
     page_cell_time(p, text_at_or(pod, "metadata.creationTimestamp", ""));
     page_row_end(p);
@@ -89,69 +88,4 @@ const char *cluster_images(struct op *op, const json_t *pod_spec)
         text_printf(&out, "%s%s", i ? ", " : "", text_at_or(container, "image", ""));
     }
     return out.data;
-}
-
-/* ---- events ---- */
-
-const char *cluster_event_time(const json_t *event)
-{
-    static const char *const times[] = {"series.lastObservedTime", "lastTimestamp", "eventTime",
-                                        "firstTimestamp", "metadata.creationTimestamp"};
-    const char *text = NULL;
-
-    for (size_t i = 0; i < ARRAY_LEN(times) && !text; i++)
-        text = text_at(event, times[i]);
-    return text ? text : "";
-}
-
-static int newest_first(const void *a, const void *b)
-{
-    return strcmp(cluster_event_time(*(json_t *const *)b), cluster_event_time(*(json_t *const *)a));
-}
-
-json_t *cluster_newest_events(struct op *op, const json_t *events)
-{
-    size_t n = json_array_size(events);
-    json_t **list = arena_alloc(&op->arena, (n + 1) * sizeof(json_t *));
-    json_t *out = cluster_rows_new(op);
-
-    for (size_t i = 0; i < n; i++)
-        list[i] = json_array_get(events, i);
-    qsort(list, n, sizeof(json_t *), newest_first);
-    for (size_t i = 0; i < n; i++)
-        json_array_append(out, list[i]);
-    return out;
-}
-
-static void add_event(struct page *p, const struct shown_cluster *k, const json_t *event)
-{
-    const json_t *about = at(event, "involvedObject");
-    const char *name = arena_printf(&p->op->arena, "%s/%s", text_at_or(about, "kind", ""),
-                                    text_at_or(about, "name", ""));
-
-    page_row_begin(p);
-    page_cell_time(p, cluster_event_time(event));
-    page_cell_state(p, text_at_or(event, "type", ""));
-    page_cell_as(p, "word", NULL, text_at_or(event, "reason", ""));
-    page_cell_as(p, "name",
-                 cluster_reference_link(p->op, k, about, text_at_or(about, "namespace", "")), name);
-    page_cell_as(p, "prose", NULL, text_at_or(event, "message", ""));
-    page_cell_number(p,
-                     page_count(p->op, int_at(event, "series.count", int_at(event, "count", 1))));
-    page_row_end(p);
-}
-
-void cluster_add_events(struct page *p, const struct shown_cluster *k, const json_t *events)
-{
-    json_t *event;
-    size_t i;
-
-    page_table_begin(
-        p, "Events",
-        (const char *const[]){"When", "Type", "Reason", "About", "Message", ">Times", NULL});
-    json_array_foreach(events, i, event)
-    {
-        add_event(p, k, event);
-    }
-    page_table_end(p);
 }

@@ -22,7 +22,7 @@ static void add_row(struct page *p, const json_t *cluster)
     const char *id = text_at_or(cluster, "id", ""), *group = id_group(p->op, id);
 
     page_row_begin(p);
-    page_cell_link(p, page_of(p->op, id), text_at_or(cluster, "name", ""));
+    page_cell_as(p, "name", page_of(p->op, id), text_at_or(cluster, "name", ""));
     page_cell_state(p, text_at_or(cluster, "properties.powerState.code", ""));
     page_cell_state(p, text_at_or(cluster, "properties.provisioningState", ""));
     page_cell(p, text_at_or(cluster, "properties.currentKubernetesVersion", ""));

@@ -65,7 +65,9 @@ static void add_scale(struct page *p, const struct shown_object *o)
 
 void object_add_actions(struct page *p, const struct shown_object *o)
 {
-    if (resource_subresource(o->r, "scale") && !is_a(o, "apps", "statefulsets"))
+    bool is_owned = controller_of(o->tree); /* its owner would set it back */
+
+    if (resource_subresource(o->r, "scale") && !is_owned && !is_a(o, "apps", "statefulsets"))
         add_scale(p, o);
     if (is_a(o, "apps", "deployments") &&
         cluster_may(p, &o->k, "patch", o->r, NULL, o->ns, o->name))
@@ -233,7 +235,7 @@ static void add_commands(struct page *p, const struct shown_object *o)
 {
     const char *word = object_word(p->op, o);
 
-    if (at(o->tree, "spec.replicas"))
+    if (at(o->tree, "spec.replicas") && !controller_of(o->tree))
         page_command(
             p, "Scale it by kubectl",
             arena_printf(&p->op->arena, "kubectl scale %s -n %s --replicas=3", word, o->ns));

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "core/uri.h"
 #include "web/pages.h"
 
 #define EVENTS_MAX 50
@@ -104,30 +103,13 @@ static void add_facts(struct page *p, const struct shown_object *o)
 
 static enum fault add_events(struct page *p, const struct shown_object *o)
 {
-    const char *selector =
-        arena_printf(&p->op->arena,
-                     "involvedObject.kind=%s,involvedObject.name=%s,"
-                     "involvedObject.uid=%s",
-                     o->r->kind, o->name, text_at_or(o->tree, "metadata.uid", ""));
-    json_t *events;
-    enum fault fault = cluster_all(
-        p->c, &o->k,
-        arena_printf(&p->op->arena, "%s?fieldSelector=%s",
-                     cluster_path(p->op, resource_find("", "v1", "events"), o->ns, NULL),
-                     uri_encode(&p->op->arena, selector, "")),
-        &events);
-
     page_heading(p, "Events");
-    if (fault != OK)
-        return cluster_note_forbidden(p, fault);
-    events = cluster_newest_events(p->op, events);
-    while (json_array_size(events) > EVENTS_MAX)
-        json_array_remove(events, json_array_size(events) - 1);
-    if (json_array_size(events))
-        cluster_add_events(p, &o->k, events);
-    else
-        page_html(p, "<p class=\"soft\">None in the last hour.</p>");
-    return OK;
+    return cluster_add_latest_events(
+        p, &o->k, o->ns,
+        arena_printf(&p->op->arena,
+                     "involvedObject.kind=%s,involvedObject.name=%s,involvedObject.uid=%s",
+                     o->r->kind, o->name, text_at_or(o->tree, "metadata.uid", "")),
+        EVENTS_MAX);
 }
 
 /* ---- YAML ---- */

@@ -372,6 +372,8 @@ def test_events_newest_first(owner, cluster, k):
     assert page.links["Pod/p"].endswith(f"/objects/core/v1/pods/{k.namespace}/p")
     found = owner.get(page_of(cluster, f"/events?namespace={k.namespace}&q=older"))
     assert "the older" in found.text and "the newer" not in found.text
+    found = harmless(owner.get(page_of(cluster, f"/events?namespace={k.namespace}&q={urllib.parse.quote('WARNING Told pod/p the newer ' + HOSTILE)}")))
+    assert "the older" not in found.text and "the newer" in found.text
     assert "the newer" in harmless(owner.get(page_of(cluster))).text
 
 
@@ -384,6 +386,7 @@ def test_owners_and_hostile_text(owner, cluster, k):
     harmless(owner.get(objects(cluster, f"apps/v1/deployments/{k.namespace}/evil")))
     pod = owner.get(objects(cluster, f"core/v1/pods/{k.namespace}/{name}"))
     replicas = owner.get(next(link for text, link in pod.links.items() if text.startswith("ReplicaSet ")))
+    assert "Scale" not in forms_of(replicas)  # its owner would set it back
     assert name in replicas.links and replicas.links["Deployment evil"].endswith(f"/objects/apps/v1/deployments/{k.namespace}/evil")
     for below in ("/pods", "/workloads", "/services", "/configuration", "/events"):
         for parameter in ("q", "namespace"):
