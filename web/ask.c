@@ -169,6 +169,23 @@ enum fault ask_registry(struct call *c, enum method method, const char *registry
 
 /* ---- clusters ---- */
 
+/* Who is a stranger there is signed in here all the same. */
+static enum fault cluster_refusal(struct call *c, struct call *inner)
+{
+    if (inner->op.fault == UNAUTHENTICATED)
+        inner->op.fault = FORBIDDEN;
+    return refusal(c, inner);
+}
+
+static struct call *ask_realm(struct call *c, const struct asked_cluster *cluster,
+                              struct inside *asked)
+{
+    asked->realm = cluster->uid;
+    asked->vouched = cluster->certificate ? NULL : session_of(c)->who;
+    asked->certificate = cluster->certificate;
+    return ask(c, asked);
+}
+
 enum fault ask_cluster(struct call *c, enum method method, const struct asked_cluster *cluster,
                        const char *path, const char *type, const json_t *body, json_t **ret)
 {
@@ -177,16 +194,28 @@ enum fault ask_cluster(struct call *c, enum method method, const struct asked_cl
         {type ? "content-type" : NULL,        type},
         {0},
     };
-    struct inside asked = {.method = method,
-                           .target = path,
-                           .realm = cluster->uid,
-                           .headers = headers,
-                           .vouched = cluster->certificate ? NULL : session_of(c)->who,
-                           .certificate = cluster->certificate};
+    struct inside asked = {.method = method, .target = path, .headers = headers};
     struct call *inner;
 
     if (body)
         asked.body = BYTES(text_of(c, body));
-    inner = ask(c, &asked);
-    return inner->reply.status < 300 ? parse(c, inside_body(inner), ret) : refusal(c, inner);
+    inner = ask_realm(c, cluster, &asked);
+    return inner->reply.status < 300 ? parse(c, inside_body(inner), ret)
+                                     : cluster_refusal(c, inner);
+}
+
+enum fault ask_cluster_text(struct call *c, const struct asked_cluster *cluster, const char *path,
+                            const char *accept, struct bytes *ret)
+{
+    const struct header headers[] = {
+        {"accept", accept},
+        {0       },
+    };
+    struct inside asked = {.method = GET, .target = path, .headers = headers};
+    struct call *inner = ask_realm(c, cluster, &asked);
+
+    if (inner->reply.status >= 300)
+        return cluster_refusal(c, inner);
+    *ret = inside_body(inner);
+    return OK;
 }

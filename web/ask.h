@@ -34,5 +34,8 @@ struct asked_cluster {
 };
 enum fault ask_cluster(struct call *c, enum method method, const struct asked_cluster *cluster,
                        const char *path, const char *type, const json_t *body, json_t **ret);
+/* GET of what is no JSON (logs), or of another form of it. */
+enum fault ask_cluster_text(struct call *c, const struct asked_cluster *cluster, const char *path,
+                            const char *accept, struct bytes *ret);
 
 #endif

@@ -15,6 +15,8 @@
 #define FORM_MAX  65536
 #define GROUP     "/console/subscriptions/{subscription}/resourceGroups/{group}"
 #define INSTANCE  GROUP "/providers/Microsoft.ContainerInstance/containerGroups/{name}"
+#define CLUSTER   GROUP "/providers/Microsoft.ContainerService/managedClusters/{cluster}"
+#define OBJECT    CLUSTER "/objects/{object+}"
 
 static enum fault to_console(struct call *c)
 {
@@ -64,7 +66,38 @@ static const struct route routes[] = {
      .query = "q, after"},
     {POST,                              "/console/access/delete", SIGNED_IN, CALL, access_delete, "remove a role assignment",
      .body_max = FORM_MAX, .query = "id"},
-    {0                      },
+ /* clusters */
+    {GET,                       "/console/clusters", SIGNED_IN, CALL, clusters_page, "Kubernetes clusters",
+     .query = "q, page"},
+    {GET,                       CLUSTER, SIGNED_IN, CALL, cluster_page, "a cluster, its pools and its nodes",
+     .query = "q, page"},
+    {POST,                  CLUSTER "/start", SIGNED_IN, CALL, cluster_start, "start it", .body_max = FORM_MAX},
+    {POST,                              CLUSTER "/stop", SIGNED_IN, CALL, cluster_stop, "stop it", .body_max = FORM_MAX},
+    {POST,                       CLUSTER "/delete", SIGNED_IN, CALL, cluster_delete, "delete it", .body_max = FORM_MAX},
+    {POST,                   CLUSTER "/pools/{pool}/scale", SIGNED_IN, CALL, cluster_pool_scale,
+     "more or fewer nodes", .body_max = FORM_MAX},
+    {GET,                                CLUSTER "/kubeconfig", SIGNED_IN, CALL, cluster_kubeconfig,
+     "a user's kubeconfig as a file"},
+    {GET,CLUSTER "/workloads", SIGNED_IN, CALL, cluster_workloads_page, "what runs in it",
+     .query = "q, page, namespace"},
+    {GET,                            CLUSTER "/pods", SIGNED_IN, CALL, cluster_pods_page, "its pods",
+     .query = "q, page, namespace"},
+    {GET,                  CLUSTER "/services", SIGNED_IN, CALL, cluster_services_page, "its services",
+     .query = "q, page, namespace"},
+    {GET,                                CLUSTER "/configuration", SIGNED_IN, CALL, cluster_configuration_page,
+     "its config maps and secrets", .query = "q, page, namespace"},
+    {GET,CLUSTER "/events", SIGNED_IN, CALL, cluster_events_page, "what happened in it",
+     .query = "q, page, namespace"},
+    {GET,                            OBJECT, SIGNED_IN, CALL, cluster_object_page, "any object of it"},
+    {POST,               OBJECT "/scale", SIGNED_IN, CALL, cluster_object_scale,
+     "set how many replicas there are", .body_max = FORM_MAX},
+    {POST,                                OBJECT "/restart", SIGNED_IN, CALL, cluster_object_restart, "make its pods anew",
+     .body_max = FORM_MAX},
+    {POST,OBJECT "/delete", SIGNED_IN, CALL, cluster_object_delete, "delete it",
+     .body_max = FORM_MAX},
+    {GET,                            CLUSTER "/pods/{namespace}/{pod}/logs", SIGNED_IN, CALL, cluster_pod_log_page,
+     "what a container printed last", .query = "container"},
+    {0  },
 };
 
 /* ---- who ---- */

@@ -18,22 +18,25 @@
 
 static const struct {
     const char *link, *text;
+    const char *within; /* in the paths of resources that belong there */
 } menu[] = {
-    {"/console",            "Overview"        },
-    {"/console/registries", "Registries"      },
-    {"/console/instances",  "Container groups"},
-    {"/console/clusters",   "Clusters"        },
-    {"/console/groups",     "Resource groups" },
-    {"/console/access",     "Access"          },
-    {"/console/activity",   "Activity"        },
+    {"/console",            "Overview",         NULL                                     },
+    {"/console/registries", "Registries",       "/providers/Microsoft.ContainerRegistry/"},
+    {"/console/instances",  "Container groups", "/providers/Microsoft.ContainerInstance/"},
+    {"/console/clusters",   "Clusters",         "/providers/Microsoft.ContainerService/" },
+    {"/console/groups",     "Resource groups",  NULL                                     },
+    {"/console/access",     "Access",           NULL                                     },
+    {"/console/activity",   "Activity",         NULL                                     },
 };
 
 /* What stands first in the path is where one is. */
-static bool is_here(const struct page *p, const char *link)
+static bool is_here(const struct page *p, size_t item)
 {
-    const char *path = p->c->path;
+    const char *path = p->c->path, *link = menu[item].link;
     size_t len = strlen(link);
 
+    if (menu[item].within && strcasestr(path, menu[item].within))
+        return true;
     if (strcmp(link, "/console") == 0)
         return strcmp(path, link) == 0;
     return strncmp(path, link, len) == 0 && (path[len] == '\0' || path[len] == '/');
@@ -45,7 +48,7 @@ static void add_menu(struct page *p)
     for (size_t i = 0; i < ARRAY_LEN(menu); i++) {
         page_html(p, "<li><a href=\"");
         page_html(p, menu[i].link);
-        page_html(p, is_here(p, menu[i].link) ? "\" aria-current=\"page\">" : "\">");
+        page_html(p, is_here(p, i) ? "\" aria-current=\"page\">" : "\">");
         page_html(p, menu[i].text);
         page_html(p, "</a></li>");
     }
@@ -365,6 +368,15 @@ void page_cell(struct page *p, const char *text)
     page_cell_link(p, NULL, text);
 }
 
+void page_cell_as(struct page *p, const char *kind, const char *link, const char *text)
+{
+    page_html(p, "<td class=\"");
+    page_html(p, kind);
+    page_html(p, "\">");
+    page_anchor(p, link, text);
+    page_cell_end(p);
+}
+
 void page_cell_number(struct page *p, const char *text)
 {
     page_html(p, "<td class=\"n\">");
@@ -579,6 +591,7 @@ static void page_number(struct page *p, const struct listing *l, size_t number, 
 {
     page_html(p, "<a href=\"?q=");
     page_attr(p, uri_encode(&p->op->arena, l->q, ""));
+    page_attr(p, l->kept);
     page_html(p, arena_printf(&p->op->arena, "&amp;page=%zu\">", number + 1));
     page_text(p, text);
     page_html(p, "</a> ");

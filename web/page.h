@@ -66,6 +66,8 @@ void page_facts_end(struct page *p);
 void page_table_begin(struct page *p, const char *label, const char *const *heads);
 void page_row_begin(struct page *p);
 void page_cell(struct page *p, const char *text);
+/* "word" is never broken; "name" and "prose" have room enough to be read. link may be NULL. */
+void page_cell_as(struct page *p, const char *kind, const char *link, const char *text);
 void page_cell_number(struct page *p, const char *text);
 void page_cell_link(struct page *p, const char *link, const char *text);
 void page_cell_state(struct page *p, const char *state);
@@ -92,6 +94,7 @@ void page_empty(struct page *p, const char *text, const char *command);
 struct listing {
     const char *q;        /* asked for; "" */
     size_t number, total; /* of this page, from 0; of rows that match, as far as they were shown */
+    const char *kept;     /* further parameters that links to other pages keep: "&x=y"; or NULL */
 };
 struct listing page_listing(struct page *p);
 /* Does q occur in it, in any case? */
