@@ -187,7 +187,7 @@ static void render(struct call *c, enum fault fault)
         stream_closed(c->stream);
         c->stream = NULL;
     }
-    if (fault == TOO_MANY || fault == UNAVAILABLE)
+    if ((fault == TOO_MANY || fault == UNAVAILABLE) && c->op.retry_after_s >= 0)
         reply_header(c, "Retry-After", "%d", c->op.retry_after_s ? c->op.retry_after_s : 1);
     dialect->render(c, row);
 }

@@ -123,6 +123,23 @@ enum fault ask_manager_all(struct call *c, const char *path, size_t max, json_t 
     return OK;
 }
 
+/* ---- the directory ---- */
+
+enum fault ask_graph(struct call *c, enum method method, const char *path, const json_t *body,
+                     json_t **ret)
+{
+    const char *target = arena_printf(&c->op.arena, "/graph/v1.0%s", path);
+    struct inside asked = {.method = method, .target = target, .vouched = session_of(c)->who};
+    struct call *inner;
+
+    if (body) {
+        asked.headers = json_headers;
+        asked.body = BYTES(text_of(c, body));
+    }
+    inner = ask(c, &asked);
+    return inner->reply.status < 300 ? parse(c, inside_body(inner), ret) : refusal(c, inner);
+}
+
 /* ---- registries ---- */
 
 enum fault ask_registry(struct call *c, enum method method, const char *registry, const char *path,

@@ -19,6 +19,9 @@ enum fault ask_manager_all(struct call *c, const char *path, size_t max, json_t 
 /* POST, PUT, PATCH, DELETE. body NULL: none. ret may be NULL. */
 enum fault ask_manager_do(struct call *c, enum method method, const char *path, const json_t *body,
                           json_t **ret);
+/* The directory: path is "/users?$top=9". body NULL: none. */
+enum fault ask_graph(struct call *c, enum method method, const char *path, const json_t *body,
+                     json_t **ret);
 /* A registry's data plane: path after the registry ("/v2/app/tags/list"); registry is its name.
    accept NULL: any. ret and ret_type may be NULL. */
 enum fault ask_registry(struct call *c, enum method method, const char *registry, const char *path,

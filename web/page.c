@@ -76,7 +76,7 @@ static void add_head(struct page *p, const char *title)
     page_html(p, "\"><script src=\"");
     page_attr(p, asset_link("console.js"));
     page_html(p, "\" defer></script></head>\n<body");
-    page_html(p, p->session ? " data-live>" : ">");
+    page_html(p, p->session && p->c->method == GET ? " data-live>" : ">");
     page_html(
         p, "<a class=\"skip\" href=\"#main\">To the content</a>"
            "<header><a class=\"brand\" href=\"/console\"><i aria-hidden=\"true\"></i>Sundog</a>");
@@ -149,6 +149,11 @@ static enum fault reply(struct page *p, int status)
 enum fault page_end(struct page *p)
 {
     return reply(p, 200);
+}
+
+enum fault page_end_as(struct page *p, int status)
+{
+    return reply(p, status);
 }
 
 enum fault page_go(struct call *c, const char *said, const char *link_fmt, ...)
@@ -503,6 +508,25 @@ const char *page_count(struct op *op, int64_t n)
             text_str(&out, ",");
         text_add(&out, plain + i, 1);
     }
+    return out.data;
+}
+
+const char *page_word(struct op *op, const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "-_./:@=,+%";
+    struct text out;
+
+    if (*text && !text[strspn(text, plain)])
+        return text;
+    text_init(&out, &op->arena, 4 * strlen(text) + 3);
+    text_str(&out, "'");
+    for (; *text; text++)
+        if (*text == '\'')
+            text_str(&out, "'\\''");
+        else
+            text_add(&out, text, 1);
+    text_str(&out, "'");
     return out.data;
 }
 

@@ -32,6 +32,8 @@ struct crumb {
 void page_begin(struct call *c, struct page *p, const char *title, const struct crumb *crumbs);
 /* The reply, 200; its ETag is the body's, so that what has not changed is not drawn again. */
 enum fault page_end(struct page *p);
+/* The same with another status: a form again, with what is wrong in it. */
+enum fault page_end_as(struct page *p, int status);
 /* The page of a fault: what, and how to mend it. */
 void page_error(struct call *c, int status);
 /* After a POST: 303 there, with what was done (shown once), or NULL. */
@@ -82,6 +84,8 @@ void page_time(struct page *p, const char *iso);
 const char *page_bytes(struct op *op, int64_t bytes); /* "12.3 MiB" */
 const char *page_count(struct op *op, int64_t n);     /* "12,345" */
 
+/* A text as one word of a shell, quoted where it must be. */
+const char *page_word(struct op *op, const char *text);
 /* The command that does the same, with a button that copies it. */
 void page_command(struct page *p, const char *label, const char *command);
 /* Nothing here yet: why, and the next command to type. */

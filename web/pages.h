@@ -10,6 +10,24 @@ enum fault resource_groups_page(struct call *c); /* resource_group_page.c */
 enum fault resource_group_page(struct call *c);
 enum fault resource_group_delete(struct call *c);
 
+/* container groups */
+enum fault instances_page(struct call *c); /* instance_page.c */
+enum fault instance_page(struct call *c);
+enum fault instance_start(struct call *c);
+enum fault instance_stop(struct call *c);
+enum fault instance_restart(struct call *c);
+enum fault instance_delete(struct call *c);
+enum fault instance_logs_page(struct call *c); /* instance_logs_page.c */
+enum fault instance_new_page(struct call *c);  /* instance_new_page.c */
+enum fault instance_new_post(struct call *c);
+enum fault instance_shell_page(struct call *c); /* instance_shell_page.c */
+enum fault instance_terminal(struct call *c);
+
+/* access */
+enum fault access_page(struct call *c); /* access_page.c */
+enum fault access_delete(struct call *c);
+enum fault principals_page(struct call *c); /* principals_page.c */
+
 /* clusters */
 enum fault clusters_page(struct call *c); /* clusters_page.c */
 enum fault cluster_page(struct call *c);  /* cluster_page.c */
