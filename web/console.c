@@ -11,9 +11,11 @@
 #include "web/pages.h"
 #include "web/sign_in.h"
 
-#define SIGNED_IN 1
-#define FORM_MAX  65536
-#define GROUP     "/console/subscriptions/{subscription}/resourceGroups/{group}"
+#define SIGNED_IN  1
+#define FORM_MAX   65536
+#define GROUP      "/console/subscriptions/{subscription}/resourceGroups/{group}"
+#define REGISTRY   GROUP "/providers/Microsoft.ContainerRegistry/registries/{registry}"
+#define REPOSITORY REGISTRY "/repositories/{repository+}"
 
 static enum fault to_console(struct call *c)
 {
@@ -38,7 +40,39 @@ static const struct route routes[] = {
     {GET,                              GROUP, SIGNED_IN, CALL, resource_group_page, "what is in a resource group"},
     {POST,                               GROUP "/delete", SIGNED_IN, CALL, resource_group_delete, "delete it with all in it",
      .body_max = FORM_MAX},
-    {0                  },
+ /* registries */
+    {GET,                   "/console/registries", SIGNED_IN, CALL, registries_page, "registries",
+     .query = "q, page"},
+    {GET,          REGISTRY, SIGNED_IN, CALL, registry_page, "a registry and its repositories",
+     .query = "q, page"},
+    {POST,                             REGISTRY "/delete", SIGNED_IN, CALL, registry_delete_post, "delete it with all in it",
+     .body_max = FORM_MAX},
+    {GET,                       REGISTRY "/webhooks/{webhook}", SIGNED_IN, CALL, webhook_page,
+     "a webhook and its deliveries"},
+    {POST,                   REGISTRY "/webhooks/{webhook}/ping", SIGNED_IN, CALL, webhook_ping_post, "send a ping",
+     .body_max = FORM_MAX},
+    {POST,             REGISTRY "/webhooks/{webhook}/delete", SIGNED_IN, CALL, webhook_delete_post, "delete it",
+     .body_max = FORM_MAX},
+    {GET,                             REPOSITORY "/_tags/{tag}", SIGNED_IN, CALL, tag_page, "an image by a tag"},
+    {POST,                               REPOSITORY "/_tags/{tag}/_lock", SIGNED_IN, CALL, tag_lock_post,
+     "lock or unlock the tag", .body_max = FORM_MAX},
+    {POST,               REPOSITORY "/_tags/{tag}/_delete", SIGNED_IN, CALL, tag_delete_post, "delete the tag",
+     .body_max = FORM_MAX},
+    {GET,                                REPOSITORY "/_manifests", SIGNED_IN, CALL, manifests_page, "manifests of a repository",
+     .query = "q, after, untagged"},
+    {GET,          REPOSITORY "/_manifests/{digest}", SIGNED_IN, CALL, manifest_page,
+     "an image by its digest"},
+    {POST,                            REPOSITORY "/_manifests/{digest}/_lock", SIGNED_IN, CALL, manifest_lock_post,
+     "lock or unlock the manifest", .body_max = FORM_MAX},
+    {POST,  REPOSITORY "/_manifests/{digest}/_delete", SIGNED_IN, CALL, manifest_delete_post,
+     "delete the manifest with its tags", .body_max = FORM_MAX},
+    {POST,                              REPOSITORY "/_lock", SIGNED_IN, CALL, repository_lock_post,
+     "lock or unlock the repository", .body_max = FORM_MAX},
+    {POST,                       REPOSITORY "/_delete", SIGNED_IN, CALL, repository_delete_post, "delete the repository",
+     .body_max = FORM_MAX},
+    {GET,                       REPOSITORY, SIGNED_IN, CALL, repository_page, "a repository and its tags",
+     .query = "q, page"},
+    {0                 },
 };
 
 /* ---- who ---- */
@@ -119,6 +153,7 @@ const struct service console_service = {
     .dialect = &dialect,
     .migrations = web_migrations,
     .schema = "web",
+    .any_case = true, /* ids of resources are in the letters that they were made by */
     .authorise = authorise,
     .start = start,
     .stop = stop,
