@@ -67,6 +67,7 @@ static const struct command {
 } commands[] = {
     {"serve",   serve,       "run the service until SIGTERM"                                   },
     {"env",     env_run,     "print the lines that point clients here (--format sh|json|…)"  },
+    {"console", console_run, "print a link that signs a browser in, once, within 5 minutes"    },
     {"doctor",  doctor,      "say what this machine lacks, and how to mend it"                 },
     {"routes",  routes,      "print the whole API from its route tables"                       },
     {"backup",  backup_run,  "backup OUTDIR: copy metadata, blobs and keys, also while running"},

@@ -4,6 +4,7 @@
 
 #include "api/body.h"
 #include "api/cache.h"
+#include "api/command_words.h"
 #include "api/container_instance.h"
 #include "api/operation.h"
 #include "core/db.h"
@@ -140,8 +141,7 @@ enum fault container_group_logs_api(struct call *c)
 
 /* ---- exec and attach ---- */
 
-/* "/bin/sh -c 'a b'": words, as a shell would split them, without any of its other magic. */
-static enum fault split_command(struct op *op, const char *command, const char ***ret)
+enum fault command_words(struct op *op, const char *command, const char ***ret)
 {
     const char **args = arena_alloc(&op->arena, (ARGS_MAX + 1) * sizeof(*args));
     char *word = arena_alloc(&op->arena, strlen(command) + 1), quote = 0;
@@ -201,7 +201,7 @@ enum fault container_group_exec_api(struct call *c)
     TRY(body_text(op, body, "command", 1, COMMAND_MAX, &command));
     TRY(body_int(op, body, "terminalSize.rows", 0, 10000, &rows));
     TRY(body_int(op, body, "terminalSize.cols", 0, 10000, &cols));
-    TRY(split_command(op, command, &args));
+    TRY(command_words(op, command, &args));
     TRY(group_of_call(c, &g));
     TRY(container_fault(op, name,
                         exec_session_new(op, &g, name, args, (int)rows, (int)cols, &session)));

@@ -8,6 +8,7 @@
 #include "api/body.h"
 #include "api/cache.h"
 #include "api/managed_cluster.h"
+#include "api/managed_cluster_address.h"
 #include "api/operation.h"
 #include "api/resource_page.h"
 #include "auth/entra.h"
@@ -78,6 +79,15 @@ enum fault managed_cluster_of_call(struct call *c, struct managed_cluster *ret)
     TRY(resource_get(&c->op, &id, &r));
     fault = managed_cluster_get(&c->op, r.key, ret);
     return fault == NOT_FOUND ? arm_not_found(&c->op, &id) : fault;
+}
+
+enum fault managed_cluster_address_of(struct call *c, const char *id, const char **ret)
+{
+    struct managed_cluster m;
+
+    TRY(managed_cluster_get(&c->op, id_lower(&c->op, id), &m));
+    *ret = managed_cluster_address(c, &m);
+    return OK;
 }
 
 /* ---- PUT ---- */

@@ -299,7 +299,7 @@ static bool is_daemon(const json_t *pod)
     return owner && strcmp(text_at_or(owner, "kind", ""), "DaemonSet") == 0;
 }
 
-/* Asks each pod of the node to go; *ret_left: how many there still are. */
+/* Asks each pod of the node to go, as budgets allow, or by force; *ret_left: how many there still are. */
 static enum fault drain(struct op *op, struct pass *p, const char *node, bool by_force,
                         size_t *ret_left)
 {
@@ -320,8 +320,9 @@ static enum fault drain(struct op *op, struct pass *p, const char *node, bool by
         left++;
         if (pod->deleting && !by_force)
             continue;
-        if (rest_delete(op, &r, &options, NULL, &gone) != OK)
-            op_clear_fault(op); /* gone meanwhile, or protected: asked again */
+        if ((by_force ? rest_delete(op, &r, &options, NULL, &gone)
+                      : rest_evict(op, &r, &options)) != OK)
+            op_clear_fault(op); /* gone meanwhile, or its budget allows none now: asked again */
     }
     *ret_left = left;
     return OK;

@@ -96,6 +96,11 @@ static struct server server_of(struct call *c, const struct managed_cluster *m)
     return server;
 }
 
+const char *managed_cluster_address(struct call *c, const struct managed_cluster *m)
+{
+    return m->api_port > 0 ? server_of(c, m).url : NULL;
+}
+
 /* ---- the file ---- */
 
 static void line(struct text *out, const char *before, const char *value)

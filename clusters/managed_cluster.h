@@ -122,6 +122,9 @@ enum kubeconfig_kind { KUBECONFIG_ADMIN, KUBECONFIG_USER, KUBECONFIG_EXEC };
 enum fault managed_cluster_kubeconfig(struct call *c, const struct managed_cluster *m,
                                       enum kubeconfig_kind kind, const char **ret);
 
+/* "https://localhost:8600": where that server is; NULL: it has no port yet. */
+const char *managed_cluster_address(struct call *c, const struct managed_cluster *m);
+
 /* ---- az aks command invoke ---- */
 
 struct cluster_command {

@@ -167,9 +167,9 @@ struct call {
     /* A call within a call (inside.h): who asks, known already (struct identity of auth/entra.h).
        Never set by what came over a network. */
     const void *vouched;
-    const char *local; /* the address it reached: "127.0.0.1:8443" */
-    int http_major;                        /* 1 or 2 */
-    const char *client;                    /* numeric address */
+    const char *local;  /* the address it reached: "127.0.0.1:8443" */
+    int http_major;     /* 1 or 2 */
+    const char *client; /* numeric address */
     struct header *headers;
     size_t n_headers;
     int64_t content_length; /* of the request; -1: chunked or unknown */
@@ -200,9 +200,10 @@ struct call {
         struct loop_task back; /* from there to the loop */
         void (*park)(struct call *c);
         void (*completed)(struct call *c); /* core/inside.c: instead of going back to the loop */
-        struct task drain;        /* on the io pool: chunks into the sink */
-        struct loop_task drained; /* from there to the loop */
-        pthread_mutex_t lock;     /* over the rest */
+        void (*heard)(struct call *c);     /* and for news of its stream */
+        struct task drain;                 /* on the io pool: chunks into the sink */
+        struct loop_task drained;          /* from there to the loop */
+        pthread_mutex_t lock;              /* over the rest */
         struct chunk *chunks, **chunks_tail, *used;
         size_t chunk_bytes;
         bool draining, drained_posted, paused, body_ended, sink_finished;

@@ -187,7 +187,7 @@ static void render(struct call *c, enum fault fault)
         stream_closed(c->stream);
         c->stream = NULL;
     }
-    if (fault == TOO_MANY || fault == UNAVAILABLE)
+    if ((fault == TOO_MANY || fault == UNAVAILABLE) && c->op.retry_after_s >= 0)
         reply_header(c, "Retry-After", "%d", c->op.retry_after_s ? c->op.retry_after_s : 1);
     dialect->render(c, row);
 }
@@ -448,7 +448,7 @@ void dispatch_inside(struct call *c, struct db *db)
     fault = read_target(c);
     if (fault == OK)
         fault = route_find(c);
-    if (fault == OK && c->route->lane != CALL)
+    if (fault == OK && c->route->lane != CALL && c->route->lane != WATCH)
         fault = fail(&c->op, UNSUPPORTED, "only whole answers are had here");
     if (fault == OK && c->body.len > body_max(c))
         fault = fail(&c->op, TOO_LARGE, "the request's body is too large");

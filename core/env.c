@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/json.h"
+#include "core/local.h"
 #include "core/seal.h"
 
 #define FILE_MAX (4u << 20)
@@ -36,70 +37,25 @@ static void say(struct env *env, const char *name, const char *value)
 
 /* ---- reading ---- */
 
-static enum fault read_whole(struct op *op, const char *path, struct bytes *ret)
+static enum fault read_local(struct env *env)
 {
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    char *data;
-    ssize_t n;
+    struct local local;
 
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return fail(op, NOT_FOUND, "cannot read %s: %s", path, strerror(errno));
-    if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
-        return fail(op, INVALID, "%s is not a file of a sensible size", path);
-    data = arena_alloc(&op->arena, (size_t)st.st_size + 1);
-    n = read(fd, data, (size_t)st.st_size);
-    if (n < 0)
-        return fail(op, UNAVAILABLE, "cannot read %s: %s", path, strerror(errno));
-    *ret = (struct bytes){data, (size_t)n};
-    return OK;
-}
-
-/* The port of the first URL in the list, as "localhost:PORT": a client on this machine reaches it
-   so, and docker trusts plain HTTP only there. */
-static const char *local_authority(struct op *op, const json_t *urls)
-{
-    const char *url = json_string_value(json_array_get(urls, 0));
-    const char *colon = url ? strrchr(url, ':') : NULL;
-
-    return colon ? arena_printf(&op->arena, "localhost:%s", colon + 1) : NULL;
-}
-
-static enum fault read_endpoints(struct env *env)
-{
-    struct op *op = env->op;
-    struct bytes text;
-    json_t *root;
-
-    if (read_whole(op, arena_printf(&op->arena, "%s/endpoints.json", env->data), &text) != OK)
-        return fail(op, NOT_FOUND, "no Sundog has served %s yet: sundog serve --data %s", env->data,
-                    env->data);
-    TRY(json_parse(op, text, &root));
-    env->plain = local_authority(op, json_object_get(root, "plain"));
-    env->tls = local_authority(op, json_object_get(root, "https"));
-    if (!env->plain && !env->tls)
-        return fail(op, INVALID, "%s/endpoints.json names no endpoint", env->data);
-    return OK;
-}
-
-static void read_admin(struct env *env)
-{
-    struct op *op = env->op;
-    struct bytes text;
-    json_t *root;
-
+    TRY(local_read(env->op, env->data, &local));
+    env->plain = local.plain;
+    env->tls = local.tls;
+    env->admin = local.admin;
     env->registry = "sundog";
-    if (read_whole(op, arena_printf(&op->arena, "%s/admin.json", env->data), &text) != OK ||
-        json_parse(op, text, &root) != OK) {
-        fprintf(stderr, "sundog: %s; no login is prepared\n", op->message);
-        op_clear_fault(op);
-        return;
+    if (!env->admin) {
+        fprintf(stderr, "sundog: %s; no login is prepared\n", env->op->message);
+        op_clear_fault(env->op);
+        return OK;
     }
-    env->admin = root;
-    if (json_string_value(json_object_get(root, "registryName")))
-        env->registry = json_string_value(json_object_get(root, "registryName"));
-    env->user = json_string_value(json_object_get(root, "registryUsername"));
-    env->password = json_string_value(json_object_get(root, "registryPassword"));
+    if (json_string_value(json_object_get(env->admin, "registryName")))
+        env->registry = json_string_value(json_object_get(env->admin, "registryName"));
+    env->user = json_string_value(json_object_get(env->admin, "registryUsername"));
+    env->password = json_string_value(json_object_get(env->admin, "registryPassword"));
+    return OK;
 }
 
 /* ---- writing ---- */
@@ -181,9 +137,9 @@ static void copy_machine_registries(struct env *env, struct text *text)
     struct bytes found;
 
     if ((home &&
-         read_whole(op, arena_printf(&op->arena, "%s/.config/containers/registries.conf", home),
+         local_file(op, arena_printf(&op->arena, "%s/.config/containers/registries.conf", home),
                     &found) == OK) ||
-        read_whole(op, "/etc/containers/registries.conf", &found) == OK) {
+        local_file(op, "/etc/containers/registries.conf", &found) == OK) {
         text_add(text, found.data, found.len);
         text_str(text, "\n");
     }
@@ -239,12 +195,12 @@ static enum fault write_bundle(struct env *env)
     struct text text;
     const char *path;
 
-    if (!env->tls || read_whole(op, ca_path, &ca) != OK) {
+    if (!env->tls || local_file(op, ca_path, &ca) != OK) {
         op_clear_fault(op);
         return OK;
     }
     text_init(&text, &op->arena, 2 * FILE_MAX);
-    if (read_whole(op, "/etc/ssl/certs/ca-certificates.crt", &system) == OK)
+    if (local_file(op, "/etc/ssl/certs/ca-certificates.crt", &system) == OK)
         text_add(&text, system.data, system.len);
     op_clear_fault(op);
     text_add(&text, ca.data, ca.len);
@@ -342,8 +298,7 @@ static enum fault collect(struct env *env)
 {
     struct op *op = env->op;
 
-    TRY(read_endpoints(env));
-    read_admin(env);
+    TRY(read_local(env));
     TRY(make_client_folder(env));
     if (env->plain)
         say(env, "SUNDOG_URL", arena_printf(&op->arena, "http://%s", env->plain));

@@ -3,12 +3,18 @@
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "core/stream.h"
+
+#define LISTEN_MS  2000
+#define STREAM_MAX ((size_t)1 << 20)
 
 struct waiting {
     pthread_mutex_t lock;
-    pthread_cond_t done;
-    bool is_done;
+    pthread_cond_t news;
+    bool is_done, has_more;
 };
 
 static void completed(struct call *c)
@@ -17,7 +23,18 @@ static void completed(struct call *c)
 
     pthread_mutex_lock(&w->lock);
     w->is_done = true;
-    pthread_cond_signal(&w->done);
+    pthread_cond_signal(&w->news);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* Its stream has bytes or has ended. */
+static void heard(struct call *c)
+{
+    struct waiting *w = c->connection;
+
+    pthread_mutex_lock(&w->lock);
+    w->has_more = true;
+    pthread_cond_signal(&w->news);
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -54,22 +71,97 @@ static struct call *begin(struct call *outer, const struct inside *asked)
     c->body = asked->body;
     c->op.deadline_ms = outer->op.deadline_ms;
     c->dispatch.completed = completed;
+    c->dispatch.heard = heard;
     return c;
+}
+
+/* ---- what is streamed ---- */
+
+/* False: nothing came until then. */
+static bool wait_for_more(struct waiting *w, int64_t until_ms)
+{
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    bool more;
+
+    pthread_mutex_lock(&w->lock);
+    while (!w->has_more && pthread_cond_timedwait(&w->news, &w->lock, &until) == 0)
+        ;
+    more = w->has_more;
+    w->has_more = false;
+    pthread_mutex_unlock(&w->lock);
+    return more;
+}
+
+static void keep_end(struct text *out)
+{
+    size_t kept = out->len < STREAM_MAX / 2 ? out->len : STREAM_MAX / 2;
+
+    memmove(out->data, out->data + out->len - kept, kept);
+    out->len = kept;
+    out->data[kept] = '\0';
+}
+
+static bool take(struct call *c, struct text *out)
+{
+    struct stream_part *parts;
+    bool ended;
+
+    parts = stream_take(c->stream, &ended);
+    for (struct stream_part *part = parts; part; part = part->next) {
+        if (out->len + part->len > STREAM_MAX)
+            keep_end(out);
+        text_add(out, part->data, part->len);
+    }
+    stream_parts_free(parts);
+    return !ended;
+}
+
+/* It becomes an ordinary reply. Nobody posts to a stream that is closed. */
+static void listen_to(struct call *c, struct waiting *w)
+{
+    int64_t until_ms = now_ms() + LISTEN_MS;
+    struct text out;
+
+    if (!c->stream)
+        return;
+    text_init(&out, &c->op.arena, STREAM_MAX + 1);
+    while (take(c, &out) && now_ms() < until_ms && wait_for_more(w, until_ms))
+        ;
+    stream_closed(c->stream);
+    c->stream = NULL;
+    c->reply.parts[0] = (struct part){.bytes = text_bytes(&out), .length = (int64_t)out.len};
+    c->reply.n_parts = 1;
+    c->reply.content_length = (int64_t)out.len;
+}
+
+/* By the clock of now_ms. */
+static void waiting_init(struct waiting *w)
+{
+    pthread_condattr_t clock;
+
+    *w = (struct waiting){0};
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->news, &clock);
+    pthread_condattr_destroy(&clock);
 }
 
 struct call *call_inside(struct call *outer, const struct inside *asked)
 {
-    struct waiting w = {.lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER};
     struct call *c = begin(outer, asked);
+    struct waiting w;
 
+    waiting_init(&w);
     c->connection = &w;
     dispatch_inside(c, outer->op.db);
     pthread_mutex_lock(&w.lock);
     while (!w.is_done)
-        pthread_cond_wait(&w.done, &w.lock);
+        pthread_cond_wait(&w.news, &w.lock);
     pthread_mutex_unlock(&w.lock);
+    listen_to(c, &w);
     pthread_mutex_destroy(&w.lock);
-    pthread_cond_destroy(&w.done);
+    pthread_cond_destroy(&w.news);
     c->connection = NULL;
     return c;
 }

@@ -22,7 +22,8 @@ struct inside {
 /*
  * Ask, on outer's worker, and wait for the answer, also of handlers that park. Never NULL, and the
  * caller's (call_free); what asked points to must live as long. A fault is a reply of its dialect,
- * too, and inner->op says which. outer has no transaction open. Lane CALL only.
+ * too, and inner->op says which. outer has no transaction open. Lanes CALL, and WATCH: what it
+ * streams is heard to its end or for 2 s; of more than 1 MiB the last 512 KiB or more are kept.
  */
 struct call *call_inside(struct call *outer, const struct inside *asked);
 /* A header of the reply, or NULL. */

@@ -19,9 +19,13 @@ static void on_posted(struct loop_task *task)
     stream_release(s);
 }
 
-/* Under the lock. The message holds a reference of its own. */
+/* Under the lock. The message holds a reference of its own. A call within a call has no loop. */
 static void post(struct stream *s)
 {
+    if (s->call->dispatch.heard) {
+        s->call->dispatch.heard(s->call);
+        return;
+    }
     if (s->posted)
         return;
     s->posted = true;

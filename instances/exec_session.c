@@ -630,7 +630,7 @@ static void begin(struct call *c, struct session *s)
     pthread_attr_destroy(&attributes);
 }
 
-enum fault exec_session_open(struct call *c)
+enum fault exec_session_enter(struct call *c, const char *id, const char *password)
 {
     const char *upgrade = call_header(c, "upgrade"), *key = call_header(c, "sec-websocket-key");
     const char *version = call_header(c, "sec-websocket-version"), *accept;
@@ -641,13 +641,19 @@ enum fault exec_session_open(struct call *c)
         return fail(&c->op, INVALID, "this is a WebSocket of version 13");
     if (atomic_load(&ending))
         return fail(&c->op, UNAVAILABLE, "the service is stopping");
-    s = take(c->path_args[0]);
+    s = take(id);
     if (!s)
         return fail(&c->op, NOT_FOUND, "there is no such session: it was used, or is too old");
+    s->admitted = password && equal_constant_time(password, s->password);
     reply_header(c, "Upgrade", "websocket");
     reply_header(c, "Sec-WebSocket-Accept", "%s", accept);
     begin(c, s);
     return OK;
+}
+
+enum fault exec_session_open(struct call *c)
+{
+    return exec_session_enter(c, c->path_args[0], NULL);
 }
 
 void exec_sessions_stop(void)

@@ -21,6 +21,9 @@ enum fault attach_session_new(struct op *op, const struct container_group *g, co
                               struct exec_session *ret);
 /* The route's handler: STREAM lane, its path argument is the session. */
 enum fault exec_session_open(struct call *c);
+/* The same for a session of this id; password: whoever asks has shown it already, and sends none.
+   NULL: it comes as the first frame. */
+enum fault exec_session_enter(struct call *c, const char *id, const char *password);
 void exec_sessions_stop(void);
 
 #endif

@@ -132,6 +132,23 @@ enum fault ask_manager_all(struct call *c, const char *path, size_t max, json_t 
     return OK;
 }
 
+/* ---- the directory ---- */
+
+enum fault ask_graph(struct call *c, enum method method, const char *path, const json_t *body,
+                     json_t **ret)
+{
+    const char *target = arena_printf(&c->op.arena, "/graph/v1.0%s", path);
+    struct inside asked = {.method = method, .target = target, .vouched = session_of(c)->who};
+    struct call *inner;
+
+    if (body) {
+        asked.headers = json_headers;
+        asked.body = BYTES(text_of(c, body));
+    }
+    inner = ask(c, &asked);
+    return inner->reply.status < 300 ? parse(c, inside_body(inner), ret) : refusal(c, inner);
+}
+
 /* ---- registries ---- */
 
 /* Too small a right is a 401 there, and a lock a 405; the viewer is signed in all the same. */
@@ -191,6 +208,23 @@ enum fault ask_registry_json(struct call *c, enum method method, const char *reg
 
 /* ---- clusters ---- */
 
+/* Who is a stranger there is signed in here all the same. */
+static enum fault cluster_refusal(struct call *c, struct call *inner)
+{
+    if (inner->op.fault == UNAUTHENTICATED)
+        inner->op.fault = FORBIDDEN;
+    return refusal(c, inner);
+}
+
+static struct call *ask_realm(struct call *c, const struct asked_cluster *cluster,
+                              struct inside *asked)
+{
+    asked->realm = cluster->uid;
+    asked->vouched = cluster->certificate ? NULL : session_of(c)->who;
+    asked->certificate = cluster->certificate;
+    return ask(c, asked);
+}
+
 enum fault ask_cluster(struct call *c, enum method method, const struct asked_cluster *cluster,
                        const char *path, const char *type, const json_t *body, json_t **ret)
 {
@@ -199,16 +233,28 @@ enum fault ask_cluster(struct call *c, enum method method, const struct asked_cl
         {type ? "content-type" : NULL,        type},
         {0},
     };
-    struct inside asked = {.method = method,
-                           .target = path,
-                           .realm = cluster->uid,
-                           .headers = headers,
-                           .vouched = cluster->certificate ? NULL : session_of(c)->who,
-                           .certificate = cluster->certificate};
+    struct inside asked = {.method = method, .target = path, .headers = headers};
     struct call *inner;
 
     if (body)
         asked.body = BYTES(text_of(c, body));
-    inner = ask(c, &asked);
-    return inner->reply.status < 300 ? parse(c, inside_body(inner), ret) : refusal(c, inner);
+    inner = ask_realm(c, cluster, &asked);
+    return inner->reply.status < 300 ? parse(c, inside_body(inner), ret)
+                                     : cluster_refusal(c, inner);
+}
+
+enum fault ask_cluster_text(struct call *c, const struct asked_cluster *cluster, const char *path,
+                            const char *accept, struct bytes *ret)
+{
+    const struct header headers[] = {
+        {"accept", accept},
+        {0       },
+    };
+    struct inside asked = {.method = GET, .target = path, .headers = headers};
+    struct call *inner = ask_realm(c, cluster, &asked);
+
+    if (inner->reply.status >= 300)
+        return cluster_refusal(c, inner);
+    *ret = inside_body(inner);
+    return OK;
 }

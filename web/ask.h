@@ -19,6 +19,9 @@ enum fault ask_manager_all(struct call *c, const char *path, size_t max, json_t 
 /* POST, PUT, PATCH, DELETE. body NULL: none. ret may be NULL. */
 enum fault ask_manager_do(struct call *c, enum method method, const char *path, const json_t *body,
                           json_t **ret);
+/* The directory: path is "/users?$top=9". body NULL: none. */
+enum fault ask_graph(struct call *c, enum method method, const char *path, const json_t *body,
+                     json_t **ret);
 /*
  * A registry's data plane: path after the registry ("/v2/app/tags/list"); registry is its name.
  * accept NULL: any. ret and ret_type may be NULL. FORBIDDEN: too small a right; CONFLICT: a lock is
@@ -38,5 +41,8 @@ struct asked_cluster {
 };
 enum fault ask_cluster(struct call *c, enum method method, const struct asked_cluster *cluster,
                        const char *path, const char *type, const json_t *body, json_t **ret);
+/* GET of what is no JSON (logs), or of another form of it. */
+enum fault ask_cluster_text(struct call *c, const struct asked_cluster *cluster, const char *path,
+                            const char *accept, struct bytes *ret);
 
 #endif

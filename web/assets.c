@@ -5,8 +5,8 @@
 
 #include "core/seal.h"
 
-extern const unsigned char style_css[], console_js[];
-extern const size_t style_css_len, console_js_len;
+extern const unsigned char style_css[], console_js[], term_js[]; /* term_js: Debian's term.js */
+extern const size_t style_css_len, console_js_len, term_js_len;
 
 static struct asset {
     const char *name, *type;
@@ -16,6 +16,7 @@ static struct asset {
 } assets[] = {
     {"style.css",  "text/css; charset=utf-8",        style_css,  &style_css_len,  ""},
     {"console.js", "text/javascript; charset=utf-8", console_js, &console_js_len, ""},
+    {"term.js",    "text/javascript; charset=utf-8", term_js,    &term_js_len,    ""},
 };
 
 static const char prefix[] = "/console/assets/";

@@ -6,4 +6,8 @@
 
 extern const struct service console_service;
 
+struct settings;
+/* `sundog console`: prints a link that signs in once, within 5 minutes, as the first user. */
+int console_run(struct settings *settings);
+
 #endif

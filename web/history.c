@@ -4,11 +4,13 @@
 
 #include "core/metrics.h"
 #include "core/reconcile.h"
+#include "registry/collect.h"
 
 static struct {
     pthread_mutex_t lock;
     struct history_point points[HISTORY_POINTS];
     size_t n, next;
+    struct history_store store;
     struct metrics_requests before;
     int64_t before_ms;
     struct reconciler *reconciler;
@@ -34,12 +36,14 @@ static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
 {
     struct metrics_requests now = metrics_requests();
     int64_t now_at = now_ms();
+    struct history_store store = {0};
     struct history_point point;
 
-    (void)op;
     (void)key;
     *ret_again_ms = HISTORY_SECONDS * 1000;
+    TRY(collect_store_size(op, &store.blobs, &store.bytes));
     pthread_mutex_lock(&state.lock);
+    state.store = store;
     if (state.before_ms && now_at > state.before_ms) {
         point.requests_per_s =
             (double)(now.total - state.before.total) * 1000 / (double)(now_at - state.before_ms);
@@ -65,6 +69,16 @@ size_t history_read(struct history_point *ret)
         ret[i] = state.points[(state.next + HISTORY_POINTS - n + i) % HISTORY_POINTS];
     pthread_mutex_unlock(&state.lock);
     return n;
+}
+
+struct history_store history_store(void)
+{
+    struct history_store store;
+
+    pthread_mutex_lock(&state.lock);
+    store = state.store;
+    pthread_mutex_unlock(&state.lock);
+    return store;
 }
 
 void history_start(void)

@@ -124,6 +124,7 @@ static void add_charts(struct page *p)
 
 enum fault overview_page(struct call *c)
 {
+    struct history_store store;
     struct page p;
     size_t total;
 
@@ -133,10 +134,14 @@ enum fault overview_page(struct call *c)
         page_empty(&p, "There is nothing here yet, or nothing that you may see.",
                    "az group create -n demo -l eastus");
     page_heading(&p, "Health");
+    store = history_store();
     page_facts_begin(&p);
     page_fact_state(&p, "Service", server_ready() ? "Ready" : "NotReady");
     page_fact(&p, "Version", SUNDOG_VERSION);
     page_fact(&p, "Address", c->base_url);
+    page_fact(&p, "Storage used",
+              arena_printf(&c->op.arena, "%s in %s blobs", page_bytes(p.op, store.bytes),
+                           page_count(p.op, store.blobs)));
     page_facts_end(&p);
     page_heading(&p, "Requests");
     add_charts(&p);

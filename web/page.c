@@ -18,22 +18,25 @@
 
 static const struct {
     const char *link, *text;
+    const char *within; /* in the paths of resources that belong there */
 } menu[] = {
-    {"/console",            "Overview"        },
-    {"/console/registries", "Registries"      },
-    {"/console/instances",  "Container groups"},
-    {"/console/clusters",   "Clusters"        },
-    {"/console/groups",     "Resource groups" },
-    {"/console/access",     "Access"          },
-    {"/console/activity",   "Activity"        },
+    {"/console",            "Overview",         NULL                                     },
+    {"/console/registries", "Registries",       "/providers/Microsoft.ContainerRegistry/"},
+    {"/console/instances",  "Container groups", "/providers/Microsoft.ContainerInstance/"},
+    {"/console/clusters",   "Clusters",         "/providers/Microsoft.ContainerService/" },
+    {"/console/groups",     "Resource groups",  NULL                                     },
+    {"/console/access",     "Access",           NULL                                     },
+    {"/console/activity",   "Activity",         NULL                                     },
 };
 
 /* What stands first in the path is where one is. */
-static bool is_here(const struct page *p, const char *link)
+static bool is_here(const struct page *p, size_t item)
 {
-    const char *path = p->c->path;
+    const char *path = p->c->path, *link = menu[item].link;
     size_t len = strlen(link);
 
+    if (menu[item].within && strcasestr(path, menu[item].within))
+        return true;
     if (strcmp(link, "/console") == 0)
         return strcmp(path, link) == 0;
     return strncmp(path, link, len) == 0 && (path[len] == '\0' || path[len] == '/');
@@ -45,7 +48,7 @@ static void add_menu(struct page *p)
     for (size_t i = 0; i < ARRAY_LEN(menu); i++) {
         page_html(p, "<li><a href=\"");
         page_html(p, menu[i].link);
-        page_html(p, is_here(p, menu[i].link) ? "\" aria-current=\"page\">" : "\">");
+        page_html(p, is_here(p, i) ? "\" aria-current=\"page\">" : "\">");
         page_html(p, menu[i].text);
         page_html(p, "</a></li>");
     }
@@ -73,7 +76,7 @@ static void add_head(struct page *p, const char *title)
     page_html(p, "\"><script src=\"");
     page_attr(p, asset_link("console.js"));
     page_html(p, "\" defer></script></head>\n<body");
-    page_html(p, p->session ? " data-live>" : ">");
+    page_html(p, p->session && p->c->method == GET ? " data-live>" : ">");
     page_html(
         p, "<a class=\"skip\" href=\"#main\">To the content</a>"
            "<header><a class=\"brand\" href=\"/console\"><i aria-hidden=\"true\"></i>Sundog</a>");
@@ -146,6 +149,11 @@ static enum fault reply(struct page *p, int status)
 enum fault page_end(struct page *p)
 {
     return reply(p, 200);
+}
+
+enum fault page_end_as(struct page *p, int status)
+{
+    return reply(p, status);
 }
 
 enum fault page_go(struct call *c, const char *said, const char *link_fmt, ...)
@@ -360,6 +368,15 @@ void page_cell(struct page *p, const char *text)
     page_cell_link(p, NULL, text);
 }
 
+void page_cell_as(struct page *p, const char *kind, const char *link, const char *text)
+{
+    page_html(p, "<td class=\"");
+    page_html(p, kind);
+    page_html(p, "\">");
+    page_anchor(p, link, text);
+    page_cell_end(p);
+}
+
 void page_cell_number(struct page *p, const char *text)
 {
     page_html(p, "<td class=\"n\">");
@@ -503,6 +520,25 @@ void page_bar(struct page *p, const char *label, int64_t value, int64_t max)
     page_html(p, "\"></meter>");
 }
 
+const char *page_word(struct op *op, const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "-_./:@=,+%";
+    struct text out;
+
+    if (*text && !text[strspn(text, plain)])
+        return text;
+    text_init(&out, &op->arena, 4 * strlen(text) + 3);
+    text_str(&out, "'");
+    for (; *text; text++)
+        if (*text == '\'')
+            text_str(&out, "'\\''");
+        else
+            text_add(&out, text, 1);
+    text_str(&out, "'");
+    return out.data;
+}
+
 void page_command(struct page *p, const char *label, const char *command)
 {
     page_html(p, "<figure class=\"command\"><figcaption>");
@@ -564,6 +600,7 @@ static void page_number(struct page *p, const struct listing *l, size_t number, 
 {
     page_html(p, "<a href=\"?q=");
     page_attr(p, uri_encode(&p->op->arena, l->q, ""));
+    page_attr(p, l->kept);
     page_html(p, arena_printf(&p->op->arena, "&amp;page=%zu\">", number + 1));
     page_text(p, text);
     page_html(p, "</a> ");

@@ -32,6 +32,8 @@ struct crumb {
 void page_begin(struct call *c, struct page *p, const char *title, const struct crumb *crumbs);
 /* The reply, 200; its ETag is the body's, so that what has not changed is not drawn again. */
 enum fault page_end(struct page *p);
+/* The same with another status: a form again, with what is wrong in it. */
+enum fault page_end_as(struct page *p, int status);
 /* The page of a fault: what, and how to mend it. */
 void page_error(struct call *c, int status);
 /* After a POST: 303 there, with what was done (shown once), or NULL. */
@@ -64,6 +66,8 @@ void page_facts_end(struct page *p);
 void page_table_begin(struct page *p, const char *label, const char *const *heads);
 void page_row_begin(struct page *p);
 void page_cell(struct page *p, const char *text);
+/* "word" is never broken; "name" and "prose" have room enough to be read. link may be NULL. */
+void page_cell_as(struct page *p, const char *kind, const char *link, const char *text);
 void page_cell_number(struct page *p, const char *text);
 void page_cell_link(struct page *p, const char *link, const char *text);
 void page_cell_state(struct page *p, const char *state);
@@ -82,6 +86,8 @@ const char *page_count(struct op *op, int64_t n);     /* "12,345" */
 /* How much of max; label says it to who cannot see. */
 void page_bar(struct page *p, const char *label, int64_t value, int64_t max);
 
+/* A text as one word of a shell, quoted where it must be. */
+const char *page_word(struct op *op, const char *text);
 /* The command that does the same, with a button that copies it. */
 void page_command(struct page *p, const char *label, const char *command);
 /* Nothing here yet: why, and the next command to type. */
@@ -90,6 +96,7 @@ void page_empty(struct page *p, const char *text, const char *command);
 struct listing {
     const char *q;        /* asked for; "" */
     size_t number, total; /* of this page, from 0; of rows that match, as far as they were shown */
+    const char *kept;     /* further parameters that links to other pages keep: "&x=y"; or NULL */
 };
 struct listing page_listing(struct page *p);
 /* Does q occur in it, in any case? */

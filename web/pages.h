@@ -28,4 +28,41 @@ enum fault manifest_page(struct call *c);
 enum fault manifest_lock_post(struct call *c);
 enum fault manifest_delete_post(struct call *c);
 
+/* container groups */
+enum fault instances_page(struct call *c); /* instance_page.c */
+enum fault instance_page(struct call *c);
+enum fault instance_start(struct call *c);
+enum fault instance_stop(struct call *c);
+enum fault instance_restart(struct call *c);
+enum fault instance_delete(struct call *c);
+enum fault instance_logs_page(struct call *c); /* instance_logs_page.c */
+enum fault instance_new_page(struct call *c);  /* instance_new_page.c */
+enum fault instance_new_post(struct call *c);
+enum fault instance_shell_page(struct call *c); /* instance_shell_page.c */
+enum fault instance_terminal(struct call *c);
+
+/* access */
+enum fault access_page(struct call *c); /* access_page.c */
+enum fault access_delete(struct call *c);
+enum fault principals_page(struct call *c); /* principals_page.c */
+
+/* clusters */
+enum fault clusters_page(struct call *c); /* clusters_page.c */
+enum fault cluster_page(struct call *c);  /* cluster_page.c */
+enum fault cluster_start(struct call *c);
+enum fault cluster_stop(struct call *c);
+enum fault cluster_delete(struct call *c);
+enum fault cluster_pool_scale(struct call *c);
+enum fault cluster_kubeconfig(struct call *c);
+enum fault cluster_workloads_page(struct call *c); /* cluster_lists_page.c */
+enum fault cluster_pods_page(struct call *c);
+enum fault cluster_services_page(struct call *c);
+enum fault cluster_configuration_page(struct call *c);
+enum fault cluster_events_page(struct call *c);
+enum fault cluster_object_page(struct call *c); /* object_page.c */
+enum fault cluster_object_scale(struct call *c);
+enum fault cluster_object_restart(struct call *c);
+enum fault cluster_object_delete(struct call *c);
+enum fault cluster_pod_log_page(struct call *c); /* pod_log_page.c */
+
 #endif

@@ -159,7 +159,7 @@ enum fault sign_in_link_post(struct call *c)
     TRY(entra_verify(&c->op, authorization + 7, AUDIENCE_ARM, true, &who));
     TRY(session_link_add(&c->op, who->object_id, &code));
     text_init(&out, &c->op.arena, 4096);
-    text_str(&out, "{\"url\":");
+    text_printf(&out, "{\"code\":\"%s\",\"url\":", code);
     json_quote(&out, arena_printf(&c->op.arena, "%s/console/link/%s", c->base_url, code));
     text_str(&out, "}\n");
     reply_header(c, "Cache-Control", "no-store");

@@ -16,5 +16,6 @@ const struct controller *const controllers[] = {
     &job_orphan_controller,
     &node_lifecycle_controller,
     &taint_controller,
+    &disruption_controller,
     NULL,
 };

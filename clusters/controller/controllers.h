@@ -5,6 +5,7 @@
 #include "clusters/controller/controller.h"
 
 extern const struct controller deployment_controller;
+extern const struct controller disruption_controller;
 extern const struct controller endpoint_mirror_controller;
 extern const struct controller endpoint_slice_controller;
 extern const struct controller endpoints_controller;

@@ -80,7 +80,7 @@ json_t *status_of(struct op *op)
     json_object_set_new(status, "reason", json_string(reason));
     if (known && op->detail)
         json_object_set_new(status, "details", json_loads(op->detail, 0, NULL));
-    if (op->retry_after_s && !known)
+    if (op->retry_after_s > 0 && !known)
         json_object_set_new(object_at(status, "details"), "retryAfterSeconds",
                             json_integer(op->retry_after_s));
     json_object_set_new(status, "code", json_integer(status_code(reason)));

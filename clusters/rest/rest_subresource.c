@@ -257,24 +257,35 @@ static bool is_ready(const json_t *pod)
     return false;
 }
 
+/* again_s -1: nobody can say when. Clients that are told a time ask again by themselves, ten times,
+   before they say anything. */
+static enum fault too_many(struct op *op, int again_s, const char *cause)
+{
+    op->retry_after_s = again_s;
+    return status_fail(
+        op, TOO_MANY, "TooManyRequests",
+        json_pack("{s:[{s:s, s:s}]}", "causes", "reason", "DisruptionBudget", "message", cause),
+        "Cannot evict pod as it would violate the pod's disruption budget.");
+}
+
 static enum fault take_one(struct op *op, json_t *tree, void *arg, bool *ret_skip)
 {
-    const char *pod = arg;
+    const char *pod = arg, *name = text_at(tree, "metadata.name");
     int64_t allowed = int_at(tree, "status.disruptionsAllowed", 0);
 
-    if (allowed <= 0) {
-        op->retry_after_s = 10;
-        return status_fail(
-            op, TOO_MANY, "TooManyRequests",
-            json_pack("{s:[{s:s, s:s}]}", "causes", "reason", "DisruptionBudget", "message",
-                      arena_printf(&op->arena,
-                                   "The disruption budget %s needs %lld healthy "
-                                   "pods and has %lld currently",
-                                   text_at(tree, "metadata.name"),
-                                   (long long)int_at(tree, "status.desiredHealthy", 0),
-                                   (long long)int_at(tree, "status.currentHealthy", 0))),
-            "Cannot evict pod as it would violate the pod's disruption budget.");
-    }
+    if (int_at(tree, "status.observedGeneration", 0) < int_at(tree, "metadata.generation", 0))
+        return too_many(op, 10,
+                        arena_printf(&op->arena,
+                                     "The disruption budget %s is still being processed by the"
+                                     " server.",
+                                     name));
+    if (allowed <= 0)
+        return too_many(op, -1,
+                        arena_printf(&op->arena,
+                                     "The disruption budget %s needs %lld healthy "
+                                     "pods and has %lld currently",
+                                     name, (long long)int_at(tree, "status.desiredHealthy", 0),
+                                     (long long)int_at(tree, "status.currentHealthy", 0)));
     *ret_skip = false;
     set_at(tree, "status.disruptionsAllowed", json_integer(allowed - 1));
     json_object_set_new(object_at(tree, "status.disruptedPods"), pod,
@@ -282,12 +293,23 @@ static enum fault take_one(struct op *op, json_t *tree, void *arg, bool *ret_ski
     return OK;
 }
 
-static bool is_protected(const json_t *pod)
+/* What ends or has not begun may always go. */
+static bool is_beyond_budgets(const struct object *pod, const json_t *tree)
 {
-    const char *phase = text_at_or(pod, "status.phase", "");
+    const char *phase = text_at_or(tree, "status.phase", "");
 
-    return strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0 &&
-           strcmp(phase, "Pending") != 0 && is_ready(pod);
+    return pod->deleting || strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0 ||
+           strcmp(phase, "Pending") == 0;
+}
+
+/* spec.unhealthyPodEvictionPolicy: of a pod that is not ready. */
+static bool may_go_unhealthy(const json_t *budget)
+{
+    const char *policy = text_at_or(budget, "spec.unhealthyPodEvictionPolicy", "IfHealthyBudget");
+    int64_t desired = int_at(budget, "status.desiredHealthy", 0);
+
+    return strcmp(policy, "AlwaysAllow") == 0 ||
+           (desired > 0 && int_at(budget, "status.currentHealthy", 0) >= desired);
 }
 
 enum fault rest_evict(struct op *op, struct rest *r, const struct delete_options *options)
@@ -300,9 +322,9 @@ enum fault rest_evict(struct op *op, struct rest *r, const struct delete_options
     pod = store_latest(op, r->cluster->store, known.pods, r->ns, r->name);
     if (!pod)
         return not_found(op, known.pods, r->name);
-    if (!pod->deleting && is_protected(object_tree(pod))) {
+    if (!is_beyond_budgets(pod, object_tree(pod))) {
         TRY(check_budgets(op, r, pod, &budget));
-        if (budget) {
+        if (budget && (is_ready(object_tree(pod)) || !may_go_unhealthy(object_tree(budget)))) {
             of_budget = rest_of(r->cluster, r->actor, known.budgets, budget->ns, budget->name);
             of_budget.subresource = "status";
             of_budget.dry_run = r->dry_run;

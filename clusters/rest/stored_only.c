@@ -22,8 +22,6 @@ static const struct {
     {"certificates.k8s.io",          "certificatesigningrequests",        "nothing is signed"              },
     {"networking.k8s.io",            "ingresses",                         "there is no ingress controller" },
     {"networking.k8s.io",            "networkpolicies",                   "traffic is not filtered"        },
-    {"policy",                       "poddisruptionbudgets",
-     "their status is not kept, so evictions of their pods are refused"                                    },
     {"storage.k8s.io",               "volumeattachments",                 "nothing is attached"            },
 };
 

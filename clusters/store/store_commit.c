@@ -15,13 +15,14 @@
 #include "clusters/store/store_internal.h"
 #include "core/db.h"
 #include "core/metrics.h"
+#include "core/pool.h"
 #include "core/seal.h"
 
 #define TICK_MS      1000
 #define RELOAD_MS    100
 #define ROUND_STORES 256
 #define TRIM_CHANGES 5000 /* so many leave holes worth giving back */
-#define QUIET        100  /* changes a second that nobody minds a pause between */
+#define QUIET        100  /* changes a second between which there is room for it */
 
 enum { OBJECTS_PUT, OBJECTS_CHANGE, RAISE };
 #define FENCE                                                                                      \
@@ -405,16 +406,31 @@ static bool look_after(struct db *db, bool tick)
 
 /* ---- the thread ---- */
 
+static atomic_bool trimming;
+
+static void trim(struct task *task, struct db *db)
+{
+    (void)task;
+    (void)db;
+    malloc_trim(0);
+    atomic_store(&trimming, false);
+}
+
 /* Trees are many small pieces, and what is left of a busy time is holes: hundreds of MiB after some
-   ten thousand objects. They go back to the kernel when it is quiet. */
+   ten thousand objects. They go back to the kernel when it is quiet, by a thread that may take its
+   time: a tenth of a second for them. */
 static void give_back(void)
 {
+    static struct task task = {.run = trim};
     static uint64_t seen, trimmed;
     uint64_t now = atomic_load_explicit(&changes.value, memory_order_relaxed);
 
-    if (now - seen < QUIET && now - trimmed >= TRIM_CHANGES) {
-        malloc_trim(0);
-        trimmed = now;
+    if (now - seen < QUIET && now - trimmed >= TRIM_CHANGES && slow_pool &&
+        !atomic_exchange(&trimming, true)) {
+        if (pool_post(slow_pool, &task))
+            trimmed = now;
+        else
+            atomic_store(&trimming, false);
     }
     seen = now;
 }

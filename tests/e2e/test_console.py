@@ -2,14 +2,16 @@
 
 import json
 import re
+import urllib.parse
 import urllib.request
 
 import pytest
 
 from harness.azure import admin
+from harness.clients import run
 from harness.console import Browser
 from harness.entra import Entra
-from harness.server import HANG_S, Sundog, wait_until
+from harness.server import HANG_S, program, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +100,34 @@ def test_a_link_signs_in_once(sundog, first):
         link = json.load(answer)["url"]
     assert Browser(sundog).get(link).title == "Overview · Sundog"
     assert Browser(sundog).get(link).status == 404
+
+
+def test_the_command_prints_a_link(sundog):
+    said = run(program(), "console", "--data", sundog.data).stdout
+    link = urllib.parse.urlsplit(said.strip())
+    assert link.scheme == "https" and link.port == sundog.port("https")
+    assert Browser(sundog).get(link.path).title == "Overview · Sundog"
+
+
+PUBLIC = {"/", "/console/assets/{file}", "/console/sign-in", "/console/signed-in", "/console/link", "/console/link/{code}"}
+
+
+def test_every_page_and_form_wants_a_session(sundog):
+    """By the program's own list of routes; those that are for everybody are listed above."""
+    text = run(program(), "routes").stdout.split("## console\n")[1].split("\n## ")[0]
+    routes = re.findall(r"^\| (GET|POST) \| `([^`]+)` \|[^|]*\| (\w+)(, public)?", text, re.MULTILINE)
+    assert len(routes) > 10
+    stranger = Browser(sundog)
+    for method, pattern, lane, public in routes:
+        assert bool(public) == (pattern in PUBLIC), pattern
+        if public:
+            continue
+        path = re.sub(r"{\w+\+?}", "x", pattern)
+        answer = stranger.get(path, b"" if method == "POST" else None, follow=False)
+        if method == "GET" and lane == "call":
+            assert answer.status == 303 and answer.headers["Location"].startswith("/console/sign-in"), pattern
+        else:
+            assert answer.status in (400, 401), pattern
 
 
 # every page

@@ -493,6 +493,28 @@ def test_taints_labels_and_selectors(kubectl, k):
         k("label", "node", second, "disk-")
 
 
+def test_a_drain_keeps_to_budgets(k):
+    k.apply(deployment("web", replicas=2))
+    k("create", "poddisruptionbudget", "web", "--selector=app=web", "--min-available=1")
+    available(k, "web")
+    wait_until(lambda: k.json("pdb", "web")["status"]["disruptionsAllowed"] == 1, "one may go")
+    node = k("get", "pods", "-o", "jsonpath={.items[0].spec.nodeName}")
+    drain = ["drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--pod-selector=app=web"]
+    try:
+        k(*drain, f"--timeout={HANG_S}s")
+        available(k, "web")
+        assert node not in [p["spec"]["nodeName"] for p in k.json("pods")["items"] if "deletionTimestamp" not in p["metadata"]]
+        k("uncordon", node)
+        node = k("get", "pods", "-o", "jsonpath={.items[0].spec.nodeName}")
+        k("patch", "pdb", "web", "-p", '{"spec": {"minAvailable": 2}}')
+        drain[1] = node
+        done = k.run(*drain, "--timeout=2s", check=False)
+        assert done.returncode != 0 and "Cannot evict pod as it would violate the pod's disruption budget." in done.stderr
+        assert len(k.json("pods")["items"]) == 2
+    finally:
+        k("uncordon", node)
+
+
 def test_what_nothing_acts_on_says_so(k):
     done = k.run("create", "-f", "-", stdin=json.dumps({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "d"},

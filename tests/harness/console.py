@@ -12,6 +12,7 @@ from harness.server import HANG_S
 class Form:
     def __init__(self, action):
         self.action, self.fields, self.button = action, {}, ""
+        self.presses = []  # attributes of its buttons, in order
 
 
 class _Reader(HTMLParser):
@@ -28,6 +29,11 @@ class _Reader(HTMLParser):
         if tag == "form":
             self.forms.append(Form(attrs.get("action", "")))
             self.forms[-1].method = attrs.get("method", "get")
+        elif tag == "button" and any(outer == "form" for outer, _ in self.open):
+            self.forms[-1].presses.append(attrs)
+        elif tag == "option" and self.forms and "selected" in attrs:
+            name = next(outer["name"] for kind, outer in reversed(self.open) if kind == "select")
+            self.forms[-1].fields[name] = attrs.get("value")
         elif tag in ("input", "textarea", "select") and self.forms and attrs.get("name"):
             self.forms[-1].fields[attrs["name"]] = attrs.get("value") or ""
 
@@ -41,6 +47,8 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data):
         self.text.append(data)
+        if self.open and self.open[-1][0] == "textarea":
+            self.forms[-1].fields[self.open[-1][1]["name"]] = data.removeprefix("\n")
         for tag, attrs in self.open[-3:]:
             if tag == "a":
                 self.links[" ".join(data.split())] = attrs.get("href")
@@ -94,10 +102,14 @@ class Browser:
         assert not page.broken, f"{url}: tags that do not fit: {page.broken}"
         return page
 
-    def submit(self, page, form, follow=True, **values):
+    def submit(self, page, form, follow=True, press=0, **values):
+        """press: which of its buttons; it may bring a value and a method of its own."""
+        button = form.presses[press] if form.presses else {}
+        if button.get("name"):
+            values[button["name"]] = button.get("value")
         fields = urllib.parse.urlencode({**form.fields, **values})
         target = urllib.parse.urljoin(page.url, form.action)
-        if form.method == "post":
+        if button.get("formmethod", form.method) == "post":
             return self.get(target, fields.encode(), follow)
         return self.get(target.split("?")[0] + "?" + fields, follow=follow)
 

@@ -32,10 +32,14 @@ async function copy(button) {
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
 }
 
+function isTyped(field) {
+    return field.options ? [...field.options].some((o) => o.selected !== o.defaultSelected) : field.value !== field.defaultValue;
+}
+
 // Nothing is taken from under the hands of somebody who types, selects or decides.
 function isBusy(main) {
     const selection = getSelection();
-    return main.querySelector("details[open]") || main.matches(":has(input:focus, textarea:focus, select:focus)") ||
+    return main.querySelector("details[open]") || [...main.querySelectorAll("input, textarea, select")].some(isTyped) || main.matches(":has(input:focus, textarea:focus, select:focus)") ||
         (selection && !selection.isCollapsed && main.contains(selection.anchorNode));
 }
 
@@ -90,6 +94,37 @@ function ready() {
         log.dataset.seen = "1";
 }
 
+// term.js colours by style attributes, which our policy forbids: they are set by script instead.
+function allowColours(row) {
+    const html = Object.getOwnPropertyDescriptor(Element.prototype, "innerHTML");
+    Object.defineProperty(row, "innerHTML", {set(text) {
+        html.set.call(row, text.replaceAll('<span style="', '<span data-style="'));
+        for (const span of row.querySelectorAll("[data-style]"))
+            span.style.cssText = span.dataset.style;
+    }});
+}
+
+function openTerminal(box) {
+    const probe = box.querySelector("span").getBoundingClientRect(), decoder = new TextDecoder(), encoder = new TextEncoder();
+    const size = [Math.max(20, Math.floor(box.clientWidth / probe.width * 10) - 2), 28];
+    box.textContent = "";
+    const terminal = new Terminal({geometry: size, cols: size[0], rows: size[1], cursorBlink: false});
+    document.addEventListener("keydown", (event) => {
+        if (event.key === "F6" && Terminal.focus) {
+            event.stopImmediatePropagation();
+            terminal.blur();
+            document.querySelector("[data-copy]").focus();
+        }
+    }, true);
+    terminal.open(box);
+    terminal.children.forEach(allowColours);
+    const socket = new WebSocket(location.origin.replace(/^http/, "ws") + box.dataset.socket + `&cols=${size[0]}&rows=${size[1]}`);
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = (event) => terminal.write(decoder.decode(event.data, {stream: true}));
+    socket.onclose = (event) => terminal.write(`\r\n${event.reason || "The shell has ended: load the page again for another."}\r\n`);
+    terminal.on("data", (text) => socket.readyState === 1 && socket.send(encoder.encode(text)));
+}
+
 document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (button)
@@ -97,6 +132,8 @@ document.addEventListener("click", (event) => {
 });
 setInterval(ageTimes, 5000);
 ready();
-const main = document.getElementById("main");
-if (document.body.dataset.live !== undefined)
+const main = document.getElementById("main"), box = main.querySelector("[data-socket]");
+if (box)
+    openTerminal(box);
+else if (document.body.dataset.live !== undefined)
     live(main);

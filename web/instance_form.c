@@ -1,0 +1,242 @@
+#include "web/instance_form.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/command_words.h"
+#include "clusters/object/object.h"
+
+#define API_VERSION   "2023-05-01"
+#define INSTANCE_TYPE "Microsoft.ContainerInstance/containerGroups"
+#define ROWS          "4"
+
+/* ---- reading ---- */
+
+static const char *field(struct call *c, const char *name, const char *begins_with)
+{
+    const char *text = c->method == POST ? call_form(c, name, 0) : call_query(c, name, 0);
+
+    return text ? text : begins_with;
+}
+
+void instance_form_read(struct call *c, struct instance_form *ret)
+{
+    *ret = (struct instance_form){
+        .group = field(c, "group", ""),
+        .name = field(c, "name", ""),
+        .image = field(c, "image", ""),
+        .ports = field(c, "ports", "80"),
+        .command = field(c, "command", ""),
+        .environment = field(c, "environment", ""),
+        .cpu = field(c, "cpu", "1"),
+        .memory = field(c, "memory", "1.5"),
+        .policy = field(c, "policy", "Always"),
+        .address = field(c, "address", "Public"),
+    };
+}
+
+/* ---- the form ---- */
+
+static void add_option(struct page *p, const char *value, const char *text, const char *chosen)
+{
+    page_html(p, "<option value=\"");
+    page_attr(p, value);
+    page_html(p, strcmp(value, chosen) == 0 ? "\" selected>" : "\">");
+    page_text(p, text);
+    page_html(p, "</option>");
+}
+
+static void select_begin(struct page *p, const char *label, const char *name)
+{
+    page_html(p, "<label><span>");
+    page_text(p, label);
+    page_html(p, "</span><select name=\"");
+    page_html(p, name);
+    page_html(p, "\">");
+}
+
+static void select_end(struct page *p)
+{
+    page_html(p, "</select></label>");
+}
+
+static void add_groups(struct page *p, const json_t *groups, const char *chosen)
+{
+    json_t *group;
+    size_t i;
+
+    select_begin(p, "Resource group", "group");
+    json_array_foreach(groups, i, group)
+    {
+        add_option(p, text_at_or(group, "id", ""), text_at_or(group, "name", ""), chosen);
+    }
+    select_end(p);
+}
+
+static void add_environment(struct page *p, const char *environment)
+{
+    page_html(p, "<label class=\"wide\"><span>Environment, one NAME=value a line</span>"
+                 "<textarea name=\"environment\" rows=\"" ROWS "\">\n");
+    page_text(p, environment);
+    page_html(p, "</textarea></label>");
+}
+
+static void add_choices(struct page *p, const struct instance_form *f)
+{
+    select_begin(p, "Restart policy", "policy");
+    add_option(p, "Always", "Always", f->policy);
+    add_option(p, "OnFailure", "On failure", f->policy);
+    add_option(p, "Never", "Never", f->policy);
+    select_end(p);
+    select_begin(p, "Address", "address");
+    add_option(p, "Public", "Public, with these ports", f->address);
+    add_option(p, "None", "None", f->address);
+    select_end(p);
+}
+
+/* The first button is what Enter does, and changes nothing; the proof goes with the second only. */
+void instance_form_add(struct page *p, const struct instance_form *f, const json_t *groups)
+{
+    page_html(p, "<form class=\"fields\" method=\"get\" action=\"/console/instances/new\">");
+    add_groups(p, groups, f->group);
+    page_field(p, "Name", "text", "name", f->name, "lower-case letters, digits, hyphens");
+    page_field(p, "Image", "text", "image", f->image, "registry/repository:tag");
+    page_field(p, "Ports", "text", "ports", f->ports, "80, 53/udp");
+    page_field(p, "Processors", "text", "cpu", f->cpu, "1");
+    page_field(p, "Memory in GB", "text", "memory", f->memory, "1.5");
+    add_choices(p, f);
+    page_html(p, "<div class=\"wide\">");
+    page_field(p, "Command, instead of the image's own", "text", "command", f->command,
+               "/bin/sh -c 'echo hello; sleep 600'");
+    page_html(p, "</div>");
+    add_environment(p, f->environment);
+    page_html(p, "<div class=\"actions wide\"><button class=\"quiet\">Show</button>"
+                 "<button formmethod=\"post\" name=\"proof\" value=\"");
+    page_attr(p, p->session->proof);
+    page_html(p, "\">Create</button></div></form>");
+}
+
+/* ---- what it amounts to ---- */
+
+static enum fault read_number(struct op *op, const char *what, const char *text, json_t **ret)
+{
+    char *end;
+    double value = strtod(text, &end);
+
+    if (end == text || *end || !(value > 0) || value > 1e6)
+        return fail(op, INVALID, "%s must be a number like 1 or 0.5, not \"%.40s\"", what, text);
+    *ret = json_real(value);
+    return OK;
+}
+
+/* "80", "53/udp" */
+static enum fault read_port(struct op *op, const char *text, json_t *ports)
+{
+    char *end;
+    long port = strtol(text, &end, 10);
+    bool udp = strcasecmp(end, "/udp") == 0;
+
+    if (end == text || port < 1 || port > 65535 || (*end && !udp && strcasecmp(end, "/tcp") != 0))
+        return fail(op, INVALID, "ports are numbers up to 65535, like 80 or 53/udp, not \"%.40s\"",
+                    text);
+    json_array_append_new(
+        ports, json_pack("{s:I, s:s}", "port", (json_int_t)port, "protocol", udp ? "UDP" : "TCP"));
+    return OK;
+}
+
+static enum fault read_ports(struct op *op, const char *text, json_t *ports)
+{
+    static const char between[] = ", \t\r\n";
+
+    for (text += strspn(text, between); *text; text += strspn(text, between)) {
+        size_t len = strcspn(text, between);
+
+        TRY(read_port(op, arena_strndup(&op->arena, text, len), ports));
+        text += len;
+    }
+    return OK;
+}
+
+static enum fault read_environment(struct op *op, const char *text, json_t *variables)
+{
+    while (*text) {
+        size_t len = strcspn(text, "\r\n");
+        const char *line = arena_strndup(&op->arena, text, len), *equals = strchr(line, '=');
+
+        if (len && (!equals || equals == line))
+            return fail(op, INVALID, "environment: a line is NAME=value, not \"%.100s\"", line);
+        if (len)
+            json_array_append_new(variables,
+                                  json_pack("{s:s%, s:s}", "name", line, (size_t)(equals - line),
+                                            "value", equals + 1));
+        text += len + strspn(text + len, "\r\n");
+    }
+    return OK;
+}
+
+static enum fault read_command(struct op *op, const char *text, json_t *command)
+{
+    const char **words = NULL;
+
+    if (!text[strspn(text, " \t\r\n")])
+        return OK;
+    TRY(command_words(op, text, &words));
+    for (; *words; words++)
+        json_array_append_new(command, json_string(*words));
+    return OK;
+}
+
+static json_t *kept(struct op *op, json_t *value)
+{
+    arena_defer(&op->arena, (void (*)(void *))json_decref, value);
+    return value;
+}
+
+static void set_list(json_t *object, const char *name, json_t *list)
+{
+    if (json_array_size(list))
+        json_object_set(object, name, list);
+}
+
+static enum fault read_container(struct op *op, const struct instance_form *f, json_t *ports,
+                                 json_t **ret)
+{
+    json_t *command = kept(op, json_array()), *environment = kept(op, json_array());
+    json_t *properties = kept(op, json_object()), *cpu, *memory;
+
+    json_object_set_new(properties, "image", json_string(f->image));
+    TRY(read_command(op, f->command, command));
+    set_list(properties, "command", command);
+    set_list(properties, "ports", ports);
+    TRY(read_environment(op, f->environment, environment));
+    set_list(properties, "environmentVariables", environment);
+    TRY(read_number(op, "processors", f->cpu, &cpu));
+    set_at(properties, "resources.requests.cpu", cpu);
+    TRY(read_number(op, "memory", f->memory, &memory));
+    set_at(properties, "resources.requests.memoryInGB", memory);
+    *ret = properties;
+    return OK;
+}
+
+enum fault instance_form_body(struct op *op, const struct instance_form *f, const char *location,
+                              json_t **ret)
+{
+    json_t *body = kept(op, json_object()), *ports = kept(op, json_array()), *container;
+
+    TRY(read_ports(op, f->ports, ports));
+    TRY(read_container(op, f, ports, &container));
+    json_object_set_new(body, "apiVersion", json_string(API_VERSION));
+    json_object_set_new(body, "type", json_string(INSTANCE_TYPE));
+    json_object_set_new(body, "name", json_string(f->name));
+    json_object_set_new(body, "location", json_string(location));
+    set_at(body, "properties.osType", json_string("Linux"));
+    set_at(body, "properties.restartPolicy", json_string(f->policy));
+    if (strcmp(f->address, "Public") == 0)
+        set_at(body, "properties.ipAddress",
+               json_pack("{s:s, s:O}", "type", "Public", "ports", ports));
+    set_at(body, "properties.containers",
+           json_pack("[{s:s, s:O}]", "name", f->name, "properties", container));
+    *ret = body;
+    return OK;
+}

@@ -1,0 +1,23 @@
+/* The form that makes a container group, and what its fields amount to. */
+#ifndef SUNDOG_WEB_INSTANCE_FORM_H
+#define SUNDOG_WEB_INSTANCE_FORM_H
+
+#include "web/page.h"
+
+/* As typed; never NULL. */
+struct instance_form {
+    const char *group; /* id of the resource group */
+    const char *name, *image, *ports, *command, *environment, *cpu, *memory, *policy, *address;
+};
+
+/* The fields of a form that was sent, or what a new one begins with. */
+void instance_form_read(struct call *c, struct instance_form *ret);
+void instance_form_add(struct page *p, const struct instance_form *f, const json_t *groups);
+/*
+ * What the API wants, with name and type, as `az container create --file` wants it, too. location
+ * is the resource group's. INVALID: what is typed is no number, no port, …
+ */
+enum fault instance_form_body(struct op *op, const struct instance_form *f, const char *location,
+                              json_t **ret);
+
+#endif
