@@ -71,6 +71,30 @@ static const struct session *session_of(const struct call *c)
     return c->caller;
 }
 
+/* Waiting for a change, of a container that ends say, keeps a worker: half of them stay others'. */
+static atomic_int n_changing;
+
+static bool begin_change(void)
+{
+    int64_t threads = server_settings->worker_threads;
+
+    if (atomic_fetch_add(&n_changing, 1) < (threads > 1 ? threads / 2 : 1))
+        return true;
+    atomic_fetch_sub(&n_changing, 1);
+    return false;
+}
+
+static struct call *ask_for_change(struct call *c, const struct inside *asked)
+{
+    struct call *inner;
+
+    if (!begin_change())
+        return NULL;
+    inner = ask(c, asked);
+    atomic_fetch_sub(&n_changing, 1);
+    return inner;
+}
+
 enum fault ask_manager_do(struct call *c, enum method method, const char *path, const json_t *body,
                           json_t **ret)
 {
@@ -83,7 +107,10 @@ enum fault ask_manager_do(struct call *c, enum method method, const char *path, 
         asked.headers = json_headers;
         asked.body = BYTES(text_of(c, body));
     }
-    inner = ask(c, &asked);
+    inner = method == GET ? ask(c, &asked) : ask_for_change(c, &asked);
+    if (!inner)
+        return fail(&c->op, UNAVAILABLE,
+                    "too many changes are being made at once: try again in a moment");
     return inner->reply.status < 300 ? parse(c, inside_body(inner), ret) : refusal(c, inner);
 }
 

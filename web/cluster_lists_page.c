@@ -53,7 +53,7 @@ static void add_workload(struct page *p, const struct shown_cluster *k, const st
 
     page_row_begin(p);
     add_name(p, k, r, object);
-    page_cell(p, r->kind);
+    page_cell_as(p, "word", NULL, r->kind);
     page_cell_as(p, "word", NULL, text_at_or(object, "metadata.namespace", ""));
     page_cell_number(p, arena_printf(&p->op->arena, "%lld/%lld", ready, desired));
     page_cell_as(p, "name", NULL, cluster_images(p->op, at(object, "spec.template.spec")));
@@ -264,7 +264,7 @@ static void add_data(struct page *p, const struct shown_cluster *k, const struct
     {
         page_row_begin(p);
         add_name(p, k, r, object);
-        page_cell(p, r->kind);
+        page_cell_as(p, "word", NULL, r->kind);
         page_cell_as(p, "word", NULL, text_at_or(object, "metadata.namespace", ""));
         page_cell_as(p, "prose", NULL, keys_of(p->op, object));
         page_cell_time(p, text_at_or(object, "metadata.creationTimestamp", ""));

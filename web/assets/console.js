@@ -32,14 +32,17 @@ async function copy(button) {
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
 }
 
+// What was typed or chosen, and not sent yet.
 function isTyped(field) {
-    return field.options ? [...field.options].some((o) => o.selected !== o.defaultSelected) : field.value !== field.defaultValue;
+    const begun = field.options ? field.querySelector("option[selected]") ?? field.options[0] : null;
+    return field.value !== (field.options ? begun?.value : field.defaultValue);
 }
 
 // Nothing is taken from under the hands of somebody who types, selects or decides.
 function isBusy(main) {
     const selection = getSelection();
-    return main.querySelector("details[open]") || [...main.querySelectorAll("input, textarea, select")].some(isTyped) || main.matches(":has(input:focus, textarea:focus, select:focus)") ||
+    return [...main.querySelectorAll("input, textarea, select")].some(isTyped) ||
+        main.querySelector("details[open]") || main.matches(":has(input:focus, textarea:focus, select:focus)") ||
         (selection && !selection.isCollapsed && main.contains(selection.anchorNode));
 }
 
