@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "core/loop.h"
 #include "core/server.h"
@@ -45,6 +47,14 @@ static enum fault late(struct call *c)
     return call_park(c, park);
 }
 
+static enum fault of_a_file(struct call *c)
+{
+    int fd = memfd_create("file", MFD_CLOEXEC);
+
+    CU_ASSERT_EQUAL_FATAL(write(fd, "content", 7), 7);
+    return reply_file(c, "text/plain", fd, 7);
+}
+
 static enum fault refused(struct call *c)
 {
     return fail(&c->op, CONFLICT, "not now");
@@ -55,8 +65,9 @@ static const struct route routes[] = {
     {PUT,             "/say/{word}", 1, CALL, say, "", .body_max = 8},
     {GET,           "/late", 0, CALL, late, ""},
     {GET,              "/refused", 0, CALL, refused, ""},
-    {GET,"/stream", 0, STREAM, say, ""},
-    {0         },
+    {GET,"/file", 0, CALL, of_a_file, ""},
+    {GET,          "/stream", 0, STREAM, say, ""},
+    {0           },
 };
 static const struct service service = {.name = "said", .routes = routes, .authorise = authorise};
 static const struct service *const services[] = {&service, NULL};
@@ -153,9 +164,33 @@ static void test_parked(void)
     end();
 }
 
+static void test_files(void)
+{
+    const struct inside file = {.method = GET, .target = "/file"},
+                        memory = {.method = GET, .target = "/say/x"};
+    struct bytes content;
+    struct call *c;
+
+    begin();
+    c = call_inside(t.outer, &file);
+    CU_ASSERT_EQUAL(inside_body(c).len, 0);
+    CU_ASSERT_EQUAL(inside_read(&t.outer->op, c, 6, &content), TOO_LARGE);
+    op_clear_fault(&t.outer->op);
+    CU_ASSERT_EQUAL_FATAL(inside_read(&t.outer->op, c, 7, &content), OK);
+    call_free(c);
+    CU_ASSERT_EQUAL(content.len, 7);
+    CU_ASSERT_NSTRING_EQUAL(content.data, "content", 7);
+    c = call_inside(t.outer, &memory);
+    CU_ASSERT_EQUAL_FATAL(inside_read(&t.outer->op, c, 1, &content), OK);
+    CU_ASSERT_EQUAL(content.len, inside_body(c).len);
+    call_free(c);
+    end();
+}
+
 CU_TestInfo core_inside_tests[] = {
     {"answers",         test_answers},
     {"faults",          test_faults },
     {"parked handlers", test_parked },
+    {"files",           test_files  },
     CU_TEST_INFO_NULL,
 };
