@@ -138,6 +138,6 @@ enum fault cluster_pod_log_page(struct call *c)
                              uri_encode(&c->op.arena, container, ""))));
     page_command(&p, "The same by kubectl",
                  arena_printf(&c->op.arena, "kubectl logs %s -n %s -c %s --tail=%d", name, ns,
-                              container, LINES));
+                              page_word(&c->op, container), LINES));
     return page_end(&p);
 }
