@@ -177,12 +177,18 @@ static void queue(struct event *e)
     atomic_fetch_add(&dropped, 1);
 }
 
-/* POSTs that only read are no writes. */
-static bool only_reads(const char *action)
+static bool ends(const char *text, const char *end)
 {
-    size_t len = strlen(action);
+    size_t len = strlen(text), n = strlen(end);
 
-    return len > 5 && strcmp(action + len - 5, "/read") == 0;
+    return len > n && strcmp(text + len - n, end) == 0;
+}
+
+/* POSTs that only read are no writes; nor is what a page of the console looks at each second. */
+static bool only_reads(const struct call *c)
+{
+    return ends(c->route->action, "/read") ||
+           (c->vouched && ends(c->route->action, "/listEvents/action"));
 }
 
 /* Refused tokens are not noted: anybody can make those. */
@@ -192,8 +198,7 @@ void activity_note(struct call *c)
     const char *at;
     char event[37];
 
-    if (!c->caller || !arm_who(c) || !c->route->action || only_reads(c->route->action) ||
-        !arm_id(c)->subscription)
+    if (!c->caller || !arm_who(c) || !c->route->action || only_reads(c) || !arm_id(c)->subscription)
         return;
     id = arm_id(c);
     random_uuid(event);

@@ -299,7 +299,8 @@ static bool is_daemon(const json_t *pod)
     return owner && strcmp(text_at_or(owner, "kind", ""), "DaemonSet") == 0;
 }
 
-/* Asks each pod of the node to go, as budgets allow, or by force; *ret_left: how many there still are. */
+/* Asks each pod of the node to go, as budgets allow, or by force; *ret_left: how many there still
+ * are. */
 static enum fault drain(struct op *op, struct pass *p, const char *node, bool by_force,
                         size_t *ret_left)
 {

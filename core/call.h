@@ -244,6 +244,9 @@ void reply_reset(struct call *c);
  */
 enum fault call_park(struct call *c, void (*start)(struct call *c));
 void call_complete(struct call *c, enum fault fault);
+/* Where what a parked call waits for is done, when it needs a connection: on workers, but for a
+   call within a call, whose asker keeps a worker waiting, elsewhere. */
+struct pool *call_pool(const struct call *c);
 
 /* ---- what transports use; all on the call's loop ---- */
 

@@ -294,6 +294,11 @@ void call_complete(struct call *c, enum fault fault)
         loop_post(c->loop, &c->dispatch.back);
 }
 
+struct pool *call_pool(const struct call *c)
+{
+    return c->dispatch.completed && inside_pool ? inside_pool : workers;
+}
+
 /* ---- back on the loop ---- */
 
 static size_t body_max(const struct call *c)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/stream.h"
 
@@ -178,4 +179,29 @@ struct bytes inside_body(const struct call *inner)
     const struct reply *r = &inner->reply;
 
     return r->n_parts == 1 && r->fd < 0 ? r->parts[0].bytes : BYTES("");
+}
+
+enum fault inside_read(struct op *op, const struct call *inner, size_t max, struct bytes *ret)
+{
+    const struct reply *r = &inner->reply;
+    size_t size, done = 0;
+    char *data;
+
+    if (r->fd < 0 || r->n_parts != 1) {
+        *ret = inside_body(inner);
+        return OK;
+    }
+    if (r->parts[0].length > (int64_t)max)
+        return fail(op, TOO_LARGE, "it is larger than %zu bytes", max);
+    size = (size_t)r->parts[0].length;
+    data = arena_alloc(&op->arena, size + 1);
+    while (done < size) {
+        ssize_t n = pread(r->fd, data + done, size - done, r->parts[0].offset + (off_t)done);
+
+        if (n <= 0)
+            return fail(op, INTERNAL, "a file of ours cannot be read");
+        done += (size_t)n;
+    }
+    *ret = (struct bytes){data, size};
+    return OK;
 }

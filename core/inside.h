@@ -30,5 +30,7 @@ struct call *call_inside(struct call *outer, const struct inside *asked);
 const char *inside_header(const struct call *inner, const char *name);
 /* The reply's body; empty when it is not in memory. */
 struct bytes inside_body(const struct call *inner);
+/* The same, read into op's arena when it is a file's. TOO_LARGE: more than max. */
+enum fault inside_read(struct op *op, const struct call *inner, size_t max, struct bytes *ret);
 
 #endif

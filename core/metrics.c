@@ -43,6 +43,14 @@ void metric_register(struct metric *metric)
     registered = metric;
 }
 
+long long metric_value(const char *name)
+{
+    for (struct metric *m = registered; m; m = m->next)
+        if (strcmp(m->name, name) == 0)
+            return atomic_load(&m->value);
+    return 0;
+}
+
 static struct route_numbers *numbers_of(const struct route *route)
 {
     size_t start = ((uintptr_t)route >> 4) % SLOTS;

@@ -16,6 +16,8 @@ struct metric {
 };
 /* Register a static metric once, at start. Then atomic_fetch_add(&m.value, n). */
 void metric_register(struct metric *metric);
+/* The present value of a registered one; 0: there is none of that name. */
+long long metric_value(const char *name);
 void metrics_count_call(const struct call *c);
 /* "# HELP" and "# TYPE" of a family: before its first line. */
 void metric_head(struct text *out, const char *name, const char *type, const char *help);

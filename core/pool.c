@@ -10,7 +10,7 @@
 
 #include "core/db.h"
 
-struct pool *workers, *io_pool, *slow_pool;
+struct pool *workers, *io_pool, *slow_pool, *inside_pool;
 
 struct worker {
     struct pool *pool;

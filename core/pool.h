@@ -29,7 +29,8 @@ bool pool_has_one_busy(struct pool *pool);
 /* Let queued tasks run, join the threads, free. */
 void pool_free(struct pool *pool);
 
-/* The program's pools, made by server_start (core/server.h). */
-extern struct pool *workers, *io_pool, *slow_pool;
+/* The program's pools, made by server_start (core/server.h). inside_pool: what calls within calls
+   wait for, since workers may all be waiting for those (core/inside.h). */
+extern struct pool *workers, *io_pool, *slow_pool, *inside_pool;
 
 #endif

@@ -329,6 +329,7 @@ static enum fault start(struct op *op, const struct settings *s)
     workers = pool_new("worker", (int)s->worker_threads, (size_t)s->queue_max, true);
     io_pool = pool_new("io", (int)s->io_threads, (size_t)s->queue_max, false);
     slow_pool = pool_new("slow", (int)s->slow_threads, (size_t)s->queue_max, true);
+    inside_pool = pool_new("inside", 1, (size_t)s->queue_max, true);
     durable_start();
     waits_start();
     TRY(start_services(op, s));
@@ -350,6 +351,7 @@ static void stop(const struct settings *s)
     pool_free(slow_pool);
     pool_free(io_pool);
     pool_free(workers);
+    pool_free(inside_pool);
     fetch_stop();
     tls_stop();
     helper_stop();

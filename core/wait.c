@@ -99,7 +99,7 @@ static void look_at(struct waiter *w)
     w->taken = true;
     w->again = false;
     w->task.run = on_worker;
-    pool_post_always(workers, &w->task);
+    pool_post_always(call_pool(w->c), &w->task);
 }
 
 /* ---- from outside ---- */

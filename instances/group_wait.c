@@ -78,7 +78,7 @@ static void take(bool (*fits)(const struct waiter *w, const void *arg), const vo
         taken = w->next;
         w->reached = reached;
         w->task.run = answer_on_worker;
-        pool_post_always(workers, &w->task);
+        pool_post_always(call_pool(w->c), &w->task);
     }
 }
 
@@ -163,7 +163,7 @@ static void begin(struct call *c)
     pthread_mutex_unlock(&lock);
     if (late) {
         w->task.run = answer_on_worker;
-        pool_post_always(workers, &w->task);
+        pool_post_always(call_pool(w->c), &w->task);
         return;
     }
     group_waiters_begun(w->group_id, w->deadline_ms - now_ms());

@@ -78,21 +78,13 @@ static const struct json_field repository_json[] = {
     {0},
 };
 
-static enum fault reply_repository(struct call *c, int64_t id)
+enum fault acr_repository_get(struct call *c)
 {
     const struct target *target = &caller_of(c)->target;
     struct repository_reply reply = {login_server(&c->op, c, target), target->repository, {0}};
 
-    TRY(repository_details(&c->op, id, &reply.details));
+    TRY(repository_details(&c->op, target->registry->id, target->repository, &reply.details));
     return reply_json(c, 200, repository_json, &reply);
-}
-
-enum fault acr_repository_get(struct call *c)
-{
-    struct repository repository;
-
-    TRY(api_repository(c, &repository));
-    return reply_repository(c, repository.id);
 }
 
 enum fault acr_repository_patch(struct call *c)
@@ -105,7 +97,7 @@ enum fault acr_repository_patch(struct call *c)
     TRY(db_begin(&c->op));
     TRY(api_repository(c, &repository));
     TRY(repository_change(&c->op, repository.id, &changes));
-    TRY(reply_repository(c, repository.id));
+    TRY(acr_repository_get(c));
     return api_commit(c);
 }
 

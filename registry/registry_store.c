@@ -74,14 +74,16 @@ static const struct db_stmt stmts[] = {
     [EXISTS] = {"SELECT id FROM registry.registry WHERE name = lower($1)"},
     [WITHOUT_SCOPE] = {"SELECT name FROM registry.registry WHERE scope IS NULL AND NOT " HIDDEN
                        " ORDER BY name"},
-    [USAGE] = {"WITH r AS (SELECT id FROM registry.repository WHERE registry_id = $1),"
-               " m AS (SELECT count(*) AS n, coalesce(sum(size), 0) AS bytes"
-               "       FROM registry.manifest WHERE repository_id IN (SELECT id FROM r)),"
+    [USAGE] = {"WITH m AS (SELECT count(*) AS n, coalesce(sum(m.size), 0) AS bytes"
+               "  FROM registry.manifest m JOIN registry.repository r ON r.id = m.repository_id"
+               "  WHERE r.registry_id = $1),"
                " b AS (SELECT count(*) AS n, coalesce(sum(size), 0) AS bytes FROM registry.blob"
-               "       WHERE digest IN (SELECT digest FROM registry.repository_blob"
-               "                        WHERE repository_id IN (SELECT id FROM r)))"
-               " SELECT (SELECT count(*) FROM r) AS repositories, m.n AS manifests,"
-               " (SELECT count(*) FROM registry.tag WHERE repository_id IN (SELECT id FROM r))"
+               "  WHERE digest IN (SELECT l.digest FROM registry.repository_blob l"
+               "   JOIN registry.repository r ON r.id = l.repository_id WHERE r.registry_id = $1))"
+               " SELECT (SELECT count(*) FROM registry.repository WHERE registry_id = $1)"
+               " AS repositories, m.n AS manifests,"
+               " (SELECT count(*) FROM registry.tag t JOIN registry.repository r"
+               "  ON r.id = t.repository_id WHERE r.registry_id = $1)"
                " AS tags, b.n AS blobs, m.bytes + b.bytes AS bytes,"
                " (SELECT count(*) FROM registry.webhook WHERE registry_id = $1) AS webhooks,"
                " (SELECT count(*) FROM registry.scope_map WHERE registry_id = $1) AS scope_maps,"

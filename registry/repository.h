@@ -41,7 +41,9 @@ struct repository_details {
     int64_t manifest_count, tag_count;
     struct attributes attributes;
 };
-enum fault repository_details(struct op *op, int64_t id, struct repository_details *ret);
+/* NOT_FOUND on "name". */
+enum fault repository_details(struct op *op, int64_t registry_id, const char *name,
+                              struct repository_details *ret);
 enum fault repository_change(struct op *op, int64_t id, const struct attribute_changes *changes);
 /*
  * Names after last (exclusive; "" = from the start) of repositories that hold a manifest and are

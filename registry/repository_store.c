@@ -30,7 +30,8 @@ static const struct db_stmt stmts[] = {
                  " (SELECT count(*) FROM registry.manifest WHERE repository_id = r.id)"
                  " AS manifests,"
                  " (SELECT count(*) FROM registry.tag WHERE repository_id = r.id) AS "
-                 "tags, " ATTRIBUTE_COLUMNS " FROM registry.repository r WHERE id = $1"},
+                 "tags, " ATTRIBUTE_COLUMNS " FROM registry.repository r"
+                 " WHERE registry_id = $1 AND name = $2"},
     [CHANGE] = {"UPDATE registry.repository SET updated = now(),"
                 " delete_enabled = coalesce($2::boolean, delete_enabled),"
                 " write_enabled = coalesce($3::boolean, write_enabled),"
@@ -140,13 +141,14 @@ enum fault repository_make(struct op *op, int64_t registry_id, const char *name,
     return found ? OK : fail(op, UNAVAILABLE, "repository \"%s\" is deleted again and again", name);
 }
 
-enum fault repository_details(struct op *op, int64_t id, struct repository_details *ret)
+enum fault repository_details(struct op *op, int64_t registry_id, const char *name,
+                              struct repository_details *ret)
 {
     struct db_rows rows;
 
-    TRY(db_query(op, &stmts[DETAILS], &rows, DB_INT(id)));
+    TRY(db_query(op, &stmts[DETAILS], &rows, DB_INT(registry_id), DB_TEXT(name)));
     if (!db_next(&rows))
-        return unknown(op, "");
+        return unknown(op, name);
     *ret = (struct repository_details){
         .created = db_text(&rows, "created"),
         .updated = db_text(&rows, "updated"),

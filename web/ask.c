@@ -6,7 +6,6 @@
 #include "core/inside.h"
 #include "core/json.h"
 #include "core/server.h"
-#include "core/uri.h"
 
 static const struct header json_headers[] = {
     {"content-type", "application/json"},
@@ -72,6 +71,30 @@ static const struct session *session_of(const struct call *c)
     return c->caller;
 }
 
+/* Waiting for a change, of a container that ends say, keeps a worker: half of them stay others'. */
+static atomic_int n_changing;
+
+static bool begin_change(void)
+{
+    int64_t threads = server_settings->worker_threads;
+
+    if (atomic_fetch_add(&n_changing, 1) < (threads > 1 ? threads / 2 : 1))
+        return true;
+    atomic_fetch_sub(&n_changing, 1);
+    return false;
+}
+
+static struct call *ask_for_change(struct call *c, const struct inside *asked)
+{
+    struct call *inner;
+
+    if (!begin_change())
+        return NULL;
+    inner = ask(c, asked);
+    atomic_fetch_sub(&n_changing, 1);
+    return inner;
+}
+
 enum fault ask_manager_do(struct call *c, enum method method, const char *path, const json_t *body,
                           json_t **ret)
 {
@@ -84,7 +107,10 @@ enum fault ask_manager_do(struct call *c, enum method method, const char *path, 
         asked.headers = json_headers;
         asked.body = BYTES(text_of(c, body));
     }
-    inner = ask(c, &asked);
+    inner = method == GET ? ask(c, &asked) : ask_for_change(c, &asked);
+    if (!inner)
+        return fail(&c->op, UNAVAILABLE,
+                    "too many changes are being made at once: try again in a moment");
     return inner->reply.status < 300 ? parse(c, inside_body(inner), ret) : refusal(c, inner);
 }
 
@@ -93,20 +119,30 @@ enum fault ask_manager(struct call *c, const char *path, json_t **ret)
     return ask_manager_do(c, GET, path, NULL, ret);
 }
 
-/* "https://host/subscriptions/…?api-version=…&$skiptoken=…" → "/subscriptions/…?$skiptoken=…" */
+/* "https://host/subscriptions/…?api-version=…&$filter=…&$skiptoken=…" → "/subscriptions/…?$filter=…
+ * &$skiptoken=…": what was asked for stays. NULL: it was the last. */
 static const char *next_path(struct call *c, const char *link)
 {
-    const char *path = link ? strstr(link, "://") : NULL, *mark, *token;
+    const char *path = link ? strstr(link, "://") : NULL, *p;
+    struct text out;
 
     path = path ? strchr(path + 3, '/') : NULL;
-    mark = path ? strchr(path, '?') : NULL;
-    token = mark ? uri_parameter(&c->op.arena, BYTES(mark + 1), "$skiptoken", 0) : NULL;
-    if (!token && mark)
-        token = uri_parameter(&c->op.arena, BYTES(mark + 1), "$skipToken", 0);
-    if (!token)
+    p = path ? strchr(path, '?') : NULL;
+    if (!p)
         return NULL;
-    return arena_printf(&c->op.arena, "%.*s?$skiptoken=%s", (int)(mark - path), path,
-                        uri_encode(&c->op.arena, token, ""));
+    text_init(&out, &c->op.arena, strlen(path) + 1);
+    text_add(&out, path, (size_t)(p - path));
+    for (char before = '?'; *p++;) {
+        size_t len = strcspn(p, "&");
+
+        if (strncmp(p, "api-version=", strlen("api-version=")) != 0) {
+            text_add(&out, &before, 1);
+            text_add(&out, p, len);
+            before = '&';
+        }
+        p += len;
+    }
+    return out.data;
 }
 
 enum fault ask_manager_all(struct call *c, const char *path, size_t max, json_t **ret)
@@ -142,6 +178,29 @@ enum fault ask_graph(struct call *c, enum method method, const char *path, const
 
 /* ---- registries ---- */
 
+/* Too small a right is a 401 there, and a lock a 405; the viewer is signed in all the same. */
+static enum fault registry_refusal(struct call *c, const struct call *inner)
+{
+    const struct op *op = &inner->op;
+
+    if (op->fault == UNAUTHENTICATED)
+        return fail(&c->op, FORBIDDEN, "your roles do not allow this in the registry %s",
+                    inner->host);
+    if (op->fault == FORBIDDEN && op->noun && strcmp(op->noun, "lock") == 0)
+        return fail(&c->op, CONFLICT, "%s%s", op->message,
+                    strstr(op->message, "attributes") ? " Unlock it first." : "");
+    return refusal(c, inner);
+}
+
+static enum fault ask_data(struct call *c, const char *registry, struct inside *asked,
+                           struct call **ret)
+{
+    asked->host = arena_printf(&c->op.arena, "%s%s", registry, server_registry_suffix());
+    asked->vouched = session_of(c)->who;
+    *ret = ask(c, asked);
+    return (*ret)->reply.status < 300 ? OK : registry_refusal(c, *ret);
+}
+
 enum fault ask_registry(struct call *c, enum method method, const char *registry, const char *path,
                         const char *accept, struct bytes *ret, const char **ret_type)
 {
@@ -149,22 +208,29 @@ enum fault ask_registry(struct call *c, enum method method, const char *registry
         {accept ? "accept" : NULL, accept},
         {0                       },
     };
-    struct inside asked = {
-        .method = method,
-        .target = path,
-        .host = arena_printf(&c->op.arena, "%s%s", registry, server_registry_suffix()),
-        .headers = headers,
-        .vouched = session_of(c)->who,
-    };
-    struct call *inner = ask(c, &asked);
+    struct inside asked = {.method = method, .target = path, .headers = headers};
+    struct call *inner;
 
-    if (inner->reply.status >= 300)
-        return refusal(c, inner);
+    TRY(ask_data(c, registry, &asked, &inner));
     if (ret)
-        *ret = inside_body(inner);
+        TRY(inside_read(&c->op, inner, ASK_FILE_MAX, ret));
     if (ret_type)
         *ret_type = inside_header(inner, "content-type");
     return OK;
+}
+
+enum fault ask_registry_json(struct call *c, enum method method, const char *registry,
+                             const char *path, const json_t *body, json_t **ret)
+{
+    struct inside asked = {.method = method, .target = path};
+    struct call *inner;
+
+    if (body) {
+        asked.headers = json_headers;
+        asked.body = BYTES(text_of(c, body));
+    }
+    TRY(ask_data(c, registry, &asked, &inner));
+    return parse(c, inside_body(inner), ret);
 }
 
 /* ---- clusters ---- */

@@ -16,16 +16,24 @@
 enum fault ask_manager(struct call *c, const char *path, json_t **ret);
 /* All pages of a collection, at most max values, as one array. */
 enum fault ask_manager_all(struct call *c, const char *path, size_t max, json_t **ret);
-/* POST, PUT, PATCH, DELETE. body NULL: none. ret may be NULL. */
+/* POST, PUT, PATCH, DELETE. body NULL: none. ret may be NULL. UNAVAILABLE, too: half of the workers
+   wait for changes already. */
 enum fault ask_manager_do(struct call *c, enum method method, const char *path, const json_t *body,
                           json_t **ret);
 /* The directory: path is "/users?$top=9". body NULL: none. */
 enum fault ask_graph(struct call *c, enum method method, const char *path, const json_t *body,
                      json_t **ret);
-/* A registry's data plane: path after the registry ("/v2/app/tags/list"); registry is its name.
-   accept NULL: any. ret and ret_type may be NULL. */
+/*
+ * A registry's data plane: path after the registry ("/v2/app/tags/list"); registry is its name.
+ * accept NULL: any. ret and ret_type may be NULL. FORBIDDEN: too small a right; CONFLICT: a lock is
+ * on it; TOO_LARGE: more than ASK_FILE_MAX of a blob.
+ */
+#define ASK_FILE_MAX ((size_t)1 << 20)
 enum fault ask_registry(struct call *c, enum method method, const char *registry, const char *path,
                         const char *accept, struct bytes *ret, const char **ret_type);
+/* The same for what is JSON both ways. body NULL: none. ret may be NULL. */
+enum fault ask_registry_json(struct call *c, enum method method, const char *registry,
+                             const char *path, const json_t *body, json_t **ret);
 
 /* A cluster's API, as whom its kubeconfig would make the viewer. type: of body. */
 struct asked_cluster {

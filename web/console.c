@@ -11,12 +11,14 @@
 #include "web/pages.h"
 #include "web/sign_in.h"
 
-#define SIGNED_IN 1
-#define FORM_MAX  65536
-#define GROUP     "/console/subscriptions/{subscription}/resourceGroups/{group}"
-#define INSTANCE  GROUP "/providers/Microsoft.ContainerInstance/containerGroups/{name}"
-#define CLUSTER   GROUP "/providers/Microsoft.ContainerService/managedClusters/{cluster}"
-#define OBJECT    CLUSTER "/objects/{object+}"
+#define SIGNED_IN  1
+#define FORM_MAX   65536
+#define GROUP      "/console/subscriptions/{subscription}/resourceGroups/{group}"
+#define INSTANCE   GROUP "/providers/Microsoft.ContainerInstance/containerGroups/{name}"
+#define CLUSTER    GROUP "/providers/Microsoft.ContainerService/managedClusters/{cluster}"
+#define OBJECT     CLUSTER "/objects/{object+}"
+#define REGISTRY   GROUP "/providers/Microsoft.ContainerRegistry/registries/{registry}"
+#define REPOSITORY REGISTRY "/repositories/{repository+}"
 
 static enum fault to_console(struct call *c)
 {
@@ -41,63 +43,95 @@ static const struct route routes[] = {
     {GET,                              GROUP, SIGNED_IN, CALL, resource_group_page, "what is in a resource group"},
     {POST,                               GROUP "/delete", SIGNED_IN, CALL, resource_group_delete, "delete it with all in it",
      .body_max = FORM_MAX},
- /* container groups */
-    {GET,                   "/console/instances", SIGNED_IN, CALL, instances_page, "container groups",
+ /* registries */
+    {GET,                   "/console/registries", SIGNED_IN, CALL, registries_page, "registries",
      .query = "q, page"},
-    {GET,          "/console/instances/new", SIGNED_IN, CALL, instance_new_page, "a form that makes one",
+    {GET,          REGISTRY, SIGNED_IN, CALL, registry_page, "a registry and its repositories",
+     .query = "q, page"},
+    {POST,                             REGISTRY "/delete", SIGNED_IN, CALL, registry_delete_post, "delete it with all in it",
+     .body_max = FORM_MAX},
+    {GET,                       REGISTRY "/webhooks/{webhook}", SIGNED_IN, CALL, webhook_page,
+     "a webhook and its deliveries"},
+    {POST,                   REGISTRY "/webhooks/{webhook}/ping", SIGNED_IN, CALL, webhook_ping_post, "send a ping",
+     .body_max = FORM_MAX},
+    {POST,             REGISTRY "/webhooks/{webhook}/delete", SIGNED_IN, CALL, webhook_delete_post, "delete it",
+     .body_max = FORM_MAX},
+    {GET,                             REPOSITORY "/_tags/{tag}", SIGNED_IN, CALL, tag_page, "an image by a tag"},
+    {POST,                               REPOSITORY "/_tags/{tag}/_lock", SIGNED_IN, CALL, tag_lock_post,
+     "lock or unlock the tag", .body_max = FORM_MAX},
+    {POST,               REPOSITORY "/_tags/{tag}/_delete", SIGNED_IN, CALL, tag_delete_post, "delete the tag",
+     .body_max = FORM_MAX},
+    {GET,                                REPOSITORY "/_manifests", SIGNED_IN, CALL, manifests_page, "manifests of a repository",
+     .query = "q, after, untagged"},
+    {GET,          REPOSITORY "/_manifests/{digest}", SIGNED_IN, CALL, manifest_page,
+     "an image by its digest"},
+    {POST,                            REPOSITORY "/_manifests/{digest}/_lock", SIGNED_IN, CALL, manifest_lock_post,
+     "lock or unlock the manifest", .body_max = FORM_MAX},
+    {POST,  REPOSITORY "/_manifests/{digest}/_delete", SIGNED_IN, CALL, manifest_delete_post,
+     "delete the manifest with its tags", .body_max = FORM_MAX},
+    {POST,                              REPOSITORY "/_lock", SIGNED_IN, CALL, repository_lock_post,
+     "lock or unlock the repository", .body_max = FORM_MAX},
+    {POST,                       REPOSITORY "/_delete", SIGNED_IN, CALL, repository_delete_post, "delete the repository",
+     .body_max = FORM_MAX},
+    {GET,                       REPOSITORY, SIGNED_IN, CALL, repository_page, "a repository and its tags",
+     .query = "q, page"},
+ /* container groups */
+    {GET,                  "/console/instances", SIGNED_IN, CALL, instances_page, "container groups",
+     .query = "q, page"},
+    {GET,                              "/console/instances/new", SIGNED_IN, CALL, instance_new_page, "a form that makes one",
      .query = "group, name, image, ports, command, environment, cpu, memory, policy, address"},
-    {POST,                             "/console/instances/new", SIGNED_IN, CALL, instance_new_post, "make one",
+    {POST,                       "/console/instances/new", SIGNED_IN, CALL, instance_new_post, "make one",
      .body_max = FORM_MAX},
-    {GET,                       INSTANCE, SIGNED_IN, CALL, instance_page, "a container group"},
-    {GET,                   INSTANCE "/logs", SIGNED_IN, CALL, instance_logs_page, "what a container printed",
+    {GET,                   INSTANCE, SIGNED_IN, CALL, instance_page, "a container group"},
+    {GET,                                INSTANCE "/logs", SIGNED_IN, CALL, instance_logs_page, "what a container printed",
      .query = "container"},
-    {GET,             INSTANCE "/shell", SIGNED_IN, CALL, instance_shell_page, "a shell in a container",
+    {GET,INSTANCE "/shell", SIGNED_IN, CALL, instance_shell_page, "a shell in a container",
      .query = "container"},
-    {GET,                             INSTANCE "/terminal", SIGNED_IN, STREAM, instance_terminal, "its WebSocket",
+    {GET,                            INSTANCE "/terminal", SIGNED_IN, STREAM, instance_terminal, "its WebSocket",
      .query = "container, rows, cols"},
-    {POST,                               INSTANCE "/start", SIGNED_IN, CALL, instance_start, "start it", .body_max = FORM_MAX},
-    {POST,               INSTANCE "/stop", SIGNED_IN, CALL, instance_stop, "stop it", .body_max = FORM_MAX},
-    {POST,                                INSTANCE "/restart", SIGNED_IN, CALL, instance_restart, "stop and start it",
+    {POST,                  INSTANCE "/start", SIGNED_IN, CALL, instance_start, "start it", .body_max = FORM_MAX},
+    {POST,                                INSTANCE "/stop", SIGNED_IN, CALL, instance_stop, "stop it", .body_max = FORM_MAX},
+    {POST,INSTANCE "/restart", SIGNED_IN, CALL, instance_restart, "stop and start it",
      .body_max = FORM_MAX},
-    {POST,          INSTANCE "/delete", SIGNED_IN, CALL, instance_delete, "delete it", .body_max = FORM_MAX},
+    {POST,                            INSTANCE "/delete", SIGNED_IN, CALL, instance_delete, "delete it", .body_max = FORM_MAX},
  /* access */
-    {GET,                            "/console/access", SIGNED_IN, CALL, access_page, "who may do what", .query = "q, page"},
-    {GET,  "/console/access/{kind}", SIGNED_IN, CALL, principals_page, "users, groups, applications",
+    {GET,               "/console/access", SIGNED_IN, CALL, access_page, "who may do what", .query = "q, page"},
+    {GET,                                "/console/access/{kind}", SIGNED_IN, CALL, principals_page, "users, groups, applications",
      .query = "q, after"},
-    {POST,                              "/console/access/delete", SIGNED_IN, CALL, access_delete, "remove a role assignment",
+    {POST,"/console/access/delete", SIGNED_IN, CALL, access_delete, "remove a role assignment",
      .body_max = FORM_MAX, .query = "id"},
  /* clusters */
-    {GET,                       "/console/clusters", SIGNED_IN, CALL, clusters_page, "Kubernetes clusters",
+    {GET,                            "/console/clusters", SIGNED_IN, CALL, clusters_page, "Kubernetes clusters",
      .query = "q, page"},
-    {GET,                       CLUSTER, SIGNED_IN, CALL, cluster_page, "a cluster, its pools and its nodes",
+    {GET,   CLUSTER, SIGNED_IN, CALL, cluster_page, "a cluster, its pools and its nodes",
      .query = "q, page"},
-    {POST,                  CLUSTER "/start", SIGNED_IN, CALL, cluster_start, "start it", .body_max = FORM_MAX},
-    {POST,                              CLUSTER "/stop", SIGNED_IN, CALL, cluster_stop, "stop it", .body_max = FORM_MAX},
-    {POST,                       CLUSTER "/delete", SIGNED_IN, CALL, cluster_delete, "delete it", .body_max = FORM_MAX},
-    {POST,                   CLUSTER "/pools/{pool}/scale", SIGNED_IN, CALL, cluster_pool_scale,
+    {POST,                             CLUSTER "/start", SIGNED_IN, CALL, cluster_start, "start it", .body_max = FORM_MAX},
+    {POST,                       CLUSTER "/stop", SIGNED_IN, CALL, cluster_stop, "stop it", .body_max = FORM_MAX},
+    {POST,           CLUSTER "/delete", SIGNED_IN, CALL, cluster_delete, "delete it", .body_max = FORM_MAX},
+    {POST,             CLUSTER "/pools/{pool}/scale", SIGNED_IN, CALL, cluster_pool_scale,
      "more or fewer nodes", .body_max = FORM_MAX},
-    {GET,                                CLUSTER "/kubeconfig", SIGNED_IN, CALL, cluster_kubeconfig,
+    {GET,                              CLUSTER "/kubeconfig", SIGNED_IN, CALL, cluster_kubeconfig,
      "a user's kubeconfig as a file"},
-    {GET,CLUSTER "/workloads", SIGNED_IN, CALL, cluster_workloads_page, "what runs in it",
+    {GET,                       CLUSTER "/workloads", SIGNED_IN, CALL, cluster_workloads_page, "what runs in it",
      .query = "q, page, namespace"},
-    {GET,                            CLUSTER "/pods", SIGNED_IN, CALL, cluster_pods_page, "its pods",
+    {GET,                 CLUSTER "/pods", SIGNED_IN, CALL, cluster_pods_page, "its pods",
      .query = "q, page, namespace"},
-    {GET,                  CLUSTER "/services", SIGNED_IN, CALL, cluster_services_page, "its services",
+    {GET,               CLUSTER "/services", SIGNED_IN, CALL, cluster_services_page, "its services",
      .query = "q, page, namespace"},
-    {GET,                                CLUSTER "/configuration", SIGNED_IN, CALL, cluster_configuration_page,
+    {GET,                              CLUSTER "/configuration", SIGNED_IN, CALL, cluster_configuration_page,
      "its config maps and secrets", .query = "q, page, namespace"},
-    {GET,CLUSTER "/events", SIGNED_IN, CALL, cluster_events_page, "what happened in it",
+    {GET,                       CLUSTER "/events", SIGNED_IN, CALL, cluster_events_page, "what happened in it",
      .query = "q, page, namespace"},
-    {GET,                            OBJECT, SIGNED_IN, CALL, cluster_object_page, "any object of it"},
+    {GET,                   OBJECT, SIGNED_IN, CALL, cluster_object_page, "any object of it"},
     {POST,               OBJECT "/scale", SIGNED_IN, CALL, cluster_object_scale,
      "set how many replicas there are", .body_max = FORM_MAX},
-    {POST,                                OBJECT "/restart", SIGNED_IN, CALL, cluster_object_restart, "make its pods anew",
+    {POST,                             OBJECT "/restart", SIGNED_IN, CALL, cluster_object_restart, "make its pods anew",
      .body_max = FORM_MAX},
-    {POST,OBJECT "/delete", SIGNED_IN, CALL, cluster_object_delete, "delete it",
+    {POST,                       OBJECT "/delete", SIGNED_IN, CALL, cluster_object_delete, "delete it",
      .body_max = FORM_MAX},
-    {GET,                            CLUSTER "/pods/{namespace}/{pod}/logs", SIGNED_IN, CALL, cluster_pod_log_page,
+    {GET,            CLUSTER "/pods/{namespace}/{pod}/logs", SIGNED_IN, CALL, cluster_pod_log_page,
      "what a container printed last", .query = "container"},
-    {0  },
+    {0            },
 };
 
 /* ---- who ---- */
@@ -178,6 +212,7 @@ const struct service console_service = {
     .dialect = &dialect,
     .migrations = web_migrations,
     .schema = "web",
+    .any_case = true, /* ids of resources are in the letters that they were made by */
     .authorise = authorise,
     .start = start,
     .stop = stop,

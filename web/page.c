@@ -511,6 +511,15 @@ const char *page_count(struct op *op, int64_t n)
     return out.data;
 }
 
+void page_bar(struct page *p, const char *label, int64_t value, int64_t max)
+{
+    page_html(p, arena_printf(&p->op->arena, "<meter class=\"bar\" max=\"%lld\" value=\"%lld\"",
+                              (long long)(max > 0 ? max : 1), (long long)value));
+    page_html(p, " aria-label=\"");
+    page_attr(p, label);
+    page_html(p, "\"></meter>");
+}
+
 const char *page_word(struct op *op, const char *text)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

@@ -83,6 +83,8 @@ void page_state(struct page *p, const char *state);
 void page_time(struct page *p, const char *iso);
 const char *page_bytes(struct op *op, int64_t bytes); /* "12.3 MiB" */
 const char *page_count(struct op *op, int64_t n);     /* "12,345" */
+/* How much of max; label says it to who cannot see. */
+void page_bar(struct page *p, const char *label, int64_t value, int64_t max);
 
 /* A text as one word of a shell, quoted where it must be. */
 const char *page_word(struct op *op, const char *text);

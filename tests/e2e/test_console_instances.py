@@ -1,5 +1,6 @@
 """The console's pages of container groups, on containers that run: the list, a group, its logs, making one, a shell."""
 
+import concurrent.futures
 import html
 import json
 import re
@@ -19,7 +20,7 @@ from harness.entra import Entra
 from harness.machine import need
 from harness.manager import READER
 from harness.node import packages, run_checks
-from harness.server import wait_until
+from harness.server import Sundog, wait_until
 
 HOSTILE = "<script>alert('x')</script>"
 SCRIPT = ("echo hello-log; echo \"<script>alert('x')</script>\"; printf '\\033[31mred\\033[0m \\001bell\\r\\n'; "
@@ -307,3 +308,31 @@ def test_in_a_browser(sundog, groups, running):
         "SUNDOG_URL": sundog.plain, "SUNDOG_USER": first["userName"], "SUNDOG_USER_PASSWORD": first["userPassword"],
         "SUNDOG_PAGES": json.dumps(paths), "SUNDOG_MAKE_GROUP": json.dumps({
             "url": f"{sundog.plain}{groups.sub}/resourceGroups/made-while-looking?api-version=2022-09-01", "token": groups.token})}, 6)
+
+
+def test_waiting_for_changes_leaves_room_for_others(sundog):
+    """Stopping takes as long as the container does; with two workers at most one waits for it, and it ends."""
+    with Sundog(["--workers", "2"]) as server:
+        push_shell(web.by_path(server))
+        groups, first = Groups(server), admin(server)
+        names = [groups.create("trap 'while [ ! -e /v/go ]; do sleep 0.1; done; exit 0' TERM; echo up; while :; do sleep 0.1; done",
+                               container={"volumeMounts": [{"name": "v", "mountPath": "/v"}]},
+                               volumes=[{"name": "v", "emptyDir": {}}]) for _ in range(3)]
+        pages = []
+        for name in names:
+            groups.wait_logs(name, "up")
+            browser = Browser(server)
+            browser.sign_in(first["userName"], first["userPassword"])
+            pages.append((browser, browser.get(page_path(groups, name))))
+        with concurrent.futures.ThreadPoolExecutor(3) as threads:
+            asked = [threads.submit(browser.submit, page, page.form("Stop")) for browser, page in pages]
+            ended = next(concurrent.futures.as_completed(asked)).result()
+            assert ended.status == 503 and "too many changes" in ended.text, ended.text
+            assert Browser(server).sign_in(first["userName"], first["userPassword"]).title == "Overview · Sundog"
+            for name in names:  # the API answers meanwhile
+                if groups.show(name)["instanceView"]["state"] == "Running":
+                    groups.exec(name, "/bin/touch /v/go").rest()
+            answers = [answer.result() for answer in asked]
+        assert sorted(answer.status for answer in answers)[0] == 200
+        assert sum("was stopped" in answer.text for answer in answers) >= 1
+        groups.delete_all()

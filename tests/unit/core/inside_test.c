@@ -55,7 +55,7 @@ static const struct route routes[] = {
     {PUT,             "/say/{word}", 1, CALL, say, "", .body_max = 8},
     {GET,           "/late", 0, CALL, late, ""},
     {GET,              "/refused", 0, CALL, refused, ""},
-    {GET,"/watch", 0, WATCH, say, ""},
+    {GET,"/stream", 0, STREAM, say, ""},
     {0         },
 };
 static const struct service service = {.name = "said", .routes = routes, .authorise = authorise};
@@ -124,7 +124,7 @@ static void test_faults(void)
         {{.method = PUT, .target = "/say/x", .body = {"123456789", 9}, .vouched = "x"},
          413,                                                                                TOO_LARGE      },
         {{.method = GET, .target = "/refused"},                                         409, CONFLICT       },
-        {{.method = GET, .target = "/watch"},                                           501, UNSUPPORTED    },
+        {{.method = GET, .target = "/stream"},                                          501, UNSUPPORTED    },
         {{.method = GET, .target = "no/slash"},                                         400, INVALID        },
     };
 

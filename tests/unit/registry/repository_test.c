@@ -71,7 +71,7 @@ static void test_details(void)
     store_begin(&op, &registry, &repository);
     put_index(&op, repository.id, A, "v1");
     put_index(&op, repository.id, B, "v2");
-    CU_ASSERT_EQUAL_FATAL(repository_details(&op, repository.id, &details), OK);
+    CU_ASSERT_EQUAL_FATAL(repository_details(&op, registry, repository.name, &details), OK);
     CU_ASSERT_EQUAL(details.manifest_count, 2);
     CU_ASSERT_EQUAL(details.tag_count, 2);
     CU_ASSERT_EQUAL(strlen(details.created), strlen("2026-11-20T12:00:00.1234560Z"));
