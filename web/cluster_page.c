@@ -79,12 +79,12 @@ static void add_actions(struct page *p, const struct shown_cluster *k)
                                  " This cannot be undone.",
                                  k->name));
     page_html(p, "</div>");
-    page_command(
-        p, "To use it with kubectl",
-        arena_printf(&p->op->arena, "az aks get-credentials -g %s -n %s", k->group, k->name));
+    page_command(p, "To use it with kubectl",
+                 arena_printf(&p->op->arena, "az aks get-credentials -g %s -n %s",
+                              page_word(p->op, k->group), k->name));
     page_command(p, stopped ? "Start it by az" : "Stop it by az",
                  arena_printf(&p->op->arena, "az aks %s -g %s -n %s", stopped ? "start" : "stop",
-                              k->group, k->name));
+                              page_word(p->op, k->group), k->name));
 }
 
 /* ---- pools ---- */
@@ -129,8 +129,8 @@ static void add_pools(struct page *p, const struct shown_cluster *k)
     page_command(
         p, "The same by az",
         arena_printf(&p->op->arena,
-                     "az aks nodepool scale -g %s --cluster-name %s -n %s --node-count 3", k->group,
-                     k->name,
+                     "az aks nodepool scale -g %s --cluster-name %s -n %s --node-count 3",
+                     page_word(p->op, k->group), k->name,
                      text_at_or(json_array_get(at(k->resource, "properties.agentPoolProfiles"), 0),
                                 "name", "nodepool1")));
 }

@@ -38,7 +38,7 @@ static enum fault read_path(struct call *c, struct shown_object *o)
 
 static const char *in_namespace(struct op *op, const struct shown_object *o)
 {
-    return *o->ns ? arena_printf(&op->arena, " -n %s", o->ns) : "";
+    return *o->ns ? arena_printf(&op->arena, " -n %s", page_word(op, o->ns)) : "";
 }
 
 /* "deployment/web", "roles.rbac.authorization.k8s.io/web" */
@@ -47,7 +47,8 @@ const char *object_word(struct op *op, const struct shown_object *o)
     bool plain =
         !*o->r->group || strcmp(o->r->group, "apps") == 0 || strcmp(o->r->group, "batch") == 0;
 
-    return arena_printf(&op->arena, "%s/%s", plain ? o->r->singular : o->r->qualified, o->name);
+    return page_word(
+        op, arena_printf(&op->arena, "%s/%s", plain ? o->r->singular : o->r->qualified, o->name));
 }
 
 static void add_kubectl(struct page *p, const struct shown_object *o, const char *label,

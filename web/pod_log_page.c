@@ -4,58 +4,8 @@
 #include "core/json.h"
 #include "core/uri.h"
 #include "web/cluster.h"
+#include "web/log_view.h"
 #include "web/pages.h"
-
-#define LINES   500
-#define LOG_MAX ((size_t)100 << 10)
-
-/* ---- text ---- */
-
-/* Past "ESC [ … letter": colours are for terminals. */
-static const char *skip_escape(const char *p)
-{
-    if (p[1] != '[')
-        return p + 1;
-    for (p += 2; *p >= ' ' && *p < '@'; p++)
-        ;
-    return *p ? p + 1 : p;
-}
-
-static const char *readable(struct op *op, struct bytes log)
-{
-    struct text clean, out;
-
-    text_init(&clean, &op->arena, log.len * 3 + 1);
-    utf8_clean(&clean, log);
-    text_init(&out, &op->arena, clean.len * 3 + 1);
-    for (const char *p = clean.data; *p;) {
-        if (*p == '\033') {
-            p = skip_escape(p);
-            continue;
-        }
-        if ((unsigned char)*p >= ' ' || *p == '\n' || *p == '\t')
-            text_add(&out, p, 1);
-        else if (*p != '\r')
-            text_str(&out, "\xEF\xBF\xBD");
-        p++;
-    }
-    return out.data;
-}
-
-/* Whole lines at its end. */
-static struct bytes end_of(struct bytes log)
-{
-    const char *text = log.data, *line;
-    size_t skip;
-
-    if (log.len <= LOG_MAX)
-        return log;
-    skip = log.len - LOG_MAX;
-    line = memchr(text + skip, '\n', LOG_MAX);
-    if (line)
-        skip = (size_t)(line + 1 - text);
-    return (struct bytes){text + skip, log.len - skip};
-}
 
 /* ---- containers ---- */
 
@@ -93,6 +43,7 @@ static void add_containers(struct page *p, const json_t *pod, const char *chosen
 /* One that has not begun yet is no fault of the page. */
 static enum fault add_log(struct page *p, const struct shown_cluster *k, const char *path)
 {
+    struct text clean;
     struct bytes log;
     enum fault fault = ask_cluster_text(p->c, &k->inside, path, "*/*", &log);
 
@@ -106,9 +57,9 @@ static enum fault add_log(struct page *p, const struct shown_cluster *k, const c
         page_empty(p, "It has printed nothing yet.", NULL);
         return OK;
     }
-    page_html(p, "<pre class=\"log\" tabindex=\"0\" role=\"region\" aria-label=\"Log\">");
-    page_text(p, readable(p->op, end_of(log)));
-    page_html(p, "</pre>");
+    text_init(&clean, &p->op->arena, 3 * log.len + 1);
+    utf8_clean(&clean, log);
+    log_view(p, "What it printed", clean.data);
     return OK;
 }
 
@@ -134,10 +85,10 @@ enum fault cluster_pod_log_page(struct call *c)
     page_html(&p, "</p>");
     add_containers(&p, pod, container);
     TRY(add_log(&p, &k,
-                arena_printf(&c->op.arena, "%s/log?tailLines=%d&container=%s", path, LINES,
+                arena_printf(&c->op.arena, "%s/log?tailLines=%d&container=%s", path, LOG_VIEW_LINES,
                              uri_encode(&c->op.arena, container, ""))));
     page_command(&p, "The same by kubectl",
                  arena_printf(&c->op.arena, "kubectl logs %s -n %s -c %s --tail=%d", name, ns,
-                              container, LINES));
+                              page_word(&c->op, container), LOG_VIEW_LINES));
     return page_end(&p);
 }

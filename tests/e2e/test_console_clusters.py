@@ -18,6 +18,7 @@ from harness.containers import SHELL, push_shell
 from harness.entra import Entra
 from harness.machine import need
 from harness.manager import READER
+from harness.node import packages, run_checks
 from harness.server import wait_until
 
 IMAGE = f"sundog.azurecr.io/{SHELL}:1"
@@ -311,7 +312,7 @@ def test_logs(owner, cluster, k):
     assert "quiet" in pod.text and "Running" in pod.text
     page = harmless(owner.get(page_of(cluster, f"/pods/{k.namespace}/says/logs?container=main")))
     assert page.status == 200 and "line-600" in page.text and "line-102" in page.text and "line-101 " not in page.text
-    assert "red \ufffd\ufffd <script>alert('x')</script>" in page.text and "\033" not in page.body and "[31m" not in page.text
+    assert "red \u2401\ufffd <script>alert('x')</script>" in page.text and "\033" not in page.body and "[31m" not in page.text
     assert '<pre class="log"' in page.body and "kubectl logs says" in page.text and page.links["quiet"] == "?container=quiet"
     assert owner.get(pod.links["Logs"]).status == 200
     assert "line-600" in owner.get(page_of(cluster, f"/pods/{k.namespace}/says/logs")).text
@@ -513,3 +514,23 @@ def test_a_pod_page_is_live(owner, cluster, k):
     while "Running" not in message():
         pass
     answer.close()
+
+
+def test_in_a_browser(sundog, clusters, cluster, k):
+    """No serious finding of axe-core, no script error, nothing wider than the window; light and dark, laptop and phone."""
+    need("chromium")
+    k.apply(deployment("web", 2, "echo hello; while :; do sleep 1; done"))
+    k.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+             "spec": {"type": "LoadBalancer", "selector": {"app": "web"}, "ports": [{"port": 80}]}})
+    k("create", "secret", "generic", "s", "--from-literal=password=x")
+    k("rollout", "status", "deployment/web", "--timeout=60s")
+    pod = k.json("pods")["items"][0]["metadata"]["name"]
+    ns = k.namespace
+    below = ["", "/workloads", f"/pods?namespace={ns}", "/services", "/configuration", "/events", f"/pods/{ns}/{pod}/logs",
+             f"/objects/apps/v1/deployments/{ns}/web", f"/objects/core/v1/pods/{ns}/{pod}", f"/objects/core/v1/secrets/{ns}/s"]
+    first = admin(sundog)
+    run_checks(packages(), "console.mjs", {
+        "SUNDOG_URL": sundog.plain, "SUNDOG_USER": first["userName"], "SUNDOG_USER_PASSWORD": first["userPassword"],
+        "SUNDOG_PAGES": json.dumps(["/console/clusters", *(page_of(cluster, path) for path in below)]),
+        "SUNDOG_MAKE_GROUP": json.dumps({
+            "url": f"{sundog.plain}{clusters.sub}/resourceGroups/made-while-looking?api-version=2022-09-01", "token": clusters.token})}, 6)
