@@ -11,17 +11,8 @@
 #include "web/pages.h"
 #include "web/subscriptions.h"
 
-#define ROLES         "/providers/Microsoft.Authorization/"
+#define FOUND_MAX     10 /* principals of a kind that are searched for */
 #define DELETE_ACTION "Microsoft.Authorization/roleAssignments/delete"
-
-/* What is drawn: assignments by scope, and names as far as they are known. */
-struct access {
-    json_t *own, *all; /* {id: assignment} */
-    bool reads;        /* anywhere */
-    json_t *roles;     /* {GUID: name} */
-    json_t *names;     /* {object id: display name} */
-    const char *root;  /* where assignments could be read first: "" or "/subscriptions/S" */
-};
 
 static json_t *kept(struct op *op, json_t *value)
 {
@@ -29,90 +20,7 @@ static json_t *kept(struct op *op, json_t *value)
     return value;
 }
 
-/* ---- assignments ---- */
-
-static enum fault add_some(struct call *c, const char *scope, const char *filter, json_t *into)
-{
-    json_t *some, *one;
-    size_t i;
-
-    TRY(ask_manager_all(c,
-                        arena_printf(&c->op.arena, "%s" ROLES "roleAssignments%s", scope, filter),
-                        ACCESS_MAX, &some));
-    json_array_foreach(some, i, one)
-    {
-        json_object_set(into, text_at_or(one, "id", ""), one);
-    }
-    return OK;
-}
-
-/* Where the viewer may read them, from the top down; *found: somewhere. */
-static enum fault try_scope(struct call *c, const char *scope, const char *own, struct access *a,
-                            bool *found)
-{
-    enum fault fault = add_some(c, scope, "", a->all);
-
-    *found = fault == OK;
-    if (fault == FORBIDDEN || fault == NOT_FOUND) {
-        op_clear_fault(&c->op);
-        return OK;
-    }
-    TRY(fault);
-    TRY(add_some(c, scope, own, a->own));
-    if (!a->reads)
-        a->root = scope;
-    a->reads = true;
-    return OK;
-}
-
-static enum fault try_groups(struct call *c, const char *subscription, const char *own,
-                             struct access *a)
-{
-    json_t *groups, *group;
-    bool found;
-    size_t i;
-    enum fault fault = ask_manager_all(
-        c, arena_printf(&c->op.arena, "%s/resourcegroups", subscription), ACCESS_MAX, &groups);
-
-    if (fault == FORBIDDEN) {
-        op_clear_fault(&c->op);
-        return OK;
-    }
-    TRY(fault);
-    json_array_foreach(groups, i, group)
-    {
-        const char *id = text_at_or(group, "id", "");
-
-        TRY(try_scope(c, page_of(&c->op, id) + strlen("/console"), own, a, &found));
-    }
-    return OK;
-}
-
-static enum fault gather(struct call *c, struct access *a)
-{
-    const char *id = ((const struct session *)c->caller)->who->object_id, *own;
-    json_t *subscriptions, *subscription;
-    bool found;
-    size_t i;
-
-    own = arena_printf(
-        &c->op.arena, "?$filter=%s",
-        uri_encode(&c->op.arena, arena_printf(&c->op.arena, "assignedTo('%s')", id), ""));
-    TRY(try_scope(c, "", own, a, &found));
-    if (found) /* that is all of them */
-        return OK;
-    TRY(subscriptions_of(c, &subscriptions));
-    json_array_foreach(subscriptions, i, subscription)
-    {
-        const char *scope = arena_printf(&c->op.arena, "/subscriptions/%s",
-                                         text_at_or(subscription, "subscriptionId", ""));
-
-        TRY(try_scope(c, scope, own, a, &found));
-        if (!found)
-            TRY(try_groups(c, scope, own, a));
-    }
-    return OK;
-}
+/* ---- in order ---- */
 
 static int by_scope(const void *a, const void *b)
 {
@@ -146,11 +54,11 @@ static json_t *sorted(struct op *op, json_t *by_id)
 static const char *role_of(struct page *p, struct access *a, const json_t *assignment)
 {
     const char *id = id_name(text_at_or(assignment, "properties.roleDefinitionId", ""));
-    json_t *known = json_object_get(a->roles, id), *answer;
+    json_t *known = json_object_get(a->roles, id), *answer = NULL;
 
     if (!known) {
         const char *path =
-            arena_printf(&p->op->arena, "%s" ROLES "roleDefinitions/%s", a->root, id);
+            arena_printf(&p->op->arena, "%s" ACCESS_ROLES "roleDefinitions/%s", a->scopes[0], id);
         bool found = ask_manager(p->c, path, &answer) == OK;
 
         op_clear_fault(p->op);
@@ -168,14 +76,14 @@ static const char *name_of(const struct access *a, const json_t *assignment)
     return name ? name : id;
 }
 
-static void note_names(struct access *a, const json_t *objects)
+static void note_names(json_t *names, const json_t *objects)
 {
     json_t *object;
     size_t i;
 
     json_array_foreach(objects, i, object)
     {
-        json_object_set_new(a->names, text_at_or(object, "id", ""),
+        json_object_set_new(names, text_at_or(object, "id", ""),
                             json_string(text_at_or(object, "displayName", "")));
     }
 }
@@ -198,7 +106,7 @@ static enum fault learn_names(struct page *p, struct access *a, const json_t *as
         return OK;
     body = kept(p->op, json_pack("{s:O}", "ids", ids));
     TRY(ask_graph(p->c, POST, "/directoryObjects/getByIds", body, &answer));
-    note_names(a, at(answer, "value"));
+    note_names(a->names, at(answer, "value"));
     return OK;
 }
 
@@ -214,20 +122,39 @@ const char *access_starts_with(struct op *op, const char *member, const char *q)
     return out.data;
 }
 
-/* Whose names begin so: to search by the name. */
 static enum fault find_names(struct page *p, struct access *a, const char *q)
 {
     static const char *const kinds[] = {"/users", "/groups", "/servicePrincipals"};
     const char *filter = uri_encode(&p->op->arena, access_starts_with(p->op, "displayName", q), "");
     json_t *answer;
 
-    for (size_t i = 0; *q && i < ARRAY_LEN(kinds); i++) {
-        TRY(ask_graph(p->c, GET,
-                      arena_printf(&p->op->arena, "%s?$top=%d&$filter=%s", kinds[i],
-                                   ACCESS_NAMES_MAX, filter),
-                      NULL, &answer));
-        note_names(a, at(answer, "value"));
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        TRY(ask_graph(
+            p->c, GET,
+            arena_printf(&p->op->arena, "%s?$top=%d&$filter=%s", kinds[i], FOUND_MAX, filter), NULL,
+            &answer));
+        note_names(a->found_names, at(answer, "value"));
     }
+    json_object_update(a->names, a->found_names);
+    return OK;
+}
+
+static enum fault find_roles(struct page *p, struct access *a, const char *q)
+{
+    json_t *definitions, *one;
+    size_t i;
+
+    TRY(ask_manager_all(
+        p->c, arena_printf(&p->op->arena, "%s" ACCESS_ROLES "roleDefinitions", a->scopes[0]),
+        ACCESS_MAX, &definitions));
+    json_array_foreach(definitions, i, one)
+    {
+        const char *name = text_at_or(one, "properties.roleName", "");
+
+        if (strcasestr(name, q))
+            json_object_set_new(a->found_roles, text_at_or(one, "name", ""), json_string(name));
+    }
+    json_object_update(a->roles, a->found_roles);
     return OK;
 }
 
@@ -254,9 +181,10 @@ static void add_own(struct page *p, struct access *a, const json_t *own)
 
     if (!json_array_size(own)) {
         page_empty(p,
-                   a->reads ? "You have no role where you may read them."
-                            : "You may not read role assignments anywhere, so yours are not shown"
-                              " either. An Owner or User Access Administrator can tell you.",
+                   a->n_scopes
+                       ? "You have no role where you may read them."
+                       : "You may not read role assignments anywhere, so yours are not shown"
+                         " either. An Owner or User Access Administrator can tell you.",
                    NULL);
         return;
     }
@@ -307,31 +235,48 @@ static void add_all(struct page *p, struct access *a, const json_t *shown)
     page_table_end(p);
 }
 
+static struct access_place place_of(struct call *c)
+{
+    const char *part = call_query(c, "part", 0), *after = call_query(c, "after", 0);
+
+    return (struct access_place){part ? strtoul(part, NULL, 10) : 0, after ? after : ""};
+}
+
+static void add_next(struct page *p, const char *q, const struct access_place *next, bool more)
+{
+    const struct access_place from = place_of(p->c);
+    const char *const parts[] = {q, arena_printf(&p->op->arena, "%zu", next->part), next->after};
+
+    page_html(p, "<nav class=\"pages\" aria-label=\"Pages\">");
+    if (from.part || *from.after)
+        page_anchor(p, page_url(p->op, "?q=%s", &q), "First");
+    page_html(p, " ");
+    if (more)
+        page_anchor(p, page_url(p->op, "?q=%s&part=%s&after=%s", parts), "Next");
+    page_html(p, "</nav>");
+}
+
 static enum fault add_assignments(struct page *p, struct access *a)
 {
-    json_t *all = sorted(p->op, a->all), *shown = kept(p->op, json_array()), *one;
+    json_t *shown = kept(p->op, json_object()), *list;
     struct listing l = page_listing(p);
-    size_t i;
+    struct access_place place = place_of(p->c);
+    bool more;
 
-    TRY(find_names(p, a, l.q));
-    json_array_foreach(all, i, one)
-    {
-        const char *words =
-            arena_printf(&p->op->arena, "%s %s %s %s", name_of(a, one),
-                         kind_of(text_at_or(one, "properties.principalType", "")),
-                         role_of(p, a, one), text_at_or(one, "properties.scope", ""));
-
-        if (page_shows(&l, words))
-            json_array_append(shown, one);
+    if (*l.q) {
+        TRY(find_roles(p, a, l.q));
+        TRY(find_names(p, a, l.q));
     }
-    TRY(learn_names(p, a, shown));
+    TRY(access_read(p, a, *l.q, &place, shown, &more));
+    list = sorted(p->op, shown);
+    TRY(learn_names(p, a, list));
     page_heading(p, "Role assignments");
-    page_search(p, &l, "How the principal's name begins, or role, kind or scope");
-    if (json_array_size(shown))
-        add_all(p, a, shown);
+    page_search(p, &l, "How the principal's name begins, or the role");
+    if (json_array_size(list))
+        add_all(p, a, list);
     else
         page_empty(p, *l.q ? "Nothing matches." : "There is none.", NULL);
-    page_pages(p, &l);
+    add_next(p, l.q, &place, more);
     return OK;
 }
 
@@ -363,23 +308,25 @@ static void add_commands(struct page *p)
 
 enum fault access_page(struct call *c)
 {
-    struct access a = {.root = ""};
+    struct access a = {0};
     json_t *own;
     struct page p;
 
     a.own = kept(&c->op, json_object());
-    a.all = kept(&c->op, json_object());
+    a.found_roles = kept(&c->op, json_object());
+    a.found_names = kept(&c->op, json_object());
+    a.scopes = arena_alloc(&c->op.arena, ACCESS_SCOPES_MAX * sizeof(*a.scopes));
     a.roles = kept(&c->op, json_object());
     a.names = kept(&c->op, json_object());
     page_begin(c, &p, "Access", NULL);
     access_tabs(&p, "");
     add_who(&p);
-    TRY(gather(c, &a));
+    TRY(access_scopes(c, &a));
     own = sorted(&c->op, a.own);
     TRY(learn_names(&p, &a, own));
     page_heading(&p, "Your roles");
     add_own(&p, &a, own);
-    if (a.reads)
+    if (a.n_scopes)
         TRY(add_assignments(&p, &a));
     add_commands(&p);
     return page_end(&p);
@@ -390,7 +337,7 @@ enum fault access_delete(struct call *c)
     const char *id = call_query(c, "id", 0);
 
     TRY(page_check_form(c));
-    if (!id || !strcasestr(id, ROLES "roleAssignments/"))
+    if (!id || !strcasestr(id, ACCESS_ROLES "roleAssignments/"))
         return fail(&c->op, INVALID, "this is no role assignment");
     TRY(ask_manager_do(c, DELETE, page_of(&c->op, id) + strlen("/console"), NULL, NULL));
     return page_go(c, "The role assignment was removed.", "/console/access");

@@ -95,7 +95,8 @@ static const struct route routes[] = {
      .body_max = FORM_MAX},
     {POST,                            INSTANCE "/delete", SIGNED_IN, CALL, instance_delete, "delete it", .body_max = FORM_MAX},
  /* access */
-    {GET,               "/console/access", SIGNED_IN, CALL, access_page, "who may do what", .query = "q, page"},
+    {GET,               "/console/access", SIGNED_IN, CALL, access_page, "who may do what",
+     .query = "q, part, after"},
     {GET,                                "/console/access/{kind}", SIGNED_IN, CALL, principals_page, "users, groups, applications",
      .query = "q, after"},
     {POST,"/console/access/delete", SIGNED_IN, CALL, access_delete, "remove a role assignment",
