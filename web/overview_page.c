@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "clusters/object/object.h"
 #include "core/server.h"
@@ -14,49 +15,52 @@
 
 /* ---- counts ---- */
 
+#define ALL "/resources?$expand=provisioningState"
+
 static const struct {
-    const char *what, *link, *collection;
+    const char *what, *link, *type;
 } kinds[] = {
-    {"Registries",       "/console/registries", "/providers/Microsoft.ContainerRegistry/registries"    },
-    {"Container groups", "/console/instances",
-     "/providers/Microsoft.ContainerInstance/containerGroups"                                          },
-    {"Clusters",         "/console/clusters",   "/providers/Microsoft.ContainerService/managedClusters"},
-    {"Resource groups",  "/console/groups",     "/resourcegroups"                                      },
+    {"Registries",       "/console/registries", "Microsoft.ContainerRegistry/registries"     },
+    {"Container groups", "/console/instances",  "Microsoft.ContainerInstance/containerGroups"},
+    {"Clusters",         "/console/clusters",   "Microsoft.ContainerService/managedClusters" },
 };
 
-static size_t count_failed(const json_t *values)
+static void add_tile(struct page *p, const char *link, const char *what, size_t n, size_t failed)
 {
-    json_t *value;
-    size_t i, n = 0;
-
-    json_array_foreach(values, i, value)
-    {
-        n += strcmp(text_at_or(value, "properties.provisioningState", ""), "Failed") == 0;
+    page_html(p, "<li><b>");
+    page_text(p, page_count(p->op, (int64_t)n));
+    page_html(p, "</b>");
+    page_anchor(p, link, what);
+    if (failed) {
+        page_html(p, " ");
+        page_state(p, "Failed");
+        page_text(p, arena_printf(&p->op->arena, " (%zu)", failed));
     }
-    return n;
+    page_html(p, "</li>");
 }
 
+/* Names and states of all resources: whole ones are ten times as long. */
 static enum fault add_tiles(struct page *p, size_t *ret_total)
 {
-    json_t *values;
+    size_t n[ARRAY_LEN(kinds)] = {0}, failed[ARRAY_LEN(kinds)] = {0}, i;
+    json_t *resources, *resource, *groups;
 
-    *ret_total = 0;
-    page_html(p, "<ul class=\"tiles\">");
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        size_t failed;
-
-        TRY(resources_of(p->c, kinds[i].collection, &values));
-        *ret_total += json_array_size(values);
-        failed = count_failed(values);
-        page_html(p, "<li><b>");
-        page_text(p, page_count(p->op, (int64_t)json_array_size(values)));
-        page_html(p, "</b>");
-        page_anchor(p, kinds[i].link, kinds[i].what);
-        if (failed)
-            page_state(p, "Failed");
-        page_html(p, "</li>");
+    TRY(resources_of(p->c, ALL, &resources));
+    TRY(resources_of(p->c, "/resourcegroups", &groups));
+    json_array_foreach(resources, i, resource)
+    {
+        for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+            if (strcasecmp(text_at_or(resource, "type", ""), kinds[k].type) == 0) {
+                n[k]++;
+                failed[k] += strcmp(text_at_or(resource, "provisioningState", ""), "Failed") == 0;
+            }
     }
+    page_html(p, "<ul class=\"tiles\">");
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+        add_tile(p, kinds[k].link, kinds[k].what, n[k], failed[k]);
+    add_tile(p, "/console/groups", "Resource groups", json_array_size(groups), 0);
     page_html(p, "</ul>");
+    *ret_total = json_array_size(resources) + json_array_size(groups);
     return OK;
 }
 

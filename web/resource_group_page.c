@@ -44,10 +44,9 @@ enum fault resource_groups_page(struct call *c)
     return page_end(&p);
 }
 
-static const char *id_of(struct call *c)
+static const char *path_of(struct call *c)
 {
-    return arena_printf(&c->op.arena, "/subscriptions/%s/resourceGroups/%s", c->path_args[0],
-                        c->path_args[1]);
+    return page_url(&c->op, "/subscriptions/%s/resourceGroups/%s", c->path_args);
 }
 
 static void add_resources(struct page *p, const json_t *resources)
@@ -78,13 +77,14 @@ enum fault resource_group_page(struct call *c)
         {"Resource groups", "/console/groups"},
         {0                },
     };
-    const char *id = id_of(c), *name;
+    const char *path = path_of(c), *id, *name;
     json_t *group, *resources;
     struct page p;
 
-    TRY(ask_manager(c, id, &group));
-    TRY(ask_manager_all(c, arena_printf(&c->op.arena, "%s/resources", id), RESOURCES_MAX,
+    TRY(ask_manager(c, path, &group));
+    TRY(ask_manager_all(c, arena_printf(&c->op.arena, "%s/resources", path), RESOURCES_MAX,
                         &resources));
+    id = text_at_or(group, "id", "");
     name = text_at_or(group, "name", "");
     page_begin(c, &p, name, crumbs);
     page_facts_begin(&p);
@@ -101,8 +101,9 @@ enum fault resource_group_page(struct call *c)
                                  "All %zu resources in %s go with it: images, containers, clusters."
                                  " This cannot be undone.",
                                  json_array_size(resources), name));
-    page_command(&p, "The same by az",
-                 arena_printf(&c->op.arena, "az group delete -n %s --yes", name));
+    page_command(
+        &p, "The same by az",
+        arena_printf(&c->op.arena, "az group delete -n %s --yes", page_word(&c->op, name)));
     page_heading(&p, "Latest activity");
     TRY(events_add(&p, id, LATEST));
     return page_end(&p);
@@ -111,6 +112,6 @@ enum fault resource_group_page(struct call *c)
 enum fault resource_group_delete(struct call *c)
 {
     TRY(page_check_form(c));
-    TRY(ask_manager_do(c, DELETE, id_of(c), NULL, NULL));
+    TRY(ask_manager_do(c, DELETE, path_of(c), NULL, NULL));
     return page_go(c, "The group is being deleted.", "/console/groups");
 }

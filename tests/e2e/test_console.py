@@ -204,6 +204,9 @@ def az(sundog, first):
 
 
 def test_a_group_its_page_and_its_end(browser, az):
+    make_group(browser, "demo(1)")
+    named = browser.get(browser.get("/console/groups").links["demo(1)"])
+    assert named.title == "demo(1) · Sundog" and "az group delete -n 'demo(1)'" in named.text
     make_group(browser, "demo-one")
     page = browser.get("/console/groups")
     group = browser.get(page.links["demo-one"])
