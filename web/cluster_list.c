@@ -22,27 +22,18 @@ json_t *cluster_rows_new(struct op *op)
 
 /* ---- the search field ---- */
 
-static void add_option(struct page *p, const char *value, const char *text, const char *chosen)
-{
-    page_html(p, "<option value=\"");
-    page_attr(p, value);
-    page_html(p, strcmp(value, chosen) == 0 ? "\" selected>" : "\">");
-    page_text(p, text);
-    page_html(p, "</option>");
-}
-
 static void add_choice(struct page *p, const json_t *namespaces, const char *chosen)
 {
     json_t *one;
     size_t i;
 
     page_html(p, "<select name=\"namespace\">");
-    add_option(p, "", "All", chosen);
+    page_option(p, "", "All", chosen);
     json_array_foreach(namespaces, i, one)
     {
         const char *name = text_at_or(one, "metadata.name", "");
 
-        add_option(p, name, name, chosen);
+        page_option(p, name, name, chosen);
     }
     page_html(p, "</select>");
 }

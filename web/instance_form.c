@@ -38,15 +38,6 @@ void instance_form_read(struct call *c, struct instance_form *ret)
 
 /* ---- the form ---- */
 
-static void add_option(struct page *p, const char *value, const char *text, const char *chosen)
-{
-    page_html(p, "<option value=\"");
-    page_attr(p, value);
-    page_html(p, strcmp(value, chosen) == 0 ? "\" selected>" : "\">");
-    page_text(p, text);
-    page_html(p, "</option>");
-}
-
 static void select_begin(struct page *p, const char *label, const char *name)
 {
     page_html(p, "<label><span>");
@@ -69,7 +60,7 @@ static void add_groups(struct page *p, const json_t *groups, const char *chosen)
     select_begin(p, "Resource group", "group");
     json_array_foreach(groups, i, group)
     {
-        add_option(p, text_at_or(group, "id", ""), text_at_or(group, "name", ""), chosen);
+        page_option(p, text_at_or(group, "id", ""), text_at_or(group, "name", ""), chosen);
     }
     select_end(p);
 }
@@ -85,13 +76,13 @@ static void add_environment(struct page *p, const char *environment)
 static void add_choices(struct page *p, const struct instance_form *f)
 {
     select_begin(p, "Restart policy", "policy");
-    add_option(p, "Always", "Always", f->policy);
-    add_option(p, "OnFailure", "On failure", f->policy);
-    add_option(p, "Never", "Never", f->policy);
+    page_option(p, "Always", "Always", f->policy);
+    page_option(p, "OnFailure", "On failure", f->policy);
+    page_option(p, "Never", "Never", f->policy);
     select_end(p);
     select_begin(p, "Address", "address");
-    add_option(p, "Public", "Public, with these ports", f->address);
-    add_option(p, "None", "None", f->address);
+    page_option(p, "Public", "Public, with these ports", f->address);
+    page_option(p, "None", "None", f->address);
     select_end(p);
 }
 

@@ -662,6 +662,15 @@ void page_field(struct page *p, const char *label, const char *type, const char 
     page_html(p, "\"></label>");
 }
 
+void page_option(struct page *p, const char *value, const char *text, const char *chosen)
+{
+    page_html(p, "<option value=\"");
+    page_attr(p, value);
+    page_html(p, strcmp(value, chosen) == 0 ? "\" selected>" : "\">");
+    page_text(p, text);
+    page_html(p, "</option>");
+}
+
 void page_form_end(struct page *p, const char *button)
 {
     page_html(p, "<button>");

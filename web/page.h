@@ -114,6 +114,8 @@ void page_form_begin(struct page *p, const char *link);
 void page_hidden(struct page *p, const char *name, const char *value);
 void page_field(struct page *p, const char *label, const char *type, const char *name,
                 const char *value, const char *hint);
+/* Of a <select>. */
+void page_option(struct page *p, const char *value, const char *text, const char *chosen);
 void page_form_end(struct page *p, const char *button);
 void page_button(struct page *p, const char *link, const char *button); /* a form without fields */
 /* One that cannot be undone: opens and says what will go, then asks once more. */

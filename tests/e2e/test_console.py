@@ -11,12 +11,19 @@ from harness.azure import admin
 from harness.clients import run
 from harness.console import Browser
 from harness.entra import Entra
+from harness.manager import Arm
 from harness.server import HANG_S, program, wait_until
+from harness.web import expect
 
 
 @pytest.fixture(scope="module")
 def first(sundog):
     return admin(sundog)
+
+
+@pytest.fixture(scope="module")
+def arm(sundog):
+    return Arm(sundog)
 
 
 @pytest.fixture
@@ -57,22 +64,15 @@ def test_signing_out_ends_the_session(sundog, browser):
     assert stolen.title.startswith("Sign in")
 
 
-def test_a_session_ends_when_the_sessions_are_revoked(sundog, first):
+def test_a_session_ends_when_the_sessions_are_revoked(sundog):
     entra = Entra(sundog)
-    token = entra.token({"grant_type": "client_credentials", "client_id": first["clientId"],
-                         "client_secret": first["clientSecret"], "scope": f"{entra.base}/graph/.default"}).json()["access_token"]
-    def graph(method, path, body=None):
-        request = urllib.request.Request(f"{sundog.plain}/graph/v1.0/{path}", body and json.dumps(body).encode(), method=method,
-                                         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=HANG_S) as answer:
-            said = answer.read()
-        return json.loads(said) if said else None
-    user = graph("POST", "users", {"displayName": "Ann", "userPrincipalName": "ann@sundog.localhost", "accountEnabled": True,
-                                   "mailNickname": "ann", "passwordProfile": {"password": "Correct-horse-1"}})
+    user = entra.graph("POST", "/users", 201, {
+        "displayName": "Ann", "userPrincipalName": "ann@sundog.localhost", "accountEnabled": True, "mailNickname": "ann",
+        "passwordProfile": {"password": "Correct-horse-1"}})
     browser = Browser(sundog)
     page = browser.sign_in("ann@sundog.localhost", "Correct-horse-1")
     assert page.title == "Overview · Sundog" and "nothing that you may see" in page.text
-    graph("POST", f"users/{user['id']}/revokeSignInSessions")
+    expect(entra.ask("POST", f"/users/{user['id']}/revokeSignInSessions"), 200, 204)
     assert browser.get("/console").title.startswith("Sign in")
 
 
@@ -91,10 +91,9 @@ def test_ways_in_that_were_not_begun_here(sundog, path):
     assert page.status in (400, 404), page.text
 
 
-def test_a_link_signs_in_once(sundog, first):
+def test_a_link_signs_in_once(sundog):
     entra = Entra(sundog)
-    token = entra.token({"grant_type": "client_credentials", "client_id": first["clientId"],
-                         "client_secret": first["clientSecret"], "scope": f"{entra.base}/arm//.default"}).json()["access_token"]
+    token = entra.token_for(f"{entra.base}/arm/")
     request = urllib.request.Request(f"{sundog.plain}/console/link", b"", method="POST", headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=HANG_S) as answer:
         link = json.load(answer)["url"]
@@ -159,20 +158,12 @@ def test_a_form_of_another_site_does_nothing(browser, path):
     assert browser.get("/console").title == "Overview · Sundog"
 
 
-def test_a_page_is_drawn_again_when_it_changes(browser):
-    answer = browser.follow.open(browser.base + "/console/live?page=/console/groups", timeout=HANG_S)
-    def message():
-        while True:
-            line = answer.readline().decode()
-            assert line, "the stream ended"
-            if line.startswith("data: "):
-                return json.loads(line[6:])
-    before = message()
-    assert "demo-live" not in before
-    make_group(browser, "demo-live")
-    while "demo-live" not in message():
+def test_a_page_is_drawn_again_when_it_changes(browser, arm):
+    shown = browser.live("/console/groups")
+    assert "demo-live" not in next(shown)
+    arm.group("demo-live")
+    while "demo-live" not in next(shown):
         pass
-    answer.close()
 
 
 def test_what_is_no_page_is_not_looked_at(browser):
@@ -182,32 +173,11 @@ def test_what_is_no_page_is_not_looked_at(browser):
 # resource groups
 
 
-def make_group(browser, name):
-    """By the API, as the console's viewer would by az."""
-    make_group.az(browser, name)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def az(sundog, first):
-    entra = Entra(sundog)
-    token = entra.token({"grant_type": "client_credentials", "client_id": first["clientId"],
-                         "client_secret": first["clientSecret"], "scope": f"{entra.base}/arm//.default"}).json()["access_token"]
-    def call(method, path, body=None):
-        request = urllib.request.Request(f"{sundog.plain}{path}?api-version=2022-09-01", body and json.dumps(body).encode(), method=method,
-                                         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=HANG_S) as answer:
-            said = answer.read()
-        return json.loads(said) if said else None
-    call.subscription = call("GET", "/subscriptions")["value"][0]["id"]
-    make_group.az = lambda _, name: call("PUT", f"{call.subscription}/resourceGroups/{name}", {"location": "eastus"})
-    return call
-
-
-def test_a_group_its_page_and_its_end(browser, az):
-    make_group(browser, "demo(1)")
+def test_a_group_its_page_and_its_end(browser, arm):
+    arm.group("demo(1)")
     named = browser.get(browser.get("/console/groups").links["demo(1)"])
     assert named.title == "demo(1) · Sundog" and "az group delete -n 'demo(1)'" in named.text
-    make_group(browser, "demo-one")
+    arm.group("demo-one")
     page = browser.get("/console/groups")
     group = browser.get(page.links["demo-one"])
     assert group.title == "demo-one · Sundog" and "It is empty." in group.text and "az group delete -n demo-one" in group.text

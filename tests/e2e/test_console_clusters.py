@@ -501,19 +501,12 @@ def test_as_oneself_where_entra_is_in_charge(owner, person, clusters, entra_clus
 
 
 def test_a_pod_page_is_live(owner, cluster, k):
-    path = page_of(cluster, f"/pods?namespace={k.namespace}")
-    answer = owner.follow.open(owner.base + "/console/live?page=" + urllib.parse.quote(path, safe=""))
-    def message():
-        while True:
-            line = answer.readline().decode()
-            assert line, "the stream ended"
-            if line.startswith("data: "):
-                return json.loads(line[6:])
-    assert "soon" not in message()
+    shown = owner.live(page_of(cluster, f"/pods?namespace={k.namespace}"))
+    assert "soon" not in next(shown)
     k("run", "soon", f"--image={IMAGE}", "--restart=Never", "--command", "--", "sleep", "1000")
-    while "Running" not in message():
+    while "Running" not in next(shown):
         pass
-    answer.close()
+    shown.close()
 
 
 def test_in_a_browser(sundog, clusters, cluster, k):

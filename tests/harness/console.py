@@ -1,6 +1,7 @@
 """A browser without script for the console: cookies, redirects, links, forms."""
 
 import http.cookiejar
+import json
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -112,6 +113,14 @@ class Browser:
         if button.get("formmethod", form.method) == "post":
             return self.get(target, fields.encode(), follow)
         return self.get(target.split("?")[0] + "?" + fields, follow=follow)
+
+    def live(self, path):
+        """What stands in the page's <main>, whenever it changes."""
+        with self.follow.open(self.base + "/console/live?page=" + urllib.parse.quote(path, safe=""), timeout=HANG_S) as answer:
+            for line in answer:
+                if line.startswith(b"data: "):
+                    yield json.loads(line[6:])
+        raise AssertionError("the stream ended")
 
     def sign_in(self, user, password, at="/console"):
         page = self.get(at)
