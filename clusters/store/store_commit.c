@@ -265,9 +265,9 @@ static void failed(struct item *item, bool is_lost, bool unknown)
     store->is_lost |= is_lost;
     store->unknown |= unknown;
     pthread_mutex_unlock(&store->write_lock);
-    store_answer_waiters(store);
     if (first_loss && store->lost)
-        store->lost(store->user);
+        store->lost(store->user); /* before its writers hear of it */
+    store_answer_waiters(store);
 }
 
 static void commit_items(struct db *db, struct item *items, size_t n)
