@@ -120,8 +120,8 @@ static enum fault keep(struct op *op, struct session *s)
     return fail(op, TOO_MANY, "there are %d sessions of exec and attach already", SESSIONS_MAX);
 }
 
-static struct session *session_new(struct op *op, const struct container_group *g,
-                                   const struct container_row *row, struct exec_session *ret)
+static struct session *session_new(struct op *op, const char *sandbox, const char *container,
+                                   struct exec_session *ret)
 {
     struct session *s = calloc(1, sizeof(*s));
 
@@ -130,9 +130,8 @@ static struct session *session_new(struct op *op, const struct container_group *
     snprintf(s->id, sizeof(s->id), "%s", random_hex(op, 16));
     ret->password = random_password(op, 40);
     s->password = copy(ret->password);
-    s->sandbox = copy(container_group_sandbox(op, g));
-    s->container = copy(row->name);
-    s->attempt = row->starts - 1;
+    s->sandbox = copy(sandbox);
+    s->container = copy(container);
     s->expires_ms = now_ms() + CONNECT_MS;
     s->wake = -1;
     s->reader.message_max = INPUT_MAX;
@@ -154,21 +153,15 @@ static enum fault find_container(struct op *op, const struct container_group *g,
     return fail_on(op, "container", NOT_FOUND, "there is no such container");
 }
 
-enum fault exec_session_new(struct op *op, const struct container_group *g, const char *container,
-                            const char *const *args, int rows, int cols, struct exec_session *ret)
+enum fault exec_session_in(struct op *op, const char *sandbox, const char *container,
+                           const char *const *args, int rows, int cols, struct exec_session *ret)
 {
-    const struct container_row *row = NULL;
     struct session *s;
     size_t n = 0;
 
-    TRY(find_container(op, g, container, &row));
-    if (row->state != SHOW_RUNNING)
-        return fail_on(op, "container", CONFLICT,
-                       "The container '%s' is not running, so nothing can be run in it.",
-                       container);
     while (args[n])
         n++;
-    s = session_new(op, g, row, ret);
+    s = session_new(op, sandbox, container, ret);
     s->args = calloc(n + 1, sizeof(*s->args));
     if (!s->args)
         abort();
@@ -178,6 +171,19 @@ enum fault exec_session_new(struct op *op, const struct container_group *g, cons
     s->cols = cols > 0 ? cols : COLS;
     ret->path = arena_printf(&op->arena, "/exec/%s?rows=%d&cols=%d", s->id, rows, cols);
     return keep(op, s);
+}
+
+enum fault exec_session_new(struct op *op, const struct container_group *g, const char *container,
+                            const char *const *args, int rows, int cols, struct exec_session *ret)
+{
+    const struct container_row *row = NULL;
+
+    TRY(find_container(op, g, container, &row));
+    if (row->state != SHOW_RUNNING)
+        return fail_on(op, "container", CONFLICT,
+                       "The container '%s' is not running, so nothing can be run in it.",
+                       container);
+    return exec_session_in(op, container_group_sandbox(op, g), row->name, args, rows, cols, ret);
 }
 
 enum fault attach_session_new(struct op *op, const struct container_group *g, const char *container,
@@ -190,7 +196,8 @@ enum fault attach_session_new(struct op *op, const struct container_group *g, co
     if (row->starts == 0)
         return fail_on(op, "container", CONFLICT, "The container '%s' has not been started yet.",
                        container);
-    s = session_new(op, g, row, ret);
+    s = session_new(op, container_group_sandbox(op, g), row->name, ret);
+    s->attempt = row->starts - 1;
     s->attach = true;
     ret->path = arena_printf(&op->arena, "/exec/%s", s->id);
     return keep(op, s);

@@ -16,6 +16,9 @@ struct exec_session {
    group; CONFLICT on "container": it does not run. */
 enum fault exec_session_new(struct op *op, const struct container_group *g, const char *container,
                             const char *const *args, int rows, int cols, struct exec_session *ret);
+/* The same in a container of any sandbox of this machine, which runs. */
+enum fault exec_session_in(struct op *op, const char *sandbox, const char *container,
+                           const char *const *args, int rows, int cols, struct exec_session *ret);
 /* What the container prints, from the last lines on; input goes to its stdin where it has one. */
 enum fault attach_session_new(struct op *op, const struct container_group *g, const char *container,
                               struct exec_session *ret);

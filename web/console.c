@@ -132,7 +132,11 @@ static const struct route routes[] = {
      .body_max = FORM_MAX},
     {GET,            CLUSTER "/pods/{namespace}/{pod}/logs", SIGNED_IN, CALL, cluster_pod_log_page,
      "what a container printed last", .query = "container"},
-    {0            },
+    {GET,             CLUSTER "/pods/{namespace}/{pod}/shell", SIGNED_IN, CALL, cluster_pod_shell_page,
+     "a shell in a container of a pod", .query = "container"},
+    {GET,                              CLUSTER "/pods/{namespace}/{pod}/terminal", SIGNED_IN, STREAM, cluster_pod_terminal,
+     "its WebSocket", .query = "container, rows, cols"},
+    {0                      },
 };
 
 /* ---- who ---- */

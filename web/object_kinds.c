@@ -113,8 +113,19 @@ static void add_state(struct page *p, const json_t *status)
     page_cell_end(p);
 }
 
+/* "logs" or "shell" of a container. */
+static const char *inside_link(struct page *p, const struct shown_object *o, const char *what,
+                               const char *container)
+{
+    struct arena *arena = &p->op->arena;
+
+    return arena_printf(arena, "%s/pods/%s/%s/%s?container=%s", o->k.link,
+                        uri_encode(arena, o->ns, ""), uri_encode(arena, o->name, ""), what,
+                        uri_encode(arena, container, ""));
+}
+
 static void add_container(struct page *p, const struct shown_object *o, const json_t *container,
-                          const json_t *status, bool init)
+                          const json_t *status, bool init, bool may_exec)
 {
     const char *name = text_at_or(container, "name", "");
     const char *started = text_at_or(status, "state.running.startedAt",
@@ -126,12 +137,11 @@ static void add_container(struct page *p, const struct shown_object *o, const js
     add_state(p, status);
     page_cell_number(p, page_count(p->op, int_at(status, "restartCount", 0)));
     page_cell_time(p, started);
-    page_cell_link(p,
-                   arena_printf(&p->op->arena, "%s/pods/%s/%s/logs?container=%s", o->k.link,
-                                uri_encode(&p->op->arena, o->ns, ""),
-                                uri_encode(&p->op->arena, o->name, ""),
-                                uri_encode(&p->op->arena, name, "")),
-                   "Logs");
+    page_cell_link(p, inside_link(p, o, "logs", name), "Logs");
+    if (may_exec && at(status, "state.running"))
+        page_cell_link(p, inside_link(p, o, "shell", name), "Shell");
+    else
+        page_cell(p, "");
     page_row_end(p);
 }
 
@@ -144,19 +154,20 @@ static void add_containers(struct page *p, const struct shown_object *o)
         {"spec.containers",          "status.containerStatuses"         },
         {"spec.ephemeralContainers", "status.ephemeralContainerStatuses"},
     };
+    bool may_exec = cluster_may(p, &o->k, "create", o->r, "exec", o->ns, o->name);
     json_t *container;
     size_t n;
 
     page_heading(p, "Containers");
-    page_table_begin(
-        p, "Containers",
-        (const char *const[]){"Name", "Image", "State", ">Restarts", "Started", "Logs", NULL});
+    page_table_begin(p, "Containers",
+                     (const char *const[]){"Name", "Image", "State", ">Restarts", "Started", "Logs",
+                                           "Shell", NULL});
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         json_array_foreach(at(o->tree, lists[i].spec), n, container)
         {
             add_container(p, o, container,
                           by_name(at(o->tree, lists[i].status), text_at_or(container, "name", "")),
-                          i == 0);
+                          i == 0, may_exec);
         }
     }
     page_table_end(p);

@@ -63,6 +63,8 @@ enum fault cluster_object_page(struct call *c); /* object_page.c */
 enum fault cluster_object_scale(struct call *c);
 enum fault cluster_object_restart(struct call *c);
 enum fault cluster_object_delete(struct call *c);
-enum fault cluster_pod_log_page(struct call *c); /* pod_log_page.c */
+enum fault cluster_pod_log_page(struct call *c);   /* pod_log_page.c */
+enum fault cluster_pod_shell_page(struct call *c); /* pod_shell_page.c */
+enum fault cluster_pod_terminal(struct call *c);
 
 #endif

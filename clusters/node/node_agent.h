@@ -58,6 +58,11 @@ void pod_log_close(struct pod_log *log);
 enum fault pod_exec(struct op *op, struct cluster *cluster, struct object *pod,
                     const char *container, const char *const *command, bool terminal,
                     struct exec *ret);
+/* The same for whoever comes with a WebSocket (instances/exec_session.h), in a terminal. */
+struct exec_session;
+enum fault pod_exec_session(struct op *op, struct cluster *cluster, struct object *pod,
+                            const char *container, const char *const *command,
+                            struct exec_session *ret);
 /* attach: what it prints from now on comes by pod_log_open with follow; *ret_stdin -1: none. */
 enum fault pod_attach_stdin(struct op *op, struct cluster *cluster, struct object *pod,
                             const char *container, bool *ret_terminal, int *ret_stdin);

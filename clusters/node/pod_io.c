@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clusters/node/pod_agent.h"
+#include "instances/exec_session.h"
 #include "instances/log_file.h"
 
 #define LOG_MAX (INT64_C(1) << 30)
@@ -234,6 +235,17 @@ enum fault pod_exec(struct op *op, struct cluster *cluster, struct object *pod,
 
     TRY(running(op, cluster, pod, name, &place));
     return container_exec(op, place.sandbox, name, &spec, ret);
+}
+
+enum fault pod_exec_session(struct op *op, struct cluster *cluster, struct object *pod,
+                            const char *container, const char *const *command,
+                            struct exec_session *ret)
+{
+    const char *name = container ? container : default_container(pod);
+    struct place place;
+
+    TRY(running(op, cluster, pod, name, &place));
+    return exec_session_in(op, place.sandbox, name, command, 0, 0, ret);
 }
 
 static bool has_terminal(struct object *pod, const char *container)

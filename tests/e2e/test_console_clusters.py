@@ -9,6 +9,7 @@ import uuid
 from html.parser import HTMLParser
 
 import pytest
+import websocket
 
 from harness import web
 from harness.azure import admin
@@ -497,6 +498,43 @@ def test_as_oneself_where_entra_is_in_charge(owner, person, clusters, entra_clus
     assert k.json("deployment", "web")["spec"]["replicas"] == 2
 
 
+# a shell
+
+
+def connect(browser, path, origin=None):
+    session = next(c.value for c in browser.jar if c.name == "sundog-session")
+    return websocket.create_connection(browser.base.replace("http", "ws", 1) + path + "&rows=31&cols=97",
+                                       origin=origin or browser.base, cookie=f"sundog-session={session}", timeout=120)
+
+
+def test_a_shell_in_a_pod(owner, person, cluster, k):
+    k("run", "p", f"--image={IMAGE}", "--restart=Never", "--command", "--", "sleep", "1000")
+    k("wait", "--for=condition=Ready", "pod/p", "--timeout=120s")
+    pod = owner.get(objects(cluster, f"core/v1/pods/{k.namespace}/p"))
+    page = owner.get(pod.links["Shell"])
+    assert "kubectl exec -it p" in page.text
+    path = page_of(cluster, f"/pods/{k.namespace}/p/terminal?container=p")
+    assert path in page.body
+    socket = connect(owner, path)
+    said = b""
+    socket.send_binary(b"stty size; echo $((40+2))-done; exit\n")
+    while True:
+        opcode, data = socket.recv_data()
+        if opcode == 8:
+            break
+        said += data
+    assert b"31 97" in said and b"42-done" in said
+    reader, _ = person(cluster["id"], READER)
+    assert reader.get(page_of(cluster, f"/pods/{k.namespace}/p/shell?container=p")).status == 403
+    for browser, target, origin, status in (
+            (owner, path, "https://example.org", 403), (reader, path, None, 403),
+            (owner, path.replace("/p/terminal", "/none/terminal"), None, 404),
+            (owner, path.replace("container=p", "container=none"), None, 400)):
+        with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+            connect(browser, target, origin)
+        assert refused.value.status_code == status, (target, refused.value)
+
+
 # live
 
 
@@ -520,7 +558,7 @@ def test_in_a_browser(sundog, clusters, cluster, k):
     pod = k.json("pods")["items"][0]["metadata"]["name"]
     ns = k.namespace
     below = ["", "/workloads", f"/pods?namespace={ns}", "/services", "/configuration", "/events", f"/pods/{ns}/{pod}/logs",
-             f"/objects/apps/v1/deployments/{ns}/web", f"/objects/core/v1/pods/{ns}/{pod}", f"/objects/core/v1/secrets/{ns}/s"]
+             f"/pods/{ns}/{pod}/shell?container=main", f"/objects/apps/v1/deployments/{ns}/web", f"/objects/core/v1/pods/{ns}/{pod}", f"/objects/core/v1/secrets/{ns}/s"]
     first = admin(sundog)
     run_checks(packages(), "console.mjs", {
         "SUNDOG_URL": sundog.plain, "SUNDOG_USER": first["userName"], "SUNDOG_USER_PASSWORD": first["userPassword"],
