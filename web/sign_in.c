@@ -122,7 +122,7 @@ enum fault signed_in_get(struct call *c)
 {
     const char *code = call_query(c, "code", 0), *why = call_query(c, "error_description", 0);
     const struct identity *who;
-    struct way way;
+    struct way way = {0};
 
     TRY(read_way(c, &way));
     if (!code)
