@@ -41,8 +41,8 @@ static enum fault start(struct op *op, const struct settings *settings)
     registry_token_listen();
     TRY(registry_reload(op));
     TRY(first_start(op, settings));
+    webhook_start(); /* the collector and imports have events to send */
     collect_start();
-    webhook_start();
     import_run();
     return OK;
 }
@@ -50,8 +50,8 @@ static enum fault start(struct op *op, const struct settings *settings)
 static void stop(void)
 {
     import_stop();
-    webhook_stop();
     collect_stop();
+    webhook_stop();
     registry_token_stop();
     registry_stop();
 }
