@@ -76,7 +76,7 @@ static void find_disrupted(struct pass *p)
 static void count_healthy(struct pass *p)
 {
     for (size_t i = 0; i < p->n; i++)
-        p->healthy += !p->pods[i]->deleting && pod_is_ready(object_tree(p->pods[i])) &&
+        p->healthy += !p->pods[i]->deleting && object_is_ready(object_tree(p->pods[i])) &&
                       !json_object_get(p->disrupted, p->pods[i]->name);
 }
 

@@ -91,7 +91,7 @@ static void count(struct job_pass *p)
 
         if (pod_is_active(pod)) {
             p->active++;
-            p->ready += pod_is_ready(pod);
+            p->ready += object_is_ready(pod);
             continue;
         }
         p->terminating += !pod_has_ended(pod);

@@ -147,7 +147,7 @@ static struct counts count(struct pass *p)
         const json_t *pod = object_tree(p->pods.list[i]);
 
         counts.labelled += carries(pod, labels);
-        counts.ready += pod_is_ready(pod);
+        counts.ready += object_is_ready(pod);
         counts.available += pod_is_available(pod, min_ready, &wait);
         if (wait > 0 && (!p->again_s || wait < p->again_s))
             p->again_s = wait;

@@ -23,7 +23,7 @@ enum fault backends_of(struct op *op, struct cluster *cluster, struct object *se
     ret->n = 0;
     for (size_t i = 0; i < page.n; i++) {
         const json_t *pod = object_tree(page.objects[i]);
-        bool ready = pod_is_ready(pod), ending = page.objects[i]->deleting;
+        bool ready = object_is_ready(pod), ending = page.objects[i]->deleting;
 
         if (!counts(pod) || !selector_matches(selector, at(pod, "metadata.labels")))
             continue;

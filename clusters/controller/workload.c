@@ -7,31 +7,13 @@
 
 /* ---- pods ---- */
 
-json_t *condition_of(const json_t *tree, const char *type)
-{
-    json_t *condition;
-    size_t i;
-
-    json_array_foreach(at(tree, "status.conditions"), i, condition)
-    {
-        if (strcmp(text_at_or(condition, "type", ""), type) == 0)
-            return condition;
-    }
-    return NULL;
-}
-
-bool pod_is_ready(const json_t *pod)
-{
-    return strcmp(text_at_or(condition_of(pod, "Ready"), "status", ""), "True") == 0;
-}
-
 bool pod_is_available(const json_t *pod, int64_t min_ready_s, int64_t *ret_wait_s)
 {
     int64_t since, wait;
 
     if (ret_wait_s)
         *ret_wait_s = 0;
-    if (!pod_is_ready(pod))
+    if (!object_is_ready(pod))
         return false;
     if (min_ready_s <= 0)
         return true;
@@ -272,7 +254,7 @@ static int compare_pods(const void *a, const void *b)
     if (!order)
         order = by_value(phase_rank(left), phase_rank(right));
     if (!order)
-        order = by_value(pod_is_ready(left), pod_is_ready(right));
+        order = by_value(object_is_ready(left), object_is_ready(right));
     if (!order)
         order = by_value(deletion_cost(left), deletion_cost(right));
     if (!order)

@@ -6,15 +6,12 @@
 
 /* ---- pods ---- */
 
-bool pod_is_ready(const json_t *pod);
 /* Ready for at least that long; *ret_wait_s (may be NULL): how long until it is, 0 when it is not
    ready at all. */
 bool pod_is_available(const json_t *pod, int64_t min_ready_s, int64_t *ret_wait_s);
 /* Neither ended nor being deleted. */
 bool pod_is_active(const json_t *pod);
 bool pod_has_ended(const json_t *pod); /* Succeeded or Failed */
-/* A condition of status.conditions by type; NULL. */
-json_t *condition_of(const json_t *tree, const char *type);
 /*
  * Set a condition in a list (status.conditions as it will be): lastTransitionTime moves only when
  * status differs. Texts may be NULL.

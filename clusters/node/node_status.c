@@ -395,20 +395,6 @@ static enum fault renew_lease(struct op *op, struct cluster *cluster, const stru
     return fault;
 }
 
-/* Not so: its lease was late (a database away, a machine asleep), and it was given up. */
-static bool says_ready(const json_t *node)
-{
-    json_t *condition;
-    size_t i;
-
-    json_array_foreach(at(node, "status.conditions"), i, condition)
-    {
-        if (strcmp(text_at_or(condition, "type", ""), "Ready") == 0)
-            return strcmp(text_at_or(condition, "status", ""), "True") == 0;
-    }
-    return false;
-}
-
 /* A Node object that somebody deleted is not made again: its machine is gone for them, and its pods
    are moved. */
 static enum fault beat(struct op *op, struct cluster *cluster, struct nodes *nodes)
@@ -425,7 +411,7 @@ static enum fault beat(struct op *op, struct cluster *cluster, struct nodes *nod
         if (node->removed || !now)
             continue;
         TRY(renew_lease(op, cluster, &node->spec, &revision));
-        if (!says_ready(object_tree(now)))
+        if (!object_is_ready(object_tree(now))) /* its lease was late, and it was given up */
             TRY(write_status(op, cluster, &node->spec, &revision));
     }
     return revision ? store_wait(op, cluster->store, revision) : OK;

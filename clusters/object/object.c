@@ -430,3 +430,21 @@ json_t *controller_of(const json_t *tree)
     }
     return NULL;
 }
+
+json_t *condition_of(const json_t *tree, const char *type)
+{
+    json_t *condition;
+    size_t i;
+
+    json_array_foreach(at(tree, "status.conditions"), i, condition)
+    {
+        if (strcmp(text_at_or(condition, "type", ""), type) == 0)
+            return condition;
+    }
+    return NULL;
+}
+
+bool object_is_ready(const json_t *tree)
+{
+    return strcmp(text_at_or(condition_of(tree, "Ready"), "status", ""), "True") == 0;
+}

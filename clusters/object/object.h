@@ -72,5 +72,9 @@ json_t *object_new(struct op *op, const struct resource *r, const char *ns, cons
 json_t *owner_reference(const json_t *owner, const struct resource *r);
 /* The reference with controller: true, or NULL. */
 json_t *controller_of(const json_t *tree);
+/* A condition of status.conditions by type; NULL. */
+json_t *condition_of(const json_t *tree, const char *type);
+/* Of a pod or node: is its condition Ready "True"? */
+bool object_is_ready(const json_t *tree);
 
 #endif

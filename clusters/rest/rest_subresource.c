@@ -244,19 +244,6 @@ static enum fault check_budgets(struct op *op, struct rest *r, struct object *po
     return OK;
 }
 
-static bool is_ready(const json_t *pod)
-{
-    json_t *row;
-    size_t i;
-
-    json_array_foreach(at(pod, "status.conditions"), i, row)
-    {
-        if (strcmp(text_at_or(row, "type", ""), "Ready") == 0)
-            return strcmp(text_at_or(row, "status", ""), "True") == 0;
-    }
-    return false;
-}
-
 /* again_s -1: nobody can say when. Clients that are told a time ask again by themselves, ten times,
    before they say anything. */
 static enum fault too_many(struct op *op, int again_s, const char *cause)
@@ -324,7 +311,8 @@ enum fault rest_evict(struct op *op, struct rest *r, const struct delete_options
         return not_found(op, known.pods, r->name);
     if (!is_beyond_budgets(pod, object_tree(pod))) {
         TRY(check_budgets(op, r, pod, &budget));
-        if (budget && (is_ready(object_tree(pod)) || !may_go_unhealthy(object_tree(budget)))) {
+        if (budget &&
+            (object_is_ready(object_tree(pod)) || !may_go_unhealthy(object_tree(budget)))) {
             of_budget = rest_of(r->cluster, r->actor, known.budgets, budget->ns, budget->name);
             of_budget.subresource = "status";
             of_budget.dry_run = r->dry_run;
