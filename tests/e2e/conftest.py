@@ -1,10 +1,12 @@
 """Fixtures for the real clients; `sundog` (of tests/conftest.py) is one fresh server a module."""
 
+import secrets
+
 import pytest
 
 from harness import clients, images
 from harness.machine import need
-from harness.server import fresh_folder
+from harness.server import fresh_folder, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +38,21 @@ def way(request, sundog, certs):
         need("localhost-names")
         return f"sundog.azurecr.localhost:{sundog.port('https')}", False
     return f"localhost:{sundog.port('https')}/sundog", False
+
+
+@pytest.fixture(scope="module")
+def kubectl(clusters, cluster):
+    """Of a module's own clusters and cluster."""
+    return clusters.kubectl(cluster)
+
+
+@pytest.fixture
+def k(kubectl):
+    """kubectl in a namespace of the test's own."""
+    name = "t" + secrets.token_hex(4)
+    kubectl("create", "namespace", name)
+    kubectl.namespace = name
+    wait_until(lambda: kubectl.run("get", "serviceaccount", "default", check=False).returncode == 0, "it has an account")
+    yield kubectl
+    kubectl.namespace = None
+    kubectl("delete", "namespace", name, "--wait=false")

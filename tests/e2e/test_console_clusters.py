@@ -14,7 +14,7 @@ import websocket
 from harness import web
 from harness.azure import admin
 from harness.clusters import Clusters, cluster_body
-from harness.console import Browser, Form
+from harness.console import Browser, Form, typed
 from harness.containers import SHELL, push_shell
 from harness.entra import Entra
 from harness.machine import need
@@ -39,23 +39,6 @@ def cluster(clusters):
     made = clusters.create("one", nodes=2)
     yield made
     clusters.remove(made)
-
-
-@pytest.fixture(scope="module")
-def kubectl(clusters, cluster):
-    return clusters.kubectl(cluster)
-
-
-@pytest.fixture
-def k(kubectl):
-    """kubectl in a namespace of the test's own."""
-    name = "t" + secrets.token_hex(4)
-    kubectl("create", "namespace", name)
-    kubectl.namespace = name
-    wait_until(lambda: kubectl.run("get", "serviceaccount", "default", check=False).returncode == 0, "it has an account")
-    yield kubectl
-    kubectl.namespace = None
-    kubectl("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture(scope="module")
@@ -501,37 +484,23 @@ def test_as_oneself_where_entra_is_in_charge(owner, person, clusters, entra_clus
 # a shell
 
 
-def connect(browser, path, origin=None):
-    session = next(c.value for c in browser.jar if c.name == "sundog-session")
-    return websocket.create_connection(browser.base.replace("http", "ws", 1) + path + "&rows=31&cols=97",
-                                       origin=origin or browser.base, cookie=f"sundog-session={session}", timeout=120)
-
-
 def test_a_shell_in_a_pod(owner, person, cluster, k):
     k("run", "p", f"--image={IMAGE}", "--restart=Never", "--command", "--", "sleep", "1000")
     k("wait", "--for=condition=Ready", "pod/p", "--timeout=120s")
     pod = owner.get(objects(cluster, f"core/v1/pods/{k.namespace}/p"))
     page = owner.get(pod.links["Shell"])
     assert "kubectl exec -it p" in page.text
-    path = page_of(cluster, f"/pods/{k.namespace}/p/terminal?container=p")
-    assert path in page.body
-    socket = connect(owner, path)
-    said = b""
-    socket.send_binary(b"stty size; echo $((40+2))-done; exit\n")
-    while True:
-        opcode, data = socket.recv_data()
-        if opcode == 8:
-            break
-        said += data
+    path = page_of(cluster, f"/pods/{k.namespace}/p/terminal")
+    assert path + "?container=p" in page.body
+    said = typed(owner.terminal(path, "p"), b"stty size; echo $((40+2))-done; exit\n")
     assert b"31 97" in said and b"42-done" in said
     reader, _ = person(cluster["id"], READER)
     assert reader.get(page_of(cluster, f"/pods/{k.namespace}/p/shell?container=p")).status == 403
-    for browser, target, origin, status in (
-            (owner, path, "https://example.org", 403), (reader, path, None, 403),
-            (owner, path.replace("/p/terminal", "/none/terminal"), None, 404),
-            (owner, path.replace("container=p", "container=none"), None, 400)):
+    for browser, target, container, origin, status in (
+            (owner, path, "p", "https://example.org", 403), (reader, path, "p", None, 403),
+            (owner, path.replace("/p/terminal", "/none/terminal"), "p", None, 404), (owner, path, "none", None, 400)):
         with pytest.raises(websocket.WebSocketBadStatusException) as refused:
-            connect(browser, target, origin)
+            browser.terminal(target, container, origin)
         assert refused.value.status_code == status, (target, refused.value)
 
 

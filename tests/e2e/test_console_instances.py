@@ -14,7 +14,7 @@ import yaml
 
 from harness import web
 from harness.azure import admin
-from harness.console import Browser
+from harness.console import Browser, typed
 from harness.containers import Groups, fetch, push_shell, wait_nothing_left
 from harness.entra import Entra
 from harness.machine import need
@@ -266,27 +266,12 @@ def test_what_is_wrong_is_said_and_what_was_typed_is_kept(groups, browser, wrong
 # a shell
 
 
-def connect(browser, groups, name, container="main", origin=None, cookie=True):
-    session = next(c.value for c in browser.jar if c.name == "sundog-session")
-    return websocket.create_connection(
-        browser.base.replace("http", "ws", 1) + urllib.parse.quote(page_path(groups, name, "/terminal")) +
-        f"?container={container}&rows=31&cols=97", origin=origin or browser.base,
-        cookie=f"sundog-session={session}" if cookie else None, timeout=120)
-
-
 def test_a_shell(groups, running, browser):
     page = browser.get(browser.get(page_path(groups, running)).links["Shell"])
     is_harmless(page)
     assert "/terminal?container=main" in page.body and "az container exec" in page.text and "--exec-command /bin/sh" in page.text
     assert re.search(r'<script src="/console/assets/term\.[0-9a-f]{8}\.js">', page.body)
-    socket = connect(browser, groups, running)
-    said = b""
-    socket.send_binary(b"stty size; echo $((40+2))-done; exit\n")
-    while True:
-        opcode, data = socket.recv_data()
-        if opcode == 8:
-            break
-        said += data
+    said = typed(browser.terminal(page_path(groups, running, "/terminal"), "main"), b"stty size; echo $((40+2))-done; exit\n")
     assert b"31 97" in said and b"42-done" in said
 
 
@@ -295,7 +280,7 @@ def test_a_shell(groups, running, browser):
     ("browser", {"container": "none"}, 404), ("browser", {"container": "side"}, 409)])
 def test_a_shell_is_not_for_everybody(request, groups, running, who, more, status):
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
-        connect(request.getfixturevalue(who), groups, running, **more)
+        request.getfixturevalue(who).terminal(page_path(groups, running, "/terminal"), **{"container": "main", **more})
     assert refused.value.status_code == status
 
 

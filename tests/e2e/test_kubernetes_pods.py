@@ -35,23 +35,6 @@ def cluster(clusters):
     clusters.remove(made)
 
 
-@pytest.fixture(scope="module")
-def kubectl(clusters, cluster):
-    return clusters.kubectl(cluster)
-
-
-@pytest.fixture
-def k(kubectl):
-    """kubectl in a namespace of the test's own."""
-    name = "t" + secrets.token_hex(4)
-    kubectl("create", "namespace", name)
-    kubectl.namespace = name
-    wait_until(lambda: kubectl.run("get", "serviceaccount", "default", check=False).returncode == 0, "it has an account")
-    yield kubectl
-    kubectl.namespace = None
-    kubectl("delete", "namespace", name, "--wait=false")
-
-
 def container(script, name="main", **more):
     return {"name": name, "image": IMAGE, "command": ["/bin/sh", "-c", script], **more}
 

@@ -7,6 +7,8 @@ import urllib.parse
 import urllib.request
 from html.parser import HTMLParser
 
+import websocket
+
 from harness.server import HANG_S
 
 
@@ -122,6 +124,24 @@ class Browser:
                     yield json.loads(line[6:])
         raise AssertionError("the stream ended")
 
+    def terminal(self, path, container, origin=None, cookie=True):
+        """The WebSocket of a shell's page, 31 rows by 97 columns."""
+        session = next(c.value for c in self.jar if c.name == "sundog-session")
+        return websocket.create_connection(
+            self.base.replace("http", "ws", 1) + urllib.parse.quote(path) + f"?container={container}&rows=31&cols=97",
+            origin=origin or self.base, cookie=f"sundog-session={session}" if cookie else None, timeout=HANG_S)
+
     def sign_in(self, user, password, at="/console"):
         page = self.get(at)
         return self.submit(page, page.form("Sign in"), username=user, password=password)
+
+
+def typed(socket, text):
+    """What a shell says to it, to its end."""
+    said = b""
+    socket.send_binary(text)
+    while True:
+        opcode, data = socket.recv_data()
+        if opcode == 8:
+            return said
+        said += data
