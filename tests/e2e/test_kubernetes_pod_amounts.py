@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harness.server import wait_until
-from test_kubernetes_pods import cluster, clusters, container, ended, k, kubectl, pod  # noqa: F401
+from test_kubernetes_pods import cluster, clusters, container, ended, pod  # noqa: F401
 
 LONG = 700_000
 

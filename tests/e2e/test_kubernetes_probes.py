@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 
-from test_kubernetes_pods import cluster, clusters, container, k, kubectl, pod, ready  # noqa: F401
+from test_kubernetes_pods import cluster, clusters, container, pod, ready  # noqa: F401
 
 from harness import web
 from harness.server import wait_until
