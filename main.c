@@ -18,6 +18,8 @@
 #include "core/core_api.h"
 #include "core/doctor.h"
 #include "core/env.h"
+#include "core/init.h"
+#include "core/ready.h"
 #include "core/server.h"
 #include "instances/instances_service.h"
 #include "instances/purge.h"
@@ -42,6 +44,7 @@ static const struct service *const services[] = {&core_service,
 
 static int serve(struct settings *settings)
 {
+    init_if_first();
     return server_run(settings, services);
 }
 
@@ -66,7 +69,8 @@ static const struct command {
     const char *summary;
 } commands[] = {
     {"serve",   serve,       "run the service until SIGTERM"                                   },
-    {"env",     env_run,     "print the lines that point clients here (--format sh|json|…)"  },
+    {"env",     env_run,     "print the lines that point clients here (--format sh|github|…)"},
+    {"ready",   ready_run,   "say whether it is ready, by the exit status; --wait SECONDS"     },
     {"console", console_run, "print a link that signs a browser in, once, within 5 minutes"    },
     {"doctor",  doctor,      "say what this machine lacks, and how to mend it"                 },
     {"routes",  routes,      "print the whole API from its route tables"                       },

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "auth/guid.h"
 #include "core/admin_file.h"
 #include "core/db.h"
 #include "core/hub.h"
@@ -180,15 +181,19 @@ enum fault subscription_set_tags(struct op *op, const char *id, const char *tags
 
 /* ---- start ---- */
 
-static enum fault make_first(struct op *op)
+static enum fault make_first(struct op *op, const char *wanted)
 {
-    char id[37];
+    const char *id = wanted ? guid_lower(op, wanted) : NULL;
+    char random[37];
 
+    if (wanted && !id)
+        return fail(op, INVALID, "--subscription-id: \"%s\" is not a GUID", wanted);
     TRY(db_begin(op));
     TRY(db_query(op, &stmts[LOCK_TABLE], NULL));
     TRY(subscription_reload(op));
     if (((const struct all *)snapshot_hold(op, &slot))->n == 0) {
-        random_uuid(id);
+        random_uuid(random);
+        id = id ? id : random;
         TRY(db_query(op, &stmts[INSERT], NULL, DB_TEXT(id), DB_TEXT("Sundog"), DB_TEXT(NULL)));
     }
     TRY(db_commit(op));
@@ -210,13 +215,12 @@ enum fault subscription_start(struct op *op, const struct settings *settings)
 {
     const struct all *all;
 
-    (void)settings;
     db_register(stmts);
     hub_listen("api-subscription", heard);
     TRY(subscription_reload(op));
     all = snapshot_hold(op, &slot);
     if (all->n == 0) {
-        TRY(make_first(op));
+        TRY(make_first(op, settings->subscription_id));
         all = snapshot_hold(op, &slot);
     }
     admin_file_note("subscriptionId", oldest(all));

@@ -18,7 +18,6 @@
 
 #define PASSWORD_LENGTH 24
 #define SECRET_LENGTH   40
-#define FIRST_USER      "admin@" TENANT_DOMAIN
 #define FIRST_APP       "sundog-admin"
 #define HUNDRED_YEARS   (INT64_C(100) * 365 * 86400)
 
@@ -152,10 +151,11 @@ static void tell(const char *tenant, const struct first *first)
 /* All in one transaction: a first start that is cut off leaves nothing and is made again. */
 static enum fault make_tenant(struct op *op, const struct settings *s)
 {
-    struct first first = {.user = FIRST_USER, .password = random_password(op, PASSWORD_LENGTH)};
+    struct first first = {.user = s->user_name};
     struct db_rows rows;
     const char *id;
 
+    first.password = s->user_password ? s->user_password : random_password(op, PASSWORD_LENGTH);
     first.secret = s->client_secret ? s->client_secret : random_password(op, SECRET_LENGTH);
     TRY(guid_setting(op, "tenant-id", s->tenant_id, &id));
     TRY(guid_setting(op, "client-id", s->client_id, &first.app_id));

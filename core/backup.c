@@ -165,7 +165,7 @@ static enum fault copy_blobs(struct copy *copy, const char *from, const char *to
 
 static enum fault copy_extras(struct copy *copy, const char *from, const char *to)
 {
-    static const char *const files[] = {"secret.key", "admin.json", "sundog.conf"};
+    static const char *const files[] = {"admin.json", "sundog.conf"};
 
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         if (access(under(copy->op, from, files[i]), F_OK) == 0)
@@ -374,6 +374,7 @@ static enum fault backup(struct op *op, const struct settings *settings, const c
     }
     fprintf(stderr, "sundog: copying blobs\n");
     TRY(copy_blobs(&blobs, settings->blobs, under(op, out, "blobs")));
+    TRY(copy_file(&extras, settings->secret_key, under(op, out, "secret.key")));
     TRY(copy_extras(&extras, settings->data, out));
     TRY(write_manifest(op, out, &blobs, migrations));
     fprintf(stderr, "sundog: %lld blobs, %lld MiB are in %s\n", (long long)blobs.files,
@@ -428,6 +429,7 @@ static enum fault restore(struct op *op, const struct settings *settings, const 
     extras = blobs;
     TRY(restore_database(op, settings, from, &manifest));
     TRY(copy_blobs(&blobs, under(op, from, "blobs"), settings->blobs));
+    TRY(copy_file(&extras, under(op, from, "secret.key"), settings->secret_key));
     TRY(copy_extras(&extras, from, settings->data));
     if (blobs.files != manifest.blobs || blobs.bytes != manifest.blob_bytes)
         return fail(op, INVALID, "%lld blobs of %lld bytes were backed up, %lld of %lld are there",

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -14,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,7 +37,8 @@ static int helper_fd = -1; /* the parent's end */
 static pid_t helper_pid;
 static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
 static char *data_folder;
-static bool is_root;
+static bool started;
+static const char *lacks; /* to make containers */
 
 #define CALL_TABLES_MAX 8
 static const struct helper_call *call_tables[CALL_TABLES_MAX];
@@ -50,9 +53,30 @@ void helper_register(const struct helper_call *calls)
     call_tables[n_call_tables++] = calls;
 }
 
+static bool has_capabilities(uint64_t wanted)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {0};
+
+    return syscall(SYS_capget, &header, data) == 0 &&
+           ((data[0].effective | (uint64_t)data[1].effective << 32) & wanted) == wanted;
+}
+
+const char *helper_lacks(void)
+{
+    if (started)
+        return lacks;
+    if (geteuid() != 0)
+        return "containers need root: start `sundog serve` with sudo (it goes on as user sundog)";
+    if (!has_capabilities(UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_NET_ADMIN))
+        return "containers need the capabilities SYS_ADMIN and NET_ADMIN: run this image with "
+               "--privileged";
+    return NULL;
+}
+
 bool helper_is_root(void)
 {
-    return is_root;
+    return started && !lacks;
 }
 
 /* ---- folders, made before root is given up ---- */
@@ -387,7 +411,8 @@ enum fault helper_start(struct op *op, const struct settings *settings)
     struct ids ids;
     int fds[2];
 
-    is_root = geteuid() == 0;
+    lacks = helper_lacks();
+    started = true;
     TRY(find_sundog(op, settings, &ids.uid, &ids.gid));
     TRY(make_folders(op, settings, ids.uid, ids.gid));
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)

@@ -38,8 +38,10 @@ void helper_register(const struct helper_call *calls);
  */
 enum fault helper_call(struct op *op, const char *name, json_t *body, const int *fds, size_t n_fds,
                        struct message *ret);
-/* Is there root behind it? Without, containers cannot run (DESIGN §2). */
-bool helper_is_root(void);
+/* What the helper, or without one this process, lacks to make containers (DESIGN §2): a sentence
+   that says how to mend it, or NULL. */
+const char *helper_lacks(void);
+bool helper_is_root(void); /* there is a helper, and it lacks nothing */
 
 /* Make the folders of DIR, fork the helper (before threads). When we are root the caller then calls
  * helper_drop_privileges. */

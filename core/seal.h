@@ -7,7 +7,7 @@
 
 #include "core/op.h"
 
-/* Load DIR/secret.key, or make it (0600) when create. INVALID: malformed or readable by others. */
+/* Load the key, or make it (0600) when create. INVALID: malformed or readable by others. */
 enum fault seal_load(struct op *op, const char *path, bool create);
 /* nonce ‖ ciphertext ‖ tag, bound to label (authenticated, not hidden): "registry/admin/7". */
 struct bytes seal(struct op *op, const char *label, struct bytes plain);

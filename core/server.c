@@ -35,6 +35,7 @@
 #include "core/log.h"
 #include "core/loop.h"
 #include "core/migrate.h"
+#include "core/notify.h"
 #include "core/seal.h"
 #include "core/tls.h"
 #include "core/wait.h"
@@ -230,6 +231,7 @@ static void say_ready(struct op *op)
                     listen_address(op, listeners[i].fd));
     printf("sundog is ready:%s\n", out.data);
     fflush(stdout);
+    notify_manager("READY=1");
 }
 
 /* ---- the steps ---- */
@@ -249,7 +251,7 @@ static enum fault open_database(struct op *op, const struct settings *s)
 /* The key that opens every sealed row. With a shared database a second serve must be given it. */
 static enum fault load_key(struct op *op, const struct settings *s)
 {
-    return seal_load(op, under(op, s, "secret.key"), true);
+    return seal_load(op, s->secret_key, true);
 }
 
 static enum fault start_services(struct op *op, const struct settings *s)
@@ -313,6 +315,7 @@ static enum fault start(struct op *op, const struct settings *s)
 {
     keep_buffers_in_heap();
     raise_file_limit();
+    notify_start();
     TRY(make_folders(op, s));
     TRY(lock_folder(op, s));
     TRY(bind_sockets(op, s));
@@ -380,6 +383,7 @@ static void wait_for_end(const sigset_t *set)
             log_reopen();
     }
     log_event(LOG_INFO_, "ending", "signal=%d", got);
+    notify_manager("STOPPING=1");
 }
 
 int server_run(struct settings *settings, const struct service *const *services)

@@ -25,93 +25,112 @@ struct setting {
 /* The one table: flags, variables, the file and --help are all made from it. */
 static const struct setting table[] = {
     {"data",                  S_PATH,    AT(data),                  NULL,                        0, 0,         "DIR",
-     "folder of everything; /var/lib/sundog for root, else ~/.local/share/sundog"                                                                                                     },
-    {"blobs",                 S_PATH,    AT(blobs),                 NULL,                        0, 0,         "DIR",                   "folder of the blobs; DATA/blobs"             },
+     "folder of everything; /var/lib/sundog for root, else ~/.local/share/sundog"                                                                                                          },
+    {"blobs",                 S_PATH,    AT(blobs),                 NULL,                        0, 0,         "DIR",                        "folder of the blobs; DATA/blobs"             },
     {"config",                S_PATH,    AT(config),                NULL,                        0, 0,         "FILE",
-     "file of \"name = value\" lines; DATA/sundog.conf if it exists"                                                                                                                  },
+     "file of \"name = value\" lines; DATA/sundog.conf if it exists"                                                                                                                       },
     {"listen",                S_LIST,    AT(listen),                "127.0.0.1:8443 [::1]:8443", 0, 0,         "ADDR:PORT",
-     "HTTPS listener; may be repeated; \"none\" for none"                                                                                                                             },
+     "HTTPS listener; may be repeated; \"none\" for none"                                                                                                                                  },
     {"plain-listen",          S_LIST,    AT(plain_listen),          "127.0.0.1:8480",            0, 0,         "ADDR:PORT",
-     "plain HTTP listener (registry and health); may be repeated; \"none\" for none"                                                                                                  },
+     "plain HTTP listener (registry and health); may be repeated; \"none\" for none"                                                                                                       },
     {"insecure-plain",        S_BOOL,    AT(insecure_plain),        "false",                     0, 0,         NULL,
-     "allow plain HTTP listeners off loopback: passwords travel readable"                                                                                                             },
+     "allow plain HTTP listeners off loopback: passwords travel readable"                                                                                                                  },
     {"database",              S_TEXT,    AT(database),              NULL,                        0, 0,         "URL",
-     "a PostgreSQL of yours (session pooling only); without it a private one runs under DATA"                                                                                         },
+     "a PostgreSQL of yours (session pooling only); without it a private one runs under DATA"                                                                                              },
     {"public-url",            S_TEXT,    AT(public_url),            NULL,                        0, 0,         "URL",
-     "begin of every URL we answer; without it the request's own scheme and host"                                                                                                     },
+     "begin of every URL we answer; without it the request's own scheme and host"                                                                                                          },
     {"tls-name",              S_LIST,    AT(tls_names),             NULL,                        0, 0,         "NAME",
-     "further DNS name that certificates may be made for; may be repeated"                                                                                                            },
-    {"log-file",              S_PATH,    AT(log_file),              NULL,                        0, 0,         "FILE",                  "where the log goes; standard error"          },
+     "further DNS name that certificates may be made for; may be repeated"                                                                                                                 },
+    {"log-file",              S_PATH,    AT(log_file),              NULL,                        0, 0,         "FILE",                       "where the log goes; standard error"          },
     {"log-level",             S_CHOICE,  AT(log_level),             "info",                      0, 0,         "debug|info|warn|error",
-     "the least important line that is logged"                                                                                                                                        },
-    {"admin-password",        S_TEXT,    AT(admin_password),        NULL,                        0, 0,         "TEXT",
-     "of the first registry's admin user, at first start only; random. Better as variable"                                                                                            },
+     "the least important line that is logged"                                                                                                                                             },
+    {"secret-key",            S_PATH,    AT(secret_key),            NULL,                        0, 0,         "FILE",
+     "file of the key that seals secrets in the database, the same for all that serve it; "
+     "DATA/secret.key"                                                                                                                                                                     },
     {"tenant-id",             S_TEXT,    AT(tenant_id),             NULL,                        0, 0,         "GUID",
-     "of the tenant that a first start makes; random"                                                                                                                                 },
+     "of the tenant that a first start makes; random"                                                                                                                                      },
+    {"subscription-id",       S_TEXT,    AT(subscription_id),       NULL,                        0, 0,         "GUID",
+     "of the subscription that a first start makes; random"                                                                                                                                },
     {"client-id",             S_TEXT,    AT(client_id),             NULL,                        0, 0,         "GUID",
-     "application id of the first principal, at first start only; random"                                                                                                             },
+     "application id of the first principal, at first start only; random"                                                                                                                  },
     {"client-secret",         S_TEXT,    AT(client_secret),         NULL,                        0, 0,         "TEXT",
-     "its secret, at first start only; random. Better as variable"                                                                                                                    },
+     "its secret, at first start only; random. Better as variable"                                                                                                                         },
+    {"user-name",             S_TEXT,    AT(user_name),             "admin@sundog.localhost",    0, 0,         "NAME",
+     "user principal name of the first user, at first start only"                                                                                                                          },
+    {"user-password",         S_TEXT,    AT(user_password),         NULL,                        0, 0,         "TEXT",
+     "its password, at first start only; random. Better as variable"                                                                                                                       },
+    {"registry-name",         S_TEXT,    AT(registry_name),         "sundog",                    0, 0,         "NAME",
+     "of the first registry, made when there is none of that name"                                                                                                                         },
+    {"admin-password",        S_TEXT,    AT(admin_password),        NULL,                        0, 0,         "TEXT",
+     "of its admin user, at first start only; random. Better as variable"                                                                                                                  },
     {"anonymous-pull",        S_CHOICE,  AT(anonymous_pull),        "as-is",                     0, 0,         "on|off|as-is",
      "may anybody pull from the first registry? as-is leaves what an earlier start said; off at "
-     "first"                                                                                                                                                                          },
-    {"loops",                 S_INT,     AT(loops),                 NULL,                        1, 64,        "N",                     "event loop threads; 2, or 1 on one processor"},
+     "first"                                                                                                                                                                               },
+    {"loops",                 S_INT,     AT(loops),                 NULL,                        1, 64,        "N",                          "event loop threads; 2, or 1 on one processor"},
     {"workers",               S_INT,     AT(worker_threads),        "8",                         1, 256,       "N",
-     "threads that run requests, each with a database connection"                                                                                                                     },
-    {"io-threads",            S_INT,     AT(io_threads),            "2",                         1, 64,        "N",                     "threads that hash and write uploads"         },
-    {"slow-threads",          S_INT,     AT(slow_threads),          "4",                         1, 64,        "N",                     "threads for long work"                       },
+     "threads that run requests, each with a database connection"                                                                                                                          },
+    {"io-threads",            S_INT,     AT(io_threads),            "2",                         1, 64,        "N",                          "threads that hash and write uploads"         },
+    {"slow-threads",          S_INT,     AT(slow_threads),          "4",                         1, 64,        "N",                          "threads for long work"                       },
     {"queue",                 S_INT,     AT(queue_max),             "1024",                      1, 1000000,   "N",
-     "requests that may wait for a worker; more are answered 503"                                                                                                                     },
+     "requests that may wait for a worker; more are answered 503"                                                                                                                          },
     {"connections-max",       S_INT,     AT(connections_max),       "10000",                     1, 1000000,   "N",
-     "connections of one loop; more are closed"                                                                                                                                       },
+     "connections of one loop; more are closed"                                                                                                                                            },
     {"idle-timeout",          S_SECONDS, AT(idle_timeout_s),        "75",                        1, 86400,     "SECONDS",
-     "an idle connection is closed after that"                                                                                                                                        },
+     "an idle connection is closed after that"                                                                                                                                             },
     {"head-timeout",          S_SECONDS, AT(head_timeout_s),        "10",                        1, 3600,      "SECONDS",
-     "a request's head must arrive within"                                                                                                                                            },
+     "a request's head must arrive within"                                                                                                                                                 },
     {"body-timeout",          S_SECONDS, AT(body_timeout_s),        "60",                        1, 86400,     "SECONDS",
-     "a body that stalls for so long is given up"                                                                                                                                     },
+     "a body that stalls for so long is given up"                                                                                                                                          },
     {"free-space-reserve",    S_SIZE,    AT(free_space_reserve),    "256M",                      0, INT64_MAX, "SIZE",
-     "uploads stop when the disk has less than that free"                                                                                                                             },
-    {"blob-max",              S_SIZE,    AT(blob_max),              "200G",                      1, INT64_MAX, "SIZE",                  "the largest blob"                            },
+     "uploads stop when the disk has less than that free"                                                                                                                                  },
+    {"blob-max",              S_SIZE,    AT(blob_max),              "200G",                      1, INT64_MAX, "SIZE",                       "the largest blob"                            },
     {"h2-body-max",           S_SIZE,    AT(h2_body_max),           "8G",                        1, INT64_MAX, "SIZE",
-     "the largest body over HTTP/2"                                                                                                                                                   },
+     "the largest body over HTTP/2"                                                                                                                                                        },
     {"upload-expire",         S_SECONDS, AT(upload_expire_s),       "24h",                       1, 31536000,  "SECONDS",
-     "unfinished uploads are dropped after that"                                                                                                                                      },
+     "unfinished uploads are dropped after that"                                                                                                                                           },
     {"blob-lease",            S_SECONDS, AT(blob_lease_s),          "24h",                       1, 31536000,  "SECONDS",
-     "a pushed blob waits so long for a manifest to name it"                                                                                                                          },
+     "a pushed blob waits so long for a manifest to name it"                                                                                                                               },
     {"collect-interval",      S_SECONDS, AT(collect_interval_s),    "30",                        1, 86400,     "SECONDS",
-     "pause between two rounds of garbage collection"                                                                                                                                 },
+     "pause between two rounds of garbage collection"                                                                                                                                      },
     {"drain-timeout",         S_SECONDS, AT(drain_timeout_s),       "20",                        0, 3600,      "SECONDS",
-     "how long running requests may go on after SIGTERM"                                                                                                                              },
+     "how long running requests may go on after SIGTERM"                                                                                                                                   },
     {"registry-h2",           S_BOOL,    AT(registry_h2),           "false",                     0, 0,         NULL,
-     "offer HTTP/2 on the registries' own names too"                                                                                                                                  },
+     "offer HTTP/2 on the registries' own names too"                                                                                                                                       },
     {"public-range",          S_TEXT,    AT(public_range),          "auto",                      0, 0,         "ADDR/BITS",
-     "addresses of container groups that the host reaches; auto: a /17 of 10.0.0.0/8 that is free"                                                                                    },
+     "addresses of container groups that the host reaches; auto: a /17 of 10.0.0.0/8 that is free"                                                                                         },
     {"private-range",         S_TEXT,    AT(private_range),         "auto",                      0, 0,         "ADDR/BITS",
-     "addresses that containers send from; auto: the /17 after the public one"                                                                                                        },
+     "addresses that containers send from; auto: the /17 after the public one"                                                                                                             },
     {"cluster-ports",         S_TEXT,    AT(cluster_ports),         "8600-8999",                 0, 0,         "FIRST-LAST",
-     "ports of clusters' Kubernetes APIs, one each"                                                                                                                                   },
+     "ports of clusters' Kubernetes APIs, one each"                                                                                                                                        },
     {"command-image",         S_TEXT,    AT(command_image),         NULL,                        0, 0,         "IMAGE",
-     "what az aks command invoke runs in: an image with sh and kubectl; none"                                                                                                         },
+     "what az aks command invoke runs in: an image with sh and kubectl; none"                                                                                                              },
     {"pull-default",          S_CHOICE,  AT(pull_default),          "subscription",              0, 0,         "subscription|none",
      "which of our registries containers pull from without credentials: those of their "
-     "subscription"                                                                                                                                                                   },
+     "subscription"                                                                                                                                                                        },
     {"layer-keep",            S_SECONDS, AT(layer_keep_s),          "7d",                        0, 31536000,  "SECONDS",
      "unpacked layers, and images of other registries, that nothing has used for so long are "
-     "removed"                                                                                                                                                                        },
+     "removed"                                                                                                                                                                             },
     {"privileged-containers", S_BOOL,    AT(privileged_containers), "false",                     0, 0,         NULL,
      "allow privileged containers, further capabilities and system call filters of one's own: "
-     "whoever may make container groups is then root of this machine"                                                                                                                 },
+     "whoever may make container groups is then root of this machine"                                                                                                                      },
     {"host-names",            S_BOOL,    AT(host_names),            "false",                     0, 0,         NULL,
-     "write LABEL.REGION.azurecontainer.localhost of container groups into /etc/hosts"                                                                                                },
-    {"user",                  S_TEXT,    AT(user),                  "sundog",                    0, 0,         "NAME",                  "whom to become when started as root"         },
-    {"format",                S_CHOICE,  AT(format),                "sh",                        0, 0,         "sh|json|github",
-     "env: how the lines are written"                                                                                                                                                 },
-    {"pg-fast-init",          S_BOOL,    AT(pg_fast_init),          "false",                     0, 0,         NULL,                    NULL                                          },
+     "write LABEL.REGION.azurecontainer.localhost of container groups into /etc/hosts"                                                                                                     },
+    {"user",                  S_TEXT,    AT(user),                  "sundog",                    0, 0,         "NAME",                       "whom to become when started as root"         },
+    {"format",                S_CHOICE,  AT(format),                "sh",                        0, 0,         "sh|json|github|azdo|gitlab",
+     "env: how the lines are written"                                                                                                                                                      },
+    {"at",                    S_TEXT,    AT(at),                    NULL,                        0, 0,         "HOST[:PORT[:PORT]]",
+     "env: where clients reach it, with its TLS and its plain port, if not as localhost at the "
+     "ports it listens on"                                                                                                                                                                 },
+    {"files",                 S_TEXT,    AT(files),                 NULL,                        0, 0,         "DIR",
+     "env: print also what makes the clients' files there, for another machine; without it they "
+     "are made here"                                                                                                                                                                       },
+    {"wait",                  S_SECONDS, AT(wait_s),                "0",                         0, 86400,     "SECONDS",                    "ready: how long to wait for it"              },
+    {"pg-fast-init",          S_BOOL,    AT(pg_fast_init),          "false",                     0, 0,         NULL,                         NULL                                          },
 };
 
 #define SETTINGS   ARRAY_LEN(table)
 #define VALUES_MAX LISTEN_MAX
+#define VALUE_MAX  4096 /* bytes of one from a file */
 
 /* What one source says, by setting. */
 struct source {
@@ -210,6 +229,30 @@ static enum fault read_flags(struct op *op, struct source *flags, int argc, char
     return OK;
 }
 
+/* SUNDOG_NAME_FILE: the value is a file's content, as secrets are given to containers. */
+static enum fault read_value_file(struct op *op, struct source *environment,
+                                  const struct setting *setting)
+{
+    const char *path = getenv(arena_printf(&op->arena, "%s_FILE", variable_name(op, setting)));
+    char *value = arena_alloc(&op->arena, VALUE_MAX + 1);
+    FILE *in;
+    size_t n;
+
+    if (setting->kind != S_TEXT || !path || !*path)
+        return OK;
+    in = fopen(path, "re");
+    if (!in)
+        return fail(op, INVALID, "%s_FILE: cannot read %s: %s", variable_name(op, setting), path,
+                    strerror(errno));
+    n = fread(value, 1, VALUE_MAX, in);
+    fclose(in);
+    value[n] = '\0';
+    value[strcspn(value, "\r\n")] = '\0';
+    if (!*value)
+        return fail(op, INVALID, "%s_FILE: %s is empty", variable_name(op, setting), path);
+    return add(op, environment, setting, value);
+}
+
 static enum fault read_environment(struct op *op, struct source *environment)
 {
     for (size_t i = 0; i < SETTINGS; i++) {
@@ -217,6 +260,8 @@ static enum fault read_environment(struct op *op, struct source *environment)
 
         if (value && *value)
             TRY(add_split(op, environment, &table[i], value));
+        else
+            TRY(read_value_file(op, environment, &table[i]));
     }
     return OK;
 }
@@ -534,6 +579,8 @@ enum fault settings_load(struct op *op, struct settings *settings, int argc, cha
     TRY(apply(op, settings, flags));
     if (!settings->blobs)
         settings->blobs = arena_printf(&settings->arena, "%s/blobs", settings->data);
+    if (!settings->secret_key)
+        settings->secret_key = arena_printf(&settings->arena, "%s/secret.key", settings->data);
     TRY(check_public_url(op, settings));
     return check_listeners(op, settings);
 }

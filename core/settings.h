@@ -23,8 +23,11 @@ struct settings {
     const char *log_file;                  /* NULL: stderr */
     const char *anonymous_pull;            /* "on", "off", "as-is": of the first registry */
     const char *log_level;                 /* "debug", "info", "warn", "error" */
-    const char *admin_password; /* of the first registry's admin at first start; NULL: random */
-    const char *tenant_id, *client_id, *client_secret; /* of the first start; NULL: random */
+    const char *secret_key; /* file of the key that seals secrets; NULL: DATA/secret.key */
+    /* of the first start; NULL: random, but for the names */
+    const char *tenant_id, *subscription_id, *client_id, *client_secret;
+    const char *user_name, *user_password;      /* "admin@sundog.localhost" */
+    const char *registry_name, *admin_password; /* "sundog", and of its admin user */
     int64_t loops, worker_threads, io_threads, slow_threads, queue_max;
     int64_t connections_max; /* a loop */
     int64_t idle_timeout_s, head_timeout_s, body_timeout_s;
@@ -44,8 +47,12 @@ struct settings {
     int64_t layer_keep_s;     /* unpacked layers that nothing uses */
     bool privileged_containers; /* API users may ask for what makes them root of this machine */
     bool host_names;            /* the host's /etc/hosts names the groups, too */
-    const char *format;         /* `sundog env`: "sh", "json", "github" */
-    const char *user;           /* whom to become when started as root: "sundog" */
+    int64_t wait_s;             /* of `sundog ready` */
+    /* of `sundog env` */
+    const char *format; /* "sh", "json", "github", "azdo", "gitlab" */
+    const char *at;     /* "HOST[:TLS-PORT[:PLAIN-PORT]]" where clients reach it; NULL: localhost */
+    const char *files; /* folder of clients' files elsewhere, made by what is printed; NULL: here */
+    const char *user;  /* whom to become when started as root: "sundog" */
 };
 
 /* Fill from defaults, file, environment, argv (after the subcommand). INVALID names the setting. */

@@ -24,6 +24,18 @@ as_caller() {
     fi
 }
 
+# Builds build/release/sundog of the clone; what the compiler says is shown only if it fails.
+build_release() { # clone
+    local log status=0
+    log=$(mktemp)
+    say "building"
+    (cd "$1" && as_caller sh -c 'cmake --preset release && cmake --build --preset release --target sundog --parallel "$(nproc)"') \
+        >"$log" 2>&1 || status=$?
+    [ "$status" = 0 ] || cat "$log" >&2
+    rm -f "$log"
+    [ "$status" = 0 ] || die "the build failed"
+}
+
 listed() { sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "$@"; }
 
 # Prints those packages of the given list files that are not installed.

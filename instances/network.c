@@ -87,7 +87,7 @@ enum fault network_up(struct op *op)
     if (atomic_load(&state.up))
         return OK;
     if (!state.settings || !helper_is_root())
-        return fail(op, UNSUPPORTED, "containers need root: start sundog as root (sudo)");
+        return fail(op, UNSUPPORTED, "%s", helper_lacks() ? helper_lacks() : "there is no network");
     pthread_mutex_lock(&state.lock);
     if (!atomic_load(&state.up))
         fault = bring_up(op);

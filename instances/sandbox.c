@@ -58,8 +58,8 @@ const char *sandbox_lacks(struct op *op)
     struct cgroups cgroups;
     const char *why = NULL;
 
-    if (geteuid() != 0 && !helper_is_root())
-        return "containers need root: start `sundog serve` with sudo (it goes on as user sundog)";
+    if (helper_lacks())
+        return helper_lacks();
     if (!sandbox_runtime())
         return "there is neither crun nor runc: apt-get install crun";
     if (!has_overlay() && access("/lib/modules", F_OK) < 0)

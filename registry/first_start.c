@@ -57,7 +57,7 @@ static enum fault make_registry(struct op *op, const struct settings *settings)
     registry_options_default(&options, SKU_PREMIUM);
     options.admin_enabled = true;
     TRY(db_begin(op));
-    fault = registry_create(op, FIRST_REGISTRY, NULL, &options, &id);
+    fault = registry_create(op, settings->registry_name, NULL, &options, &id);
     if (fault == CONFLICT) { /* another `serve` made it just now */
         op_clear_fault(op);
         db_rollback(op);
@@ -70,9 +70,9 @@ static enum fault make_registry(struct op *op, const struct settings *settings)
     return db_commit(op);
 }
 
-static void tell_admin(struct op *op)
+static void tell_admin(struct op *op, const struct settings *settings)
 {
-    const struct registry *registry = registry_find(op, FIRST_REGISTRY);
+    const struct registry *registry = registry_find(op, settings->registry_name);
     const char *password = registry ? registry_password(op, registry, 0) : NULL;
 
     if (!password)
@@ -84,7 +84,7 @@ static void tell_admin(struct op *op)
 
 static enum fault set_anonymous_pull(struct op *op, const struct settings *settings)
 {
-    const struct registry *registry = registry_find(op, FIRST_REGISTRY);
+    const struct registry *registry = registry_find(op, settings->registry_name);
     bool wanted = strcmp(settings->anonymous_pull, "on") == 0;
     struct registry_options options;
 
@@ -99,11 +99,11 @@ static enum fault set_anonymous_pull(struct op *op, const struct settings *setti
 
 enum fault first_start(struct op *op, const struct settings *settings)
 {
-    if (!registry_find(op, FIRST_REGISTRY)) {
+    if (!registry_find(op, settings->registry_name)) {
         TRY(make_registry(op, settings));
         TRY(registry_reload(op));
     }
     TRY(set_anonymous_pull(op, settings));
-    tell_admin(op);
+    tell_admin(op, settings);
     return OK;
 }

@@ -1,13 +1,11 @@
 /*
- * The first start: the registry "sundog" with its admin user, DIR/admin.json that tells its
- * password, and the image sundog/hello, so that every walk works offline.
+ * The first start: a registry ("sundog") with its admin user, DIR/admin.json that tells its
+ * password, and the image hello in it, so that every walk works offline.
  */
 #ifndef SUNDOG_REGISTRY_FIRST_START_H
 #define SUNDOG_REGISTRY_FIRST_START_H
 
 #include "core/settings.h"
-
-#define FIRST_REGISTRY "sundog"
 
 /* What is there already stays as it is; admin.json is written anew when it does not tell the truth.
  */

@@ -152,17 +152,6 @@ def test_ca_is_served(sundog):
         assert expect(web.by_path(sundog).get("/ca.pem", auth=False), 200).body.strip() == file.read().strip()
 
 
-@pytest.mark.parametrize("form", ["sh", "json", "github"])
-def test_env(sundog, form):
-    """`sundog env --format` prints lines that hold no error."""
-    done = run_tool("env", "--data", sundog.data, "--format", form)
-    assert done.returncode == 0, done.stderr
-    if form == "json":
-        assert json.loads(done.stdout)
-    else:
-        assert "=" in done.stdout
-
-
 def test_doctor(sundog):
     """`sundog doctor` names what it looked at."""
     done = run_tool("doctor", "--data", sundog.data)

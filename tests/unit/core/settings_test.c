@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/unit.h"
 
@@ -125,6 +126,44 @@ static void test_flag_beats_environment_beats_file(void)
     op_free(&op);
 }
 
+/* SUNDOG_NAME_FILE of a text: the file's first line; the variable itself beats it. */
+static void test_values_from_files(void)
+{
+    static const char *const names[] = {"SUNDOG_CLIENT_SECRET_FILE", "SUNDOG_WORKERS_FILE"};
+    struct settings settings;
+    const char *path;
+    struct op op;
+    FILE *file;
+
+    op_init(&op);
+    path = arena_printf(&op.arena, "%s/value", unit_folder());
+    file = fopen(path, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    fputs("whole line \r\nnext", file);
+    fclose(file);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        setenv(names[i], path, 1);
+    CU_ASSERT_EQUAL(load(&op, &settings, ""), OK);
+    CU_ASSERT_STRING_EQUAL(settings.client_secret, "whole line ");
+    CU_ASSERT_EQUAL(settings.worker_threads, 8);
+    settings_free(&settings);
+    setenv("SUNDOG_CLIENT_SECRET", "itself", 1);
+    CU_ASSERT_EQUAL(load(&op, &settings, ""), OK);
+    CU_ASSERT_STRING_EQUAL(settings.client_secret, "itself");
+    settings_free(&settings);
+    unsetenv("SUNDOG_CLIENT_SECRET");
+    CU_ASSERT_EQUAL(truncate(path, 0), 0);
+    CU_ASSERT_EQUAL(load(&op, &settings, ""), INVALID);
+    CU_ASSERT_PTR_NOT_NULL(strstr(op.message, "SUNDOG_CLIENT_SECRET_FILE"));
+    settings_free(&settings);
+    setenv(names[0], "/nonexistent", 1);
+    CU_ASSERT_EQUAL(load(&op, &settings, ""), INVALID);
+    settings_free(&settings);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        unsetenv(names[i]);
+    op_free(&op);
+}
+
 static void test_help(void)
 {
     struct text text;
@@ -147,6 +186,7 @@ CU_TestInfo core_settings_tests[] = {
     {"defaults",                                    test_defaults                         },
     {"flags",                                       test_flags                            },
     {"a flag beats the environment beats the file", test_flag_beats_environment_beats_file},
+    {"a value from a file",                         test_values_from_files                },
     {"help is made from the table",                 test_help                             },
     CU_TEST_INFO_NULL,
 };
