@@ -7,11 +7,10 @@ import os
 
 import pytest
 
-from harness import web
-from harness.clients import Docker, run
-from harness.machine import TOP, need
+from harness import sundog_image, web
+from harness.clients import run
 from harness.postgres import free_port
-from harness.server import fresh_folder, program, wait_until
+from harness.server import fresh_folder, wait_until
 from harness.web import expect
 
 SECRETS = {"SUNDOG_CLIENT_ID": "0c1f31a0-6c8b-4b0c-9c56-6a1f1c1b7a01", "SUNDOG_CLIENT_SECRET": "a-secret-of-the-pipeline",
@@ -20,25 +19,9 @@ SECRETS = {"SUNDOG_CLIENT_ID": "0c1f31a0-6c8b-4b0c-9c56-6a1f1c1b7a01", "SUNDOG_C
            "SUNDOG_ADMIN_PASSWORD": "a-password-of-the-pipeline"}
 
 
-class Nobody:
-    """Of a server that the engine need not know."""
-
-    ca = "/etc/ssl/certs/ca-certificates.crt"
-
-    def port(self, *_):
-        return 1
-
-
 @pytest.fixture(scope="module")
 def docker():
-    need("docker", "buildah")
-    home = fresh_folder("i")
-    with open(f"{home}/storage.conf", "w") as file:
-        file.write(f'[storage]\ndriver = "vfs"\ngraphroot = "{home}/root"\nrunroot = "{home}/run"\n')
-    run(f"{TOP}/deploy/image", "--program", program("release"), "--tag", "localhost/sundog:test", "--archive",
-        f"{home}/sundog.tar", env={"CONTAINERS_STORAGE_CONF": f"{home}/storage.conf"})
-    engine = Docker(fresh_folder("e"), Nobody())
-    engine("load", "-i", f"{home}/sundog.tar")
+    engine = sundog_image.engine()
     yield engine
     engine.close()
 
@@ -52,7 +35,7 @@ class Running:
         settings = {"SUNDOG_LISTEN": f"127.0.0.1:{self.tls}", "SUNDOG_PLAIN_LISTEN": f"127.0.0.1:{self.plain}", **(env or {})}
         docker("run", "-d", "--network", "host", "--name", self.name,
                *[word for name, value in settings.items() for word in ("-e", f"{name}={value}")], *options,
-               "localhost/sundog:test")
+               sundog_image.NAME)
 
     def sh(self, command, **options):
         return self.docker("exec", self.name, "sh", "-c", command, **options)
