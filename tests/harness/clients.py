@@ -31,7 +31,8 @@ class Docker:
     """Docker Engine on a socket of its own, in a mount namespace of its own where
     /etc/docker/certs.d knows the CA of the server."""
 
-    def __init__(self, folder, server):
+    def __init__(self, folder, server, network=False):
+        """network: in a network namespace of its own, where containers have a bridge and publish ports."""
         self.folder = folder
         self.socket = f"{folder}/docker.sock"
         self.client = "/usr/bin/docker" if os.path.exists("/usr/bin/docker") else "docker"
@@ -40,17 +41,19 @@ class Docker:
         for name in (f"sundog.azurecr.localhost:{server.port('https')}", f"localhost:{server.port('https')}"):
             os.makedirs(f"{self.hosts}/{name}")
             shutil.copy(server.ca, f"{self.hosts}/{name}/ca.crt")
+        bridge = "" if network else "--bridge none --iptables=false "
         daemon = (
             f"mkdir -p /etc/docker && mount --bind {folder}/etc /etc/docker && "
+            f"{'ip link set lo up && ' if network else ''}"
             f"exec dockerd --config-file /dev/null --data-root {folder}/data --exec-root {folder}/exec "
-            f"--pidfile {folder}/pid --host unix://{self.socket} --bridge none --iptables=false --ip6tables=false "
+            f"--pidfile {folder}/pid --host unix://{self.socket} {bridge}--ip6tables=false "
             f"--storage-driver vfs --max-concurrent-uploads 5"
         )
         with open(f"{folder}/daemon.json", "w") as file:
             file.write("{}")
         daemon = daemon.replace("/dev/null", f"{folder}/daemon.json")
         self.log = open(f"{folder}/dockerd.log", "wb")
-        self.process = subprocess.Popen(["unshare", "-m", "sh", "-c", daemon], stdout=self.log, stderr=self.log,
+        self.process = subprocess.Popen(["unshare", "-mn" if network else "-m", "sh", "-c", daemon], stdout=self.log, stderr=self.log,
                                         stdin=subprocess.DEVNULL)
         try:
             wait_until(lambda: self("version", check=False).returncode == 0 or self.process.poll() is not None,
@@ -59,6 +62,11 @@ class Docker:
         except AssertionError:
             self.close()
             raise
+
+    def beside(self, *command, **options):
+        """A command in its network, as on the engine's own machine."""
+        env = {**options.pop("env", {}), "DOCKER_HOST": f"unix://{self.socket}", "DOCKER_CONFIG": f"{self.folder}/client"}
+        return run("nsenter", "-t", str(self.process.pid), "-n", *command, env=env, **options)
 
     def said(self):
         with open(f"{self.folder}/dockerd.log", errors="replace") as file:
