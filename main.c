@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/api_service.h"
+#include "api/commands.h"
 #include "api/container_instance.h"
 #include "api/managed_cluster.h"
 #include "api/registry_api.h"
@@ -68,15 +69,16 @@ static const struct command {
     int (*run)(struct settings *settings);
     const char *summary;
 } commands[] = {
-    {"serve",   serve,       "run the service until SIGTERM"                                   },
-    {"env",     env_run,     "print the lines that point clients here (--format sh|github|…)"},
-    {"ready",   ready_run,   "say whether it is ready, by the exit status; --wait SECONDS"     },
-    {"console", console_run, "print a link that signs a browser in, once, within 5 minutes"    },
-    {"doctor",  doctor,      "say what this machine lacks, and how to mend it"                 },
-    {"routes",  routes,      "print the whole API from its route tables"                       },
-    {"backup",  backup_run,  "backup OUTDIR: copy metadata, blobs and keys, also while running"},
-    {"restore", restore_run, "restore OUTDIR --data NEWDIR: make a data folder from a backup"  },
-    {"purge",   purge_run,   "end and remove all containers of DATA, which outlive the service"},
+    {"serve",   serve,       "run the service until SIGTERM"                                       },
+    {"env",     env_run,     "print the lines that point clients here (--format sh|github|…)"    },
+    {"ready",   ready_run,   "say whether it is ready, by the exit status; --wait SECONDS"         },
+    {"console", console_run, "print a link that signs a browser in, once, within 5 minutes"        },
+    {"trace",   trace_run,   "print live what clients ask, why they are refused, and what mends it"},
+    {"doctor",  doctor,      "say what this machine lacks, and how to mend it"                     },
+    {"routes",  routes,      "print the whole API from its route tables"                           },
+    {"backup",  backup_run,  "backup OUTDIR: copy metadata, blobs and keys, also while running"    },
+    {"restore", restore_run, "restore OUTDIR --data NEWDIR: make a data folder from a backup"      },
+    {"purge",   purge_run,   "end and remove all containers of DATA, which outlive the service"    },
 };
 
 static int usage(FILE *out, int status)

@@ -9,7 +9,9 @@
 #include "api/activity.h"
 #include "api/lock.h"
 #include "api/subscription.h"
+#include "auth/role.h"
 #include "core/json.h"
+#include "core/trace.h"
 
 #define MESSAGE_MAX 4096
 
@@ -152,9 +154,15 @@ static enum fault check_subscription(struct call *c, const struct resource_id *i
 static enum fault check_right(struct call *c, const char *scope, const char *action)
 {
     const struct identity *who = arm_who(c);
+    const char *role;
 
+    trace_right(c, action, scope);
     if (action && role_allows(&c->op, who, scope, action))
         return OK;
+    role = action ? role_least(action, false) : NULL;
+    if (role)
+        trace_mend(&c->op, "az role assignment create --assignee %s --role \"%s\" --scope %s",
+                   who->object_id, role, trace_word(&c->op, scope));
     return fail_on(&c->op, "AuthorizationFailed", FORBIDDEN,
                    "The client '%s' with object id '%s' does not have authorization to perform "
                    "action '%s' over scope '%s' or the scope is invalid. If access was recently "
@@ -184,10 +192,16 @@ enum fault arm_authorise(struct call *c, bool may_block)
 {
     struct arm_caller *caller = arena_alloc(&c->op.arena, sizeof(*caller));
     const struct resource_id *id = &caller->id;
+    enum fault fault;
 
     c->caller = caller;
     TRY(resource_id_parse(&c->op, c->path, &caller->id));
-    TRY(identify(c, may_block, caller));
+    fault = identify(c, may_block, caller);
+    if (fault == UNAUTHENTICATED)
+        trace_mend(&c->op, "eval \"$(sundog env)\" && az login --service-principal -u "
+                           "$AZURE_CLIENT_ID -p $AZURE_CLIENT_SECRET --tenant $AZURE_TENANT_ID");
+    TRY(fault);
+    trace_who(c, caller->who->name, caller->who->object_id);
     TRY(check_version(c));
     TRY(check_subscription(c, id));
     if (!(c->route->access & ARM_ACTION))

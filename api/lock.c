@@ -5,6 +5,7 @@
 #include "core/db.h"
 #include "core/hub.h"
 #include "core/snapshot.h"
+#include "core/trace.h"
 
 #define COLUMNS                                                                                    \
     "key, id, scope, name, level, notes, owners, api.iso(created) AS created, created_by,"         \
@@ -104,7 +105,7 @@ enum fault lock_check(struct op *op, enum method method, const char *path)
 {
     const struct all *all = snapshot_hold(op, &slot);
     struct text names;
-    const char *key;
+    const char *key, *lock_id = NULL;
     bool any = false;
 
     if (!all || all->n == 0)
@@ -121,9 +122,11 @@ enum fault lock_check(struct op *op, enum method method, const char *path)
                           strlen(lock->name)),
                     lock->id);
         any = true;
+        lock_id = lock->id;
     }
     if (!any)
         return OK;
+    trace_mend(op, "az lock delete --ids %s", trace_word(op, lock_id));
     return fail_on(op, "ScopeLocked", CONFLICT,
                    "The scope '%s' cannot perform %s operation because following scope(s) are "
                    "locked: %s. Please remove the lock and try again.",

@@ -5,6 +5,7 @@
 #include "api/provider.h"
 #include "api/quota.h"
 #include "core/db.h"
+#include "core/trace.h"
 
 #define COLUMNS                                                                                    \
     "r.id, r.key, r.subscription, r.group_name, r.type, r.name, r.location, r.tags, r.sku,"        \
@@ -197,11 +198,13 @@ static enum fault check_place(struct op *op, const struct resource_id *id, struc
                        "The resource group '%s' is in deprovisioning state and cannot perform this "
                        "operation.",
                        ret->group_name);
-    if (registration ? strcmp(registration, "Registered") != 0 : provider && provider->not_built)
+    if (registration ? strcmp(registration, "Registered") != 0 : provider && provider->not_built) {
+        trace_mend(op, "az provider register --namespace %s", trace_word(op, id->provider));
         return fail_on(op, "MissingSubscriptionRegistration", CONFLICT,
                        "The subscription is not registered to use namespace '%s'. See "
                        "https://aka.ms/rps-not-found for how to register subscriptions.",
                        id->provider);
+    }
     return OK;
 }
 

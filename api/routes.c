@@ -4,7 +4,9 @@
 #include "api/api_service.h"
 #include "api/arm.h"
 #include "api/cache.h"
+#include "api/commands.h"
 #include "api/handlers.h"
+#include "core/trace.h"
 
 #define BODY  ARM_BODY_MAX
 #define SUB   "/subscriptions/{subscription}"
@@ -82,6 +84,14 @@ const struct route api_routes[] = {
      .body_max = BODY,
      .action = GRP "exportTemplate/action",
      .summary = "export a group as a template"},
+ /* diagnostics, of our own: `sundog trace` */
+    {.method = GET,
+     .pattern = TRACE_PATH,
+     .access = ACT | ARM_NO_VERSION,
+     .lane = WATCH,
+     .handler = trace_listen,
+     .action = "Sundog.Diagnostics/trace/read",
+     .summary = "each call that ends, who asked it, what it needed and why it was refused, a JSON object a line"},
  /* resources */
     {.method = GET,
      .pattern = SUB "/resources",

@@ -6,6 +6,7 @@
 #include "auth/graph.h"
 #include "auth/guid.h"
 #include "core/json.h"
+#include "core/trace.h"
 
 const struct identity *graph_who(const struct call *c)
 {
@@ -50,6 +51,7 @@ enum fault graph_authorise(struct call *c, bool may_block)
         return fail_on(&c->op, "route", NOT_FOUND, "Invalid version: %.20s", version);
     TRY(identify(c, may_block, &who));
     c->caller = (void *)who;
+    trace_who(c, who->name, who->object_id);
     if (c->route->access == GRAPH_READ || role_allows(&c->op, who, "/", GRAPH_ADMIN_ACTION))
         return OK;
     if (c->route->access == GRAPH_ADMIN)

@@ -6,6 +6,7 @@
 #include "auth/oauth.h"
 #include "core/json.h"
 #include "core/seal.h"
+#include "core/trace.h"
 
 /* What the client asked to see back: {"access_token":{"xms_cc":{"values":["CP1"]}}}. */
 static void add_asked_claims(struct call *c, json_t *claims)
@@ -130,6 +131,7 @@ enum fault oauth_reply(struct call *c, const struct tokens_asked *asked)
     const char *access;
     struct text out;
 
+    trace_who(c, asked->who->name, asked->who->id);
     TRY(oauth_access_token(c, asked, &access));
     text_init(&out, &c->op.arena, 131072);
     text_printf(&out, "{\"token_type\":\"Bearer\",\"expires_in\":%d,\"ext_expires_in\":%d",

@@ -1,9 +1,11 @@
 /* The question: may this principal do this? From memory alone. */
 #include "auth/role.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
+#include "auth/builtin_roles.h"
 #include "auth/directory.h"
 #include "auth/glob.h"
 
@@ -48,6 +50,34 @@ static bool allows(struct op *op, const struct identity *who, const char *scope,
         if (right_holds(o->rights[i], normal(scope), action, data, repository))
             return true;
     return false;
+}
+
+/* How much a list of patterns allows: a "*" alone is everything. */
+static size_t breadth(const char *const *patterns, size_t n)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += strcmp(patterns[i], "*") == 0 ? 10000 : strchr(patterns[i], '*') ? 100 : 1;
+    return sum;
+}
+
+const char *role_least(const char *action, bool data)
+{
+    const char *best = NULL;
+    size_t least = SIZE_MAX;
+
+    for (size_t i = 0; i < n_builtin_roles; i++) {
+        const struct role_definition *role = &builtin_roles[i];
+        size_t all = breadth(role->actions, role->n_actions) +
+                     breadth(role->data_actions, role->n_data_actions);
+
+        if (all < least && role_has(role, action, data)) {
+            best = role->name;
+            least = all;
+        }
+    }
+    return best;
 }
 
 bool role_allows(struct op *op, const struct identity *who, const char *scope, const char *action)

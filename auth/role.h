@@ -30,6 +30,9 @@ bool role_allows(struct op *op, const struct identity *who, const char *scope, c
  */
 bool role_allows_data(struct op *op, const struct identity *who, const char *scope,
                       const char *data_action, const char *repository);
+/* The built-in role with the fewest other rights that has this action (data: data action), for
+   hints; NULL: none has it. */
+const char *role_least(const char *action, bool data);
 /* Has it any right on this scope, above it or below it? What lists of subscriptions show by. */
 bool role_sees(struct op *op, const struct identity *who, const char *scope);
 

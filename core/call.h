@@ -183,7 +183,10 @@ struct call {
     const struct route *route;
     const char *path_args[PATH_ARGS_MAX]; /* of {…}, in order, decoded */
     void *caller;                         /* the service's own: who asks, set by authorise */
-    void *scratch;                        /* the service's own: from open to handler */
+    struct {
+        const char *who, *who_id, *right, *scope;
+    } asked;       /* for core/trace.h; NULL: not known */
+    void *scratch; /* the service's own: from open to handler */
     struct sink *sink;
     struct stream *stream; /* the reply goes on (core/stream.h) */
 

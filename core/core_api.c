@@ -8,6 +8,7 @@
 #include "core/migrate.h"
 #include "core/server.h"
 #include "core/tls.h"
+#include "core/trace.h"
 
 #define METRICS_MAX ((size_t)4 << 20)
 
@@ -46,9 +47,19 @@ static const struct route routes[] = {
     {0                    },
 };
 
+static enum fault start(struct op *op, const struct settings *settings)
+{
+    (void)op;
+    (void)settings;
+    trace_start();
+    return OK;
+}
+
 const struct service core_service = {
     .name = "core",
     .schema = "core",
     .routes = routes,
     .migrations = core_migrations,
+    .start = start,
+    .stop = trace_stop,
 };

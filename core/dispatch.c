@@ -27,6 +27,7 @@
 #include "core/seal.h"
 #include "core/server.h"
 #include "core/stream.h"
+#include "core/trace.h"
 #include "core/uri.h"
 
 #define SINK_QUEUE_HIGH  ((size_t)2 << 20) /* bytes waiting for the disk: then the client waits */
@@ -95,6 +96,7 @@ void dispatch_done(struct call *c)
     c->started_us = now_us() - c->started_us; /* from here on: how long it took */
     metrics_count_call(c);
     log_call(c);
+    trace_call(c);
     call_free(c);
 }
 

@@ -311,8 +311,16 @@ static bool is_plain(const char *name, size_t len)
     return false;
 }
 
-/* The target with "*" for values that may be secret: passwords, tokens, upload states, commands. */
-static const char *target_masked(struct arena *arena, const char *target)
+const char *log_time(struct arena *arena)
+{
+    char when[32];
+
+    time_text(when);
+    return arena_strdup(arena, when);
+}
+
+/* "*" for values that may be secret: passwords, tokens, upload states, commands. */
+const char *log_target(struct arena *arena, const char *target)
 {
     size_t at = strcspn(target, "?");
     struct text out;
@@ -331,6 +339,12 @@ static const char *target_masked(struct arena *arena, const char *target)
     return out.data;
 }
 
+/* Asked every few seconds by whoever watches over us. */
+static bool is_probe(const struct call *c)
+{
+    return c->path && (strcmp(c->path, "/readyz") == 0 || strcmp(c->path, "/healthz") == 0);
+}
+
 /* The query only for debugging. */
 void log_call(const struct call *c)
 {
@@ -338,7 +352,7 @@ void log_call(const struct call *c)
     struct text line;
     char when[32];
     bool failed = c->reply.status >= 500;
-    enum log_level level = failed ? LOG_WARN_ : LOG_INFO_;
+    enum log_level level = failed ? LOG_WARN_ : is_probe(c) ? LOG_DEBUG_ : LOG_INFO_;
 
     if ((int)level < state.level)
         return;
@@ -350,8 +364,7 @@ void log_call(const struct call *c)
     add_value(&line, "client", c->client);
     add_value(&line, "method", method_name(c->method));
     add_value(&line, "host", c->host);
-    add_value(&line, "path",
-              state.level == LOG_DEBUG_ ? target_masked(&arena, c->target) : c->path);
+    add_value(&line, "path", state.level == LOG_DEBUG_ ? log_target(&arena, c->target) : c->path);
     /* dispatch has turned started_us into how long the call took */
     text_printf(&line, " status=%d in=%lld out=%lld us=%lld http=%d%s", c->reply.status,
                 (long long)c->received_bytes, (long long)c->sent_bytes, (long long)c->started_us,

@@ -16,6 +16,10 @@ void log_event(enum log_level level, const char *message, const char *fmt, ...) 
 const char *log_quote(struct arena *arena, const char *value);
 struct call;
 void log_call(const struct call *c); /* the one line of a request; buffered up to 100 ms */
+/* For those who tell of calls elsewhere: the time as the log has it; a request's target with "*"
+   for values that may be secret. */
+const char *log_time(struct arena *arena);
+const char *log_target(struct arena *arena, const char *target);
 void log_flush(void);
 void log_reopen(void); /* SIGHUP, after rotation */
 

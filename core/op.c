@@ -251,7 +251,7 @@ enum fault fail_on(struct op *op, const char *noun, enum fault fault, const char
 void op_clear_fault(struct op *op)
 {
     op->fault = OK;
-    op->noun = op->message = op->detail = NULL;
+    op->noun = op->message = op->detail = op->mend = NULL;
     op->retry_after_s = 0;
 }
 

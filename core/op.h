@@ -110,6 +110,7 @@ struct op {
         *noun; /* "manifest", "blob", …: picks the code in the dialect's table; may be NULL */
     const char *message; /* in the arena */
     const char *detail;  /* JSON text for the dialect's detail member, or NULL */
+    const char *mend;    /* the command that would have let it through (core/trace.h); or NULL */
     int retry_after_s;   /* with TOO_MANY and UNAVAILABLE; 0: the default of 1; -1: not said */
 };
 

@@ -117,7 +117,7 @@ static const struct setting table[] = {
      "write LABEL.REGION.azurecontainer.localhost of container groups into /etc/hosts"                                                                                                     },
     {"user",                  S_TEXT,    AT(user),                  "sundog",                    0, 0,         "NAME",                       "whom to become when started as root"         },
     {"format",                S_CHOICE,  AT(format),                "sh",                        0, 0,         "sh|json|github|azdo|gitlab",
-     "env: how the lines are written"                                                                                                                                                      },
+     "env, trace: how the lines are written"                                                                                                                                               },
     {"at",                    S_TEXT,    AT(at),                    NULL,                        0, 0,         "HOST[:PORT[:PORT]]",
      "env: where clients reach it, with its TLS and its plain port, if not as localhost at the "
      "ports it listens on"                                                                                                                                                                 },
@@ -125,6 +125,8 @@ static const struct setting table[] = {
      "env: print also what makes the clients' files there, for another machine; without it they "
      "are made here"                                                                                                                                                                       },
     {"wait",                  S_SECONDS, AT(wait_s),                "0",                         0, 86400,     "SECONDS",                    "ready: how long to wait for it"              },
+    {"refused",               S_BOOL,    AT(refused),               "false",                     0, 0,         NULL,
+     "trace: only calls that were refused or failed"                                                                                                                                       },
     {"pg-fast-init",          S_BOOL,    AT(pg_fast_init),          "false",                     0, 0,         NULL,                         NULL                                          },
 };
 

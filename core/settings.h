@@ -48,6 +48,7 @@ struct settings {
     bool privileged_containers; /* API users may ask for what makes them root of this machine */
     bool host_names;            /* the host's /etc/hosts names the groups, too */
     int64_t wait_s;             /* of `sundog ready` */
+    bool refused;               /* of `sundog trace`: only what was refused */
     /* of `sundog env` */
     const char *format; /* "sh", "json", "github", "azdo", "gitlab" */
     const char *at;     /* "HOST[:TLS-PORT[:PLAIN-PORT]]" where clients reach it; NULL: localhost */

@@ -62,6 +62,18 @@ static enum fault write_file(struct op *op, const char *path, const char *conten
     return OK;
 }
 
+/* In a container it may be on already, and not ours to write. */
+static enum fault forward_packets(struct op *op)
+{
+    static const char path[] = "/proc/sys/net/ipv4/ip_forward";
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char now = '0';
+
+    if (fd >= 0 && read(fd, &now, 1) == 1 && now == '1')
+        return OK;
+    return write_file(op, path, "1", 0);
+}
+
 /* ---- programs ---- */
 
 /* Fixed arguments only. */
@@ -357,7 +369,7 @@ static enum fault bring_up(struct op *op, struct helper_job *job, struct host *h
         return fail(op, INVALID, "--public-range and --private-range: give both, or none");
     TRY(take_ranges(op, host, asked));
     TRY(make_bridge(op, host));
-    TRY(write_file(op, "/proc/sys/net/ipv4/ip_forward", "1", 0));
+    TRY(forward_packets(op));
     TRY(bind_sockets(op, host, job, ports));
     TRY(make_rules(op, host, ports));
     accept_in_iptables(host->bridge, true);

@@ -6,6 +6,7 @@
 #include "auth/throttle.h"
 #include "core/json.h"
 #include "core/seal.h"
+#include "core/trace.h"
 
 /* The user whose password is a token (docker login after az acr login). */
 #define NULL_GUID       "00000000-0000-0000-0000-000000000000"
@@ -249,6 +250,18 @@ static enum fault identify(struct call *c, bool may_block, struct caller *caller
     return fault;
 }
 
+/* For whoever traces. */
+static void note(struct call *c, const struct caller *caller)
+{
+    const struct identity *identity = caller->principal.identity;
+
+    if (!trace_wanted())
+        return;
+    trace_who(c, caller->principal.name, identity ? identity->object_id : NULL);
+    if (caller->n_needs > 0)
+        trace_right(c, actions_text(&c->op, caller->needs[0].actions), caller->needs[0].name);
+}
+
 enum fault registry_authorise(struct call *c, bool may_block)
 {
     const struct right_row *row = &rights[c->route->access];
@@ -261,15 +274,19 @@ enum fault registry_authorise(struct call *c, bool may_block)
         need(caller, row->type, row->any_of == SCOPE_CATALOG ? "catalog" : caller->target.full_name,
              row->asks);
     TRY(identify(c, may_block, caller));
+    note(c, caller);
     TRY(access_admit_principal(c, &caller->principal));
     if (caller->accepted && caller->target.registry_name && !caller->target.registry)
         return fail_on(&c->op, "name", NOT_FOUND, "there is no registry \"%s\"",
                        caller->target.registry_name);
-    if (!is_allowed(c, caller, row))
-        return challenge(c, caller,
-                         caller->accepted ? "the rights of these credentials are too small"
-                                          : "no credentials were shown");
-    return OK;
+    if (is_allowed(c, caller, row))
+        return OK;
+    if (caller->accepted)
+        principal_mend(&c->op, &caller->principal, caller->target.registry,
+                       caller->target.repository, row->any_of);
+    return challenge(c, caller,
+                     caller->accepted ? "the rights of these credentials are too small"
+                                      : "no credentials were shown");
 }
 
 enum fault access_need(struct call *c, const char *full_name, unsigned actions)

@@ -6,6 +6,7 @@
 
 #include "auth/role.h"
 #include "core/seal.h"
+#include "core/trace.h"
 #include "registry/names.h"
 #include "registry/scope_map_store.h"
 
@@ -280,6 +281,47 @@ unsigned principal_rights(struct op *op, const struct principal *principal,
     if (registry->options.anonymous_pull && repository)
         rights |= SCOPE_PULL | SCOPE_METADATA_READ;
     return rights & of;
+}
+
+static void mend_roles(struct op *op, const struct principal *principal,
+                       const struct registry *registry, unsigned actions)
+{
+    const char *role = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(role_rows) && registry->scope; i++)
+        if (actions & role_rows[i].action) /* the last one is the greatest of those asked for */
+            role = registry->options.abac ? role_least(role_rows[i].abac, true)
+                                          : role_least(role_rows[i].legacy, false);
+    if (role)
+        trace_mend(op, "az role assignment create --assignee %s --role \"%s\" --scope %s",
+                   principal->identity->object_id, role, trace_word(op, registry->scope));
+}
+
+/* A token's rights are its scope map's. */
+static void mend_scope_map(struct op *op, const struct principal *principal,
+                           const struct registry *registry, const char *repository,
+                           unsigned actions)
+{
+    const char *right = actions & SCOPE_DELETE           ? "content/delete"
+                        : actions & SCOPE_PUSH           ? "content/write"
+                        : actions & SCOPE_METADATA_WRITE ? "metadata/write"
+                        : actions & SCOPE_METADATA_READ  ? "metadata/read"
+                                                         : "content/read";
+
+    if (repository && principal->registry_id == registry->id)
+        trace_mend(op,
+                   "az acr scope-map update -r %s -n \"$(az acr token show -r %s -n %s --query "
+                   "scopeMapId -o tsv | xargs basename)\" --add-repository %s %s",
+                   registry->name, registry->name, principal->name, repository, right);
+}
+
+void principal_mend(struct op *op, const struct principal *principal,
+                    const struct registry *registry, const char *repository, unsigned actions)
+{
+    if (registry && principal->kind == PRINCIPAL_ENTRA)
+        mend_roles(op, principal, registry, actions);
+    else if (registry && principal->kind == PRINCIPAL_TOKEN)
+        mend_scope_map(op, principal, registry, repository, actions);
 }
 
 bool principal_lists_some(const struct principal *principal)

@@ -46,6 +46,9 @@ enum fault principal_by_subject(struct op *op, const char *subject, bool may_blo
  */
 unsigned principal_rights(struct op *op, const struct principal *principal,
                           const struct registry *registry, const char *repository, unsigned of);
+/* What would give it these actions there, as trace_mend; nothing when no command does. */
+void principal_mend(struct op *op, const struct principal *principal,
+                    const struct registry *registry, const char *repository, unsigned actions);
 /* May it read what is in quarantine, or judge it? */
 bool principal_may_quarantine(struct op *op, const struct principal *principal,
                               const struct registry *registry, bool write);

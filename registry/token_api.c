@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "core/json.h"
+#include "core/trace.h"
 #include "registry/access.h"
 #include "registry/api.h"
 #include "registry/form.h"
@@ -104,6 +105,7 @@ static bool grant(struct call *c, const struct principal *principal, const char 
                   struct scope *scope)
 {
     bool repository = strcmp(scope->type, "repository") == 0;
+    unsigned asked = scope->actions;
     struct target target;
 
     if (target_find(&c->op, service, repository ? scope->name : NULL, &target) != OK) {
@@ -111,11 +113,14 @@ static bool grant(struct call *c, const struct principal *principal, const char 
         return false;
     }
     if (repository && target.repository && target.registry &&
-        registry_admits(target.registry, c->client))
+        registry_admits(target.registry, c->client)) {
         scope->actions =
-            principal_rights(&c->op, principal, target.registry, target.repository, scope->actions);
-    else if (strcmp(scope->type, "registry") == 0 && strcmp(scope->name, "catalog") == 0 &&
-             may_list(c, principal, &target))
+            principal_rights(&c->op, principal, target.registry, target.repository, asked);
+        if (scope->actions != asked)
+            principal_mend(&c->op, principal, target.registry, target.repository,
+                           asked & ~scope->actions);
+    } else if (strcmp(scope->type, "registry") == 0 && strcmp(scope->name, "catalog") == 0 &&
+               may_list(c, principal, &target))
         scope->actions &= SCOPE_CATALOG;
     else
         scope->actions = 0;
@@ -126,6 +131,7 @@ static size_t grant_all(struct call *c, const struct principal *principal, struc
 {
     size_t kept = 0;
 
+    trace_who(c, principal->name, principal->identity ? principal->identity->object_id : NULL);
     for (size_t i = 0; i < asked->n_scopes; i++)
         if (grant(c, principal, asked->service, &asked->scopes[i]))
             asked->scopes[kept++] = asked->scopes[i];

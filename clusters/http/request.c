@@ -6,6 +6,7 @@
 
 #include "clusters/http/kubernetes.h"
 #include "core/realm.h"
+#include "core/trace.h"
 
 #define SEGMENTS_MAX 8
 
@@ -403,6 +404,26 @@ static enum fault check_access(struct call *c, struct kube *k)
     return access_check(&c->op, k->cluster, &access);
 }
 
+/* For whoever traces. */
+static void note(struct call *c, const struct kube *k)
+{
+    const char *verb = k->r.resource                           ? k->verb
+                       : c->method == GET || c->method == HEAD ? "get"
+                                                               : verb_of(c, k);
+
+    if (!trace_wanted())
+        return;
+    trace_who(c, k->who.actor.name, k->who.actor.uid);
+    if (k->r.resource)
+        trace_right(c,
+                    arena_printf(&c->op.arena, "%s %s%s%s", verb, k->r.resource->plural,
+                                 k->r.subresource ? "/" : "",
+                                 k->r.subresource ? k->r.subresource : ""),
+                    k->r.ns);
+    else
+        trace_right(c, arena_printf(&c->op.arena, "%s %s", verb, c->path), NULL);
+}
+
 enum fault kube_authorise(struct call *c, bool may_block)
 {
     struct kube *k = c->caller;
@@ -421,5 +442,6 @@ enum fault kube_authorise(struct call *c, bool may_block)
     }
     TRY(identify(c, k));
     TRY(impersonate(c, k));
+    note(c, k);
     return check_access(c, k);
 }

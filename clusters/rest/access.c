@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "clusters/rest/rest_internal.h"
+#include "core/trace.h"
 
 #define MASTERS "system:masters"
 #define KINDS   4
@@ -362,12 +363,39 @@ bool access_allowed(struct cluster *cluster, const struct access *access)
     return allowed;
 }
 
+/* A role of the one right that was missing, and its binding; both by one name. */
+static void mend(struct op *op, const struct access *a)
+{
+    static const char accounts[] = "system:serviceaccount:";
+    struct arena *arena = &op->arena;
+    const char *who = a->actor->name, *kind = a->ns && *a->ns ? "" : "cluster";
+    bool is_account = strncmp(who, accounts, strlen(accounts)) == 0;
+    const char *where = *kind ? "" : arena_printf(arena, " -n %s", trace_word(op, a->ns));
+    const char *group = a->group && *a->group ? arena_printf(arena, ".%s", a->group) : "";
+    const char *sub = a->subresource ? arena_printf(arena, "/%s", a->subresource) : "";
+    const char *what =
+        a->path
+            ? arena_printf(arena, "--non-resource-url=%s", trace_word(op, a->path))
+            : arena_printf(arena, "--resource=%s",
+                           trace_word(op, arena_printf(arena, "%s%s%s", a->resource, group, sub)));
+    const char *name = trace_word(
+        op, arena_printf(arena, "%s-%s-%s", who, a->verb, a->path ? "url" : a->resource));
+
+    trace_mend(op,
+               "kubectl create %srole %s --verb=%s %s%s && kubectl create %srolebinding %s "
+               "--%srole=%s --%s=%s%s",
+               kind, name, a->verb, what, where, kind, name, kind, name,
+               is_account ? "serviceaccount" : "user",
+               trace_word(op, is_account ? who + strlen(accounts) : who), where);
+}
+
 enum fault access_check(struct op *op, struct cluster *cluster, const struct access *a)
 {
     const char *group = a->group ? a->group : "", *resource = a->resource, *scope;
 
     if (access_allowed(cluster, a))
         return OK;
+    mend(op, a);
     if (a->path)
         return status_fail(op, FORBIDDEN, "Forbidden", json_object(),
                            "forbidden: User \"%s\" cannot %s path \"%s\"", a->actor->name, a->verb,

@@ -272,6 +272,31 @@ static void test_passwords(void)
     op_free(&op);
 }
 
+/* The narrowest built-in role, for hints. */
+static void test_least(void)
+{
+    static const struct {
+        const char *action;
+        bool data;
+        const char *role;
+    } cases[] = {
+        {PULL,                                                    false, "AcrPull"                             },
+        {PUSH,                                                    false, "AcrPush"                             },
+        {"Microsoft.Resources/subscriptions/resourceGroups/read", false, "Reader"                              },
+        {"Microsoft.Authorization/roleAssignments/write",         false,
+         "Role Based Access Control Administrator"                                                             },
+        {READ,                                                    true,  "Container Registry Repository Reader"},
+        {READ,                                                    false, "Reader"                              },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *found = role_least(cases[i].action, cases[i].data);
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(found);
+        CU_ASSERT_STRING_EQUAL(found, cases[i].role);
+    }
+    CU_ASSERT_PTR_NULL(role_least("Nothing/at/all", true));
+}
+
 CU_TestInfo auth_role_tests[] = {
     {"inherited downwards only", test_inheritance         },
     {"notActions, data actions", test_not_actions         },
@@ -281,5 +306,6 @@ CU_TestInfo auth_role_tests[] = {
     {"custom roles",             test_custom_roles        },
     {"built-in roles",           test_builtin             },
     {"passwords",                test_passwords           },
+    {"the narrowest role",       test_least               },
     CU_TEST_INFO_NULL,
 };

@@ -1,0 +1,12 @@
+/* Commands of main.c that ask a running Sundog of this machine. */
+#ifndef SUNDOG_API_COMMANDS_H
+#define SUNDOG_API_COMMANDS_H
+
+#include "core/settings.h"
+
+#define TRACE_PATH "/providers/Sundog.Diagnostics/trace"
+
+/* Each returns the exit status. */
+int trace_run(struct settings *settings); /* until interrupted */
+
+#endif
