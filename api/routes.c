@@ -91,7 +91,8 @@ const struct route api_routes[] = {
      .lane = WATCH,
      .handler = trace_listen,
      .action = "Sundog.Diagnostics/trace/read",
-     .summary = "each call that ends, who asked it, what it needed and why it was refused, a JSON object a line"},
+     .summary = "each call that ends, who asked it, what it needed and why it was refused, a JSON "
+                "object a line"},
  /* resources */
     {.method = GET,
      .pattern = SUB "/resources",
@@ -515,5 +516,5 @@ const struct route api_routes[] = {
      .action = "Microsoft.Insights/eventtypes/values/read",
      .summary = "the activity log: every write call of 90 days",
      .query = LIST},
-    {0                                          },
+    {0                                                                                         },
 };
