@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/db.h"
+#include "core/meter.h"
 #include "core/metrics.h"
 #include "core/migrate.h"
 #include "core/server.h"
@@ -46,9 +47,24 @@ static const struct route routes[] = {
     {0                    },
 };
 
+static enum fault start(struct op *op, const struct settings *settings)
+{
+    (void)op;
+    meters_start(settings->metrics_keep_s);
+    return OK;
+}
+
+static void own_metrics(struct op *op, struct text *out)
+{
+    (void)op;
+    meters_metrics(out);
+}
+
 const struct service core_service = {
     .name = "core",
     .schema = "core",
     .routes = routes,
     .migrations = core_migrations,
+    .start = start,
+    .metrics = own_metrics,
 };
