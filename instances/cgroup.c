@@ -453,6 +453,7 @@ enum fault cgroup_stats(struct op *op, const struct cgroups *cg, const char *pat
                         struct container_stats *ret)
 {
     struct container_stats stats = {0};
+    int64_t inactive;
 
     if (cg->v2) {
         stats.memory_bytes = read_number(op, file_of(op, cg->memory, path, "memory.current"), "");
@@ -465,6 +466,12 @@ enum fault cgroup_stats(struct op *op, const struct cgroups *cg, const char *pat
     stats.pids = read_number(op, file_of(op, cg->pids, path, "pids.current"), "");
     if (stats.memory_bytes < 0 || stats.cpu_us < 0 || stats.pids < 0)
         return fail(op, NOT_FOUND, "there is no cgroup %s", path);
+    inactive = read_number(op, file_of(op, cg->memory, path, "memory.stat"),
+                           cg->v2 ? "inactive_file" : "total_inactive_file");
+    stats.working_set_bytes = inactive > 0 && inactive < stats.memory_bytes
+                                  ? stats.memory_bytes - inactive
+                              : inactive > 0 ? 0
+                                             : stats.memory_bytes;
     *ret = stats;
     return OK;
 }
