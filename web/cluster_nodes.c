@@ -105,7 +105,7 @@ static enum fault add_row(struct page *p, const struct shown_cluster *k, const j
     if (use) {
         add_use(p, node, use);
         TRY(cluster_use_of(p, k, NULL, name, &now, NULL));
-        cluster_use_cells(p, &now, 0, 0);
+        cluster_use_cell(p, &now, 0, 0);
     }
     page_cell_time(p, text_at_or(node, "metadata.creationTimestamp", ""));
     page_row_end(p);
@@ -115,8 +115,7 @@ static enum fault add_row(struct page *p, const struct shown_cluster *k, const j
 enum fault cluster_add_nodes(struct page *p, const struct shown_cluster *k)
 {
     static const char *const full[] = {
-        "Name",         "State", ">Pods", ">CPU requested", ">Memory requested", ">CPU used",
-        ">Memory used", "Age",   NULL};
+        "Name", "State", ">Pods", ">CPU requested", ">Memory requested", ">Used", "Age", NULL};
     static const char *const brief[] = {"Name", "State", "Age", NULL};
     struct cluster_list list = {.l = page_listing(p), .ns = ""};
     json_t *nodes = cluster_rows_new(p->op), *node;

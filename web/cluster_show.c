@@ -53,11 +53,11 @@ static enum fault add_pod(struct page *p, const struct shown_cluster *k, const s
     page_cell_state(p, cell(cells, 2));
     page_cell_number(p, cell(cells, 1));
     page_cell_number(p, restarts(p->op, cells));
-    cluster_use_cells(p, &use, cluster_request_of(pod, "cpu"), cluster_request_of(pod, "memory"));
-    page_cell_as(p, "name",
-                 node ? cluster_object_link(p->op, k, resource_find("", "v1", "nodes"), NULL, node)
-                      : NULL,
-                 node);
+    cluster_use_cell(p, &use, cluster_request_of(pod, "cpu"), cluster_request_of(pod, "memory"));
+    page_cell_link(
+        p,
+        node ? cluster_object_link(p->op, k, resource_find("", "v1", "nodes"), NULL, node) : NULL,
+        node);
     page_cell_as(p, "word", NULL, cell(cells, 5));
     page_cell_time(p, text_at_or(pod, "metadata.creationTimestamp", ""));
     page_row_end(p);
@@ -72,8 +72,7 @@ enum fault cluster_add_pods(struct page *p, const struct shown_cluster *k, const
 
     page_table_begin(p, "Pods",
                      (const char *const[]){"Name", "Namespace", "Status", ">Ready", ">Restarts",
-                                           ">CPU / requested", ">Memory / requested", "Node", "IP",
-                                           "Age", NULL});
+                                           ">Used / requested", "Node", "IP", "Age", NULL});
     json_array_foreach(pods, i, pod)
     {
         TRY(add_pod(p, k, r, pod));

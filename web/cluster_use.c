@@ -95,19 +95,21 @@ const char *cluster_cores(struct op *op, int64_t n)
                         (long long)(n % 1000 / 10));
 }
 
-static void add_cell(struct page *p, const char *used, const char *requested)
+static void add_line(struct page *p, const char *used, const char *most)
 {
-    page_cell_number(p,
-                     !requested ? used : arena_printf(&p->op->arena, "%s / %s", used, requested));
+    page_text(p, most ? arena_printf(&p->op->arena, "%s / %s", used, most) : used);
 }
 
-void cluster_use_cells(struct page *p, const struct cluster_use *use, int64_t cpu_request,
-                       int64_t memory_request)
+void cluster_use_cell(struct page *p, const struct cluster_use *use, int64_t cpu_most,
+                      int64_t memory_most)
 {
     struct op *op = p->op;
 
-    add_cell(p, use->known ? cluster_cores(op, use->cpu_millis) : "–",
-             cpu_request ? cluster_cores(op, cpu_request) : NULL);
-    add_cell(p, use->known ? page_bytes(op, use->memory_bytes) : "–",
-             memory_request ? page_bytes(op, memory_request) : NULL);
+    page_html(p, "<td class=\"n\">");
+    add_line(p, use->known ? cluster_cores(op, use->cpu_millis) : "–",
+             cpu_most ? cluster_cores(op, cpu_most) : NULL);
+    page_html(p, "<br>");
+    add_line(p, use->known ? page_bytes(op, use->memory_bytes) : "–",
+             memory_most ? page_bytes(op, memory_most) : NULL);
+    page_html(p, "</td>");
 }

@@ -19,8 +19,8 @@ struct cluster_use cluster_use_read(const json_t *usage);
 int64_t cluster_request_of(const json_t *pod, const char *what);
 /* "0.25" of thousandths. */
 const char *cluster_cores(struct op *op, int64_t millis);
-/* Two cells, "used / requested", or only what is known. request 0: none. */
-void cluster_use_cells(struct page *p, const struct cluster_use *use, int64_t cpu_request,
-                       int64_t memory_request);
+/* A cell of two lines, processor and memory: "used / most", or only what is known. most 0: none. */
+void cluster_use_cell(struct page *p, const struct cluster_use *use, int64_t cpu_most,
+                      int64_t memory_most);
 
 #endif

@@ -9,104 +9,28 @@
 #include "clusters/object/object.h"
 #include "web/chart.h"
 #include "web/instance.h"
+#include "web/metric_view.h"
 
-#define POINTS     160 /* of five minutes in steps of two seconds, and a few */
-#define SERIES_MAX 61  /* a group has at most 60 containers */
+#define STEPS      150 /* of two seconds: five minutes */
 #define CHARTS_MAX 6   /* containers with charts; the table has all */
-#define LATEST     4   /* steps back that are "now" */
 #define GIB        (1024.0 * 1024 * 1024)
-#define OF_GROUP   "interval=PT2S&timespan=PT5M&metricnames="
+#define FINE       "interval=PT2S&timespan=PT5M&metricnames="
 #define EACH       "&top=60&$filter=containerName%20eq%20%27*%27"
 
-/* The last five minutes of one figure. */
-struct use {
-    const char *container; /* "": the group */
-    double values[POINTS];
-    size_t n;
-};
+/* The last five minutes. */
+enum what { CPU, MEMORY, RECEIVED, SENT, WHATS };
 struct uses {
-    struct use *cpu, *memory, *received, *transmitted; /* of SERIES_MAX */
-    size_t n_cpu, n_memory, n_received, n_transmitted;
+    struct metric_lines of[WHATS];
 };
-
-/* ---- asking ---- */
-
-static void read_points(const json_t *data, struct use *use)
-{
-    size_t i, last = 0, skip;
-    json_t *point;
-
-    skip = json_array_size(data) > POINTS ? json_array_size(data) - POINTS : 0;
-    json_array_foreach(data, i, point)
-    {
-        const json_t *average = json_object_get(point, "average");
-
-        if (i < skip)
-            continue;
-        use->values[i - skip] = average ? json_number_value(average) : NAN;
-        if (average)
-            last = i - skip + 1;
-    }
-    use->n = json_array_size(data) - skip;
-    if (use->n - last <= LATEST) /* the step that has just begun has no value yet */
-        use->n = last;
-}
-
-static size_t read_series(struct op *op, const json_t *metric, struct use **ret)
-{
-    const json_t *series = json_object_get(metric, "timeseries");
-    struct use *uses = arena_alloc(&op->arena, SERIES_MAX * sizeof(*uses));
-    size_t i, n = 0;
-    json_t *one;
-
-    json_array_foreach(series, i, one)
-    {
-        if (n == SERIES_MAX)
-            break;
-        uses[n].container =
-            text_at_or(json_array_get(json_object_get(one, "metadatavalues"), 0), "value", "");
-        read_points(json_object_get(one, "data"), &uses[n]);
-        n += uses[n].n > 0;
-    }
-    *ret = uses;
-    return n;
-}
-
-static enum fault ask(struct page *p, const char *what, json_t **ret)
-{
-    const char *path = arena_printf(&p->op->arena, "%s/providers/Microsoft.Insights/metrics?%s",
-                                    instance_path(p->c), what);
-    json_t *answer;
-
-    TRY(ask_manager(p->c, path, &answer));
-    *ret = json_object_get(answer, "value");
-    return OK;
-}
 
 static enum fault read_uses(struct page *p, struct uses *ret)
 {
-    json_t *each, *whole;
+    const char *path = instance_path(p->c);
 
-    TRY(ask(p, OF_GROUP "CpuUsage,MemoryUsage" EACH, &each));
-    TRY(ask(p, OF_GROUP "NetworkBytesReceivedPerSecond,NetworkBytesTransmittedPerSecond", &whole));
-    ret->n_cpu = read_series(p->op, json_array_get(each, 0), &ret->cpu);
-    ret->n_memory = read_series(p->op, json_array_get(each, 1), &ret->memory);
-    ret->n_received = read_series(p->op, json_array_get(whole, 0), &ret->received);
-    ret->n_transmitted = read_series(p->op, json_array_get(whole, 1), &ret->transmitted);
-    return OK;
-}
-
-static const struct use *use_of(const struct use *uses, size_t n, const char *container)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(uses[i].container, container) == 0)
-            return &uses[i];
-    return NULL;
-}
-
-static double now_of(const struct use *use)
-{
-    return use ? use->values[use->n - 1] : NAN;
+    TRY(metric_lines_ask(p, path, FINE "CpuUsage,MemoryUsage" EACH, "average", &ret->of[CPU], 2));
+    return metric_lines_ask(p, path,
+                            FINE "NetworkBytesReceivedPerSecond,NetworkBytesTransmittedPerSecond",
+                            "average", &ret->of[RECEIVED], 2);
 }
 
 /* ---- limits ---- */
@@ -156,8 +80,8 @@ static void add_row(struct page *p, const json_t *group, const json_t *container
                     const struct uses *uses)
 {
     const char *name = text_at_or(container, "name", "");
-    double cpu = now_of(use_of(uses->cpu, uses->n_cpu, name)) / 1000;
-    double memory = now_of(use_of(uses->memory, uses->n_memory, name));
+    double cpu = metric_line_now(metric_line_of(&uses->of[CPU], name)) / 1000;
+    double memory = metric_line_now(metric_line_of(&uses->of[MEMORY], name));
     double cpu_limit = limit_of(group, container, "cpu");
     double memory_limit = limit_of(group, container, "memoryInGB") * GIB;
     struct op *op = p->op;
@@ -187,15 +111,16 @@ static void add_table(struct page *p, const json_t *group, const struct uses *us
         p, "Limits and use",
         (const char *const[]){"Container", ">CPU used / limit", ">Memory used / limit", NULL});
     for (size_t i = 0; (container = instance_container(group, i, &init)); i++)
-        if (!init || use_of(uses->memory, uses->n_memory, text_at_or(container, "name", "")))
+        if (!init || metric_line_of(&uses->of[MEMORY], text_at_or(container, "name", "")))
             add_row(p, group, container, uses);
     page_table_end(p);
 }
 
-static void add_chart(struct page *p, const char *caption, const struct use *use, double top)
+static void add_chart(struct page *p, const char *caption, const struct metric_line *use,
+                      double top)
 {
     const struct chart chart = {
-        .caption = caption, .values = use->values, .n = use->n, .width = POINTS - 10, .top = top};
+        .caption = caption, .values = use->values, .n = use->n, .width = STEPS, .top = top};
 
     chart_add(p, &chart);
 }
@@ -204,8 +129,8 @@ static void add_charts_of(struct page *p, const json_t *group, const json_t *con
                           const struct uses *uses)
 {
     const char *name = text_at_or(container, "name", "");
-    const struct use *cpu = use_of(uses->cpu, uses->n_cpu, name);
-    const struct use *memory = use_of(uses->memory, uses->n_memory, name);
+    const struct metric_line *cpu = metric_line_of(&uses->of[CPU], name);
+    const struct metric_line *memory = metric_line_of(&uses->of[MEMORY], name);
     double cpu_limit = limit_of(group, container, "cpu") * 1000;
     double memory_limit = limit_of(group, container, "memoryInGB") * GIB;
     struct op *op = p->op;
@@ -223,16 +148,17 @@ static void add_charts_of(struct page *p, const json_t *group, const json_t *con
                   memory, memory_limit / 10);
 }
 
-static void add_network(struct page *p, const char *what, const struct use *uses, size_t n)
+static void add_network(struct page *p, const char *what, const struct metric_lines *lines)
 {
+    const struct metric_line *line = metric_line_of(lines, "");
     struct op *op = p->op;
 
-    if (n)
+    if (line)
         add_chart(p,
                   arena_printf(&op->arena, "%s: %s a second now, at most %s", what,
-                               bytes_or_none(op, now_of(uses)),
-                               bytes_or_none(op, chart_most(uses->values, uses->n))),
-                  uses, 1024);
+                               bytes_or_none(op, metric_line_now(line)),
+                               bytes_or_none(op, chart_most(line->values, line->n))),
+                  line, 1024);
 }
 
 static void add_charts(struct page *p, const json_t *group, const struct uses *uses)
@@ -248,8 +174,8 @@ static void add_charts(struct page *p, const json_t *group, const struct uses *u
             add_charts_of(p, group, container, uses);
             n++;
         }
-    add_network(p, "Received by the group", uses->received, uses->n_received);
-    add_network(p, "Sent by the group", uses->transmitted, uses->n_transmitted);
+    add_network(p, "Received by the group", &uses->of[RECEIVED]);
+    add_network(p, "Sent by the group", &uses->of[SENT]);
     charts_end(p);
 }
 
@@ -265,7 +191,7 @@ enum fault instance_use(struct page *p, const json_t *group)
     TRY(fault);
     page_heading(p, "Limits and use");
     add_table(p, group, &uses);
-    if (uses.n_cpu + uses.n_memory)
+    if (uses.of[CPU].n + uses.of[MEMORY].n)
         add_charts(p, group, &uses);
     return OK;
 }

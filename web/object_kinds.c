@@ -126,11 +126,9 @@ static const char *inside_link(struct page *p, const struct shown_object *o, con
                         uri_encode(arena, container, ""));
 }
 
-static int64_t most_of(const json_t *container, const char *what)
+static int64_t limit_of(const json_t *container, const char *what)
 {
-    const json_t *limits = at(container, "resources.limits"),
-                 *requests = at(container, "resources.requests");
-    const char *text = text_at_or(limits, what, text_at(requests, what));
+    const char *text = text_at(at(container, "resources.limits"), what);
 
     return strcmp(what, "cpu") == 0 ? quantity_millis_of(text) : quantity_value_of(text);
 }
@@ -149,7 +147,7 @@ static void add_container(struct page *p, const struct shown_object *o, const js
     page_cell_as(p, "name", NULL, text_at_or(container, "image", ""));
     add_state(p, status);
     page_cell_number(p, page_count(p->op, int_at(status, "restartCount", 0)));
-    cluster_use_cells(p, &use, most_of(container, "cpu"), most_of(container, "memory"));
+    cluster_use_cell(p, &use, limit_of(container, "cpu"), limit_of(container, "memory"));
     page_cell_time(p, started);
     page_cell_link(p, inside_link(p, o, "logs", name), "Logs");
     if (may_exec && at(status, "state.running"))
@@ -177,8 +175,8 @@ static enum fault add_containers(struct page *p, const struct shown_object *o)
     TRY(cluster_use_of(p, &o->k, o->ns, o->name, &whole, &metrics));
     page_heading(p, "Containers");
     page_table_begin(p, "Containers",
-                     (const char *const[]){"Name", "Image", "State", ">Restarts", ">CPU / limit",
-                                           ">Memory / limit", "Started", "Logs", "Shell", NULL});
+                     (const char *const[]){"Name", "Image", "State", ">Restarts", ">Used / limit",
+                                           "Started", "Logs", "Shell", NULL});
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         json_array_foreach(at(o->tree, lists[i].spec), n, container)
         {

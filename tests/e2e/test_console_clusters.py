@@ -331,7 +331,7 @@ def test_use_beside_requests(owner, cluster, k):
     assert re.search("Running 0 " + used.format(r"0\.50", "128 MiB"), one.text), one.text
     whole = owner.get(page_of(cluster))
     node = k.json("pod", "busy")["spec"]["nodeName"]
-    assert "CPU used Memory used" in whole.text
+    assert "Memory requested Used Age" in whole.text
     assert re.search(rf"{node} Ready \d+ / \d+ [\d.]+ / [\d.]+ [\d.]+ .iB / [\d.]+ .iB 0\.[1-9]\d (3[89]|4\d)\.\d MiB ", whole.text), whole.text
     assert "busy" in k("top", "pods")
 
