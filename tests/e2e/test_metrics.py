@@ -7,8 +7,9 @@ import pytest
 from harness import arm as registries
 from harness import web
 from harness.azure import Az, admin
+from harness.clusters import Clusters
 from harness.console import Browser
-from harness.containers import Groups, push_shell, reaches
+from harness.containers import SHELL, Groups, push_shell, reaches
 from harness.machine import need
 from harness.manager import READER, Arm, refused
 from harness.server import wait_until
@@ -59,6 +60,41 @@ def test_pulls_and_pushes_of_a_registry(sundog):
     arm.token = arm.sign_in(arm.admin["clientId"], arm.admin["clientSecret"])
     assert totals() == [4, 3, 2, 1], "an orderly end loses nothing"
     assert [d["unit"] for d in arm.get(f"{path}/providers/Microsoft.Insights/metricDefinitions", version="2018-01-01")["value"]] == ["Count"] * 4
+
+
+@pytest.fixture
+def metered(sundog):
+    need("root", "crun", "mount")
+    push_shell(web.by_path(sundog))
+    clusters = Clusters(sundog, "metered")
+    made = clusters.create("metered", nodes=2)
+    yield made, clusters.kubectl(made)
+    clusters.remove(made)
+
+
+def test_nodes_and_pods_of_a_cluster(sundog, metered):
+    made, kubectl = metered
+    kubectl.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "holds"}, "spec": {
+        "terminationGracePeriodSeconds": 1, "containers": [{
+            "name": "main", "image": f"sundog.azurecr.io/{SHELL}:1",
+            "command": ["/bin/sh", "-c", "head -c 40000000 /dev/zero > /dev/shm/x; while :; do :; done"]}]}})
+    wait_until(lambda: kubectl.json("pod", "holds")["status"].get("phase") == "Running", "it runs")
+    node, arm = kubectl.json("pod", "holds")["spec"]["nodeName"], Arm(sundog)
+
+    def figures(name, split, figure):
+        asked = " and ".join(f"{one} eq '*'" for one in split.split(","))
+        answer = arm.get(f"{made['id']}/providers/Microsoft.Insights/metrics?metricnames={name}&$filter={asked}&aggregation={figure}",
+                         version="2018-01-01")
+        return {tuple(one["value"] for one in series["metadatavalues"]): max(point.get(figure, 0) for point in series["data"])
+                for series in answer["value"][0]["timeseries"]}
+
+    memory = wait_until(lambda: (m := figures("node_memory_working_set_bytes", "node,nodepool", "maximum")) and
+                        m.get((node, "nodepool1"), 0) > 35 * MIB and m, "a minute after it has filled its memory")
+    assert len(memory) == 2 and min(memory.values()) == 0
+    assert figures("kube_pod_status_phase", "phase,namespace", "maximum")[("Running", "default")] == 1
+    assert figures("node_cpu_usage_millicores", "node", "maximum")[(node,)] > 50
+    assert figures("kube_node_status_condition", "condition,status", "minimum")[("Ready", "true")] == 1
+    assert figures("kube_pod_status_ready", "condition", "maximum")[("true",)] == 1
 
 
 def ask(groups, name, names="", client=None, what="metrics", statuses=(200,), **query):
