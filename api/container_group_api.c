@@ -462,17 +462,35 @@ static const char *const versions[] = {
     "2021-03-01",         "2020-11-01", "2019-12-01", "2018-10-01",         "2018-09-01",
     "2018-06-01",         "2018-04-01", NULL};
 
-static const struct resource_type types[] = {
-    {"containerGroups",      versions, .tracked = true, .render = render, .remove = type_remove,
-     .move = type_move},
-    {"locations",       versions, .no_row = true},
-    {"locations/capabilities", versions, .no_row = true},
-    {"locations/usages",                      versions, .no_row = true},
-    {"locations/cachedImages",        versions, .no_row = true},
-    {"locations/operations",                      versions, .no_row = true},
-    {"locations/operationResults",              versions, .no_row = true},
-    {"operations",                      versions, .no_row = true},
+/* What instances/group_usage.h samples. */
+#define METRIC(n, d, t, u, ...)                                                                    \
+    {                                                                                              \
+        .name = n, .display = d, .description = t, .unit = u, .category = "Saturation",            \
+        .primary = "Average", .dimensions = {__VA_ARGS__ NULL}, .fine = true                       \
+    }
+static const struct metric_kind metrics[] = {
+    METRIC("CpuUsage", "CPU Usage", "CPU usage on all cores in millicores.", "Count",
+           "containerName", ),
+    METRIC("MemoryUsage", "Memory Usage", "Total memory usage in byte.", "Bytes",
+           "containerName", ),
+    METRIC("NetworkBytesReceivedPerSecond", "Network Bytes Received Per Second",
+           "The network bytes received per second.", "Bytes", ),
+    METRIC("NetworkBytesTransmittedPerSecond", "Network Bytes Transmitted Per Second",
+           "The network bytes transmitted per second.", "Bytes", ),
     {0},
+};
+
+static const struct resource_type types[] = {
+    {"containerGroups",        versions, .tracked = true, .render = render, .remove = type_remove,
+     .move = type_move, .metrics = metrics},
+    {"locations",         versions, .no_row = true},
+    {"locations/capabilities",   versions, .no_row = true},
+    {"locations/usages",      versions, .no_row = true},
+    {"locations/cachedImages",              versions, .no_row = true},
+    {"locations/operations",          versions, .no_row = true},
+    {"locations/operationResults", versions, .no_row = true},
+    {"operations",          versions, .no_row = true},
+    {0      },
 };
 
 #define OPERATION(name, resource, what)                                                            \

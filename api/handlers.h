@@ -80,6 +80,10 @@ enum fault quota_request_api_list(struct call *c);
 enum fault quota_request_api_get(struct call *c);
 /* activity_api.c */
 enum fault activity_list(struct call *c);
+/* metric_api.c */
+enum fault metric_api_list(struct call *c);
+enum fault metric_api_definitions(struct call *c);
+enum fault metric_api_namespaces(struct call *c);
 /* rest.c */
 enum fault nothing_here(struct call *c);
 

@@ -449,8 +449,30 @@ static const char *const versions[] = {
     "2019-04-01", "2019-02-01", "2018-08-01-preview", "2018-03-31", "2017-08-31", NULL};
 
 /* clang-format off */
+/* What clusters/cluster_meters.h tells once a minute. */
+#define METRIC(n, d, t, u, p, ...)                                                                 \
+    {                                                                                              \
+        .name = n, .display = d, .description = t, .unit = u, .category = "Nodes", .primary = p,   \
+        .dimensions = {__VA_ARGS__, NULL}                                                          \
+    }
+static const struct metric_kind metrics[] = {
+    METRIC("node_cpu_usage_millicores", "CPU Usage Millicores",
+           "Aggregated measurement of CPU utilization in millicores across the cluster",
+           "MilliCores", "Average", "node", "nodepool"),
+    METRIC("node_memory_working_set_bytes", "Memory Working Set Bytes",
+           "Container working set memory used in a node", "Bytes", "Average", "node", "nodepool"),
+    METRIC("kube_node_status_condition", "Statuses for various node conditions",
+           "Statuses for various node conditions", "Count", "Total", "condition", "status", "node"),
+    METRIC("kube_pod_status_phase", "Number of pods by phase", "Number of pods by phase", "Count",
+           "Total", "phase", "namespace"),
+    METRIC("kube_pod_status_ready", "Number of pods in Ready state",
+           "Number of pods in Ready state", "Count", "Total", "condition", "namespace"),
+    {0},
+};
+
 static const struct resource_type types[] = {
-    {"managedClusters", versions, .tracked = true, .render = render, .remove = type_remove},
+    {"managedClusters", versions, .tracked = true, .render = render, .remove = type_remove,
+     .metrics = metrics},
     {"managedClusters/agentPools", versions, .no_row = true},
     {"locations", versions, .no_row = true},
     {"locations/kubernetesVersions", versions, .no_row = true},

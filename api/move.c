@@ -10,6 +10,7 @@
 #include "api/operation.h"
 #include "api/provider.h"
 #include "core/db.h"
+#include "core/meter.h"
 
 #define RESOURCES_MAX 800
 
@@ -18,6 +19,7 @@ struct mover {
     struct resource row;
     const struct resource_type *type;
     struct resource_id from, to;
+    const char *new_id; /* once it is moved */
 };
 struct move {
     struct resource_id target; /* the group */
@@ -103,12 +105,10 @@ static enum fault read_move(struct call *c, struct move *m)
     return OK;
 }
 
-static enum fault move_one(struct op *op, const struct move *m, const struct mover *one)
+static enum fault move_one(struct op *op, const struct move *m, struct mover *one)
 {
-    const char *id;
-
     TRY(one->type->move(op, &one->row, &one->to));
-    TRY(resource_rekey(op, &one->row, &m->target, m->group.name, &id));
+    TRY(resource_rekey(op, &one->row, &m->target, m->group.name, &one->new_id));
     TRY(lock_delete_below(op, one->from.key));
     return role_assignment_delete_below(op, one->from.key);
 }
@@ -117,6 +117,8 @@ static enum fault move_one(struct op *op, const struct move *m, const struct mov
 static enum fault reload(struct op *op, const struct move *m)
 {
     cache_changed_all();
+    for (size_t i = 0; i < m->n; i++)
+        meter_moved(m->movers[i].from.key, id_lower(op, m->movers[i].new_id));
     for (size_t i = 0; i < m->n; i++)
         if (m->movers[i].type->changed)
             TRY(m->movers[i].type->changed(op, &m->movers[i].row));

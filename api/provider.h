@@ -8,11 +8,25 @@
 
 #include "api/resource.h"
 
+/* A figure that resources of a type have (Microsoft.Insights/metrics); samples come by
+   core/meter.h, under the resource's key and the figure's name. */
+#define METRIC_DIMENSIONS_MAX 4
+struct metric_kind {
+    const char *name, *display, *description; /* "CpuUsage", "CPU Usage", "CPU usage on …" */
+    const char *unit, *category;              /* "Count", "Bytes", "BytesPerSecond", … */
+    const char *primary;                      /* "Average", "Total" */
+    const char *dimensions[METRIC_DIMENSIONS_MAX + 1]; /* NULL-terminated */
+    bool fine;  /* METER_FINE_S steps of the last minutes, too */
+    bool zeros; /* a count: where the resource had no samples it is 0, not unknown */
+};
+
 struct resource_type {
     const char *type;                /* below the namespace: "registries", "registries/webhooks" */
     const char *const *api_versions; /* newest first, NULL-terminated */
     bool tracked;                    /* has location and tags */
     bool no_row; /* known by name only (locations/operationResults): no envelope is kept */
+
+    const struct metric_kind *metrics; /* ends with name NULL; NULL: none */
 
     /* The whole resource, as its GET shows it. */
     enum fault (*render)(struct op *op, const struct resource *r, json_t **ret);

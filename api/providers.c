@@ -43,8 +43,15 @@ static const struct resource_type subscription_types[] = {
     {0},
 };
 static const char *const insights_versions[] = {"2017-03-01-preview", "2015-04-01", NULL};
+static const char *const metric_versions[] = {"2024-02-01", "2023-10-01", "2021-05-01",
+                                              "2019-07-01", "2018-01-01", NULL};
+static const char *const namespace_versions[] = {"2024-02-01", "2018-01-01-preview",
+                                                 "2017-12-01-preview", NULL};
 static const struct resource_type insights_types[] = {
     NAMED("eventtypes", insights_versions),
+    NAMED("metrics", metric_versions),
+    NAMED("metricDefinitions", metric_versions),
+    NAMED("metricNamespaces", namespace_versions),
     {0},
 };
 
@@ -106,6 +113,17 @@ static const struct provider_operation authorization_operations[] = {
     {0},
 };
 
+static const struct provider_operation insights_operations[] = {
+    OPERATION("Microsoft.Insights/eventtypes/values/read", "Event type values", "Read activity log",
+              "Read Activity Log events in a subscription."),
+    OPERATION("Microsoft.Insights/metrics/read", "Metrics", "Read metrics", "Read metrics."),
+    OPERATION("Microsoft.Insights/metricDefinitions/read", "Metric definitions",
+              "Read metric definitions", "Read metric definitions."),
+    OPERATION("Microsoft.Insights/metricNamespaces/read", "Metric namespaces",
+              "Read metric namespaces", "Read metric namespaces."),
+    {0},
+};
+
 static const struct provider_operation quota_operations[] = {
     OPERATION("Microsoft.Quota/quotas/read", "Resource Quota limit", "Get resource Quota limit",
               "Get the current service limit or quota of the specified resource."),
@@ -133,8 +151,10 @@ static const struct provider authorization = {.name = "Microsoft.Authorization",
 static const struct provider subscription = {.name = "Microsoft.Subscription",
                                              .display = "Microsoft Subscription",
                                              .types = subscription_types};
-static const struct provider insights = {
-    .name = "Microsoft.Insights", .display = "Microsoft Insights", .types = insights_types};
+static const struct provider insights = {.name = "Microsoft.Insights",
+                                         .display = "Microsoft Insights",
+                                         .types = insights_types,
+                                         .operations = insights_operations};
 static const struct provider quota = {.name = "Microsoft.Quota",
                                       .display = "Microsoft Quota",
                                       .types = quota_types,

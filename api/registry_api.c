@@ -468,23 +468,37 @@ static const char *const versions[] = {"2025-11-01",         "2025-04-01", "2025
                                        "2022-02-01-preview", "2021-09-01", "2020-11-01-preview",
                                        "2019-05-01",         "2017-10-01", NULL};
 
+/* What registry/traffic.h counts. */
+#define METRIC(n, d, t)                                                                            \
+    {                                                                                              \
+        .name = n, .display = d, .description = t, .unit = "Count", .category = "Traffic",         \
+        .primary = "Total", .zeros = true                                                          \
+    }
+static const struct metric_kind metrics[] = {
+    METRIC("TotalPullCount", "Total Pull Count", "Number of image pulls in total"),
+    METRIC("SuccessfulPullCount", "Successful Pull Count", "Number of successful image pulls"),
+    METRIC("TotalPushCount", "Total Push Count", "Number of image pushes in total"),
+    METRIC("SuccessfulPushCount", "Successful Push Count", "Number of successful image pushes"),
+    {0},
+};
+
 static const struct resource_type types[] = {
-    {"registries",                  versions, .tracked = true, .render = render_registry, .remove = remove_registry,
-     .move = move_registry, .changed = type_changed},
-    {"registries/webhooks",              versions, .tracked = true, .render = webhook_render,
+    {"registries",                versions, .tracked = true, .render = render_registry, .remove = remove_registry,
+     .move = move_registry, .changed = type_changed, .metrics = metrics},
+    {"registries/webhooks",            versions, .tracked = true, .render = webhook_render,
      .remove = webhook_type_remove, .changed = webhook_changed},
-    {"registries/scopeMaps",    versions, .no_row = true},
-    {"registries/tokens",      versions, .no_row = true},
-    {"registries/importImage",         versions, .no_row = true},
-    {"registries/listUsages",              versions, .no_row = true},
-    {"registries/listCredentials", versions, .no_row = true},
-    {"registries/regenerateCredential",                             versions, .no_row = true},
-    {"registries/generateCredentials",                  versions, .no_row = true},
-    {"checkNameAvailability",                             versions, .no_row = true},
-    {"operations",                versions, .no_row = true},
-    {"locations",                             versions, .no_row = true},
-    {"locations/operationResults",             versions, .no_row = true},
-    {0                            },
+    {"registries/scopeMaps",  versions, .no_row = true},
+    {"registries/tokens",    versions, .no_row = true},
+    {"registries/importImage",                           versions, .no_row = true},
+    {"registries/listUsages",        versions, .no_row = true},
+    {"registries/listCredentials",   versions, .no_row = true},
+    {"registries/regenerateCredential", versions, .no_row = true},
+    {"registries/generateCredentials",      versions, .no_row = true},
+    {"checkNameAvailability",             versions, .no_row = true},
+    {"operations",         versions, .no_row = true},
+    {"locations",             versions, .no_row = true},
+    {"locations/operationResults",    versions, .no_row = true},
+    {0            },
 };
 
 #define OPERATION(name, resource, what)                                                            \

@@ -5,6 +5,7 @@
 #include "api/provider.h"
 #include "api/quota.h"
 #include "core/db.h"
+#include "core/meter.h"
 #include "core/trace.h"
 
 #define COLUMNS                                                                                    \
@@ -347,12 +348,13 @@ enum fault resource_delete(struct op *op, const struct resource_id *id, bool *re
     if (!rows.affected)
         return OK;
     TRY(lock_delete_below(op, id->key));
+    TRY(meter_delete(op, id->key));
     return role_assignment_delete_below(op, id->key);
 }
 
 enum fault resource_deleted(struct op *op, const struct resource_id *id)
 {
-    (void)id;
+    meter_forget(id->key);
     cache_changed_all();
     TRY(lock_reload(op));
     return role_reload(op);
@@ -369,6 +371,7 @@ enum fault resource_rekey(struct op *op, const struct resource *r, const struct 
     *ret_id = id;
     TRY(db_query(op, &stmts[REKEY], NULL, DB_TEXT(r->key), DB_TEXT(id_lower(op, id)), DB_TEXT(id),
                  DB_TEXT(to->subscription), DB_TEXT(to_group), DB_TEXT(group_name)));
+    TRY(meter_rekey(op, r->key, id_lower(op, id)));
     return check_count(op, to, r->type, strcmp(r->subscription, to->subscription) != 0);
 }
 

@@ -343,6 +343,16 @@ const struct role_definition builtin_roles[] = {
              "Microsoft.Support/*"),
     },
     {
+        .id = "43d0d8ad-25c7-4714-9337-8ba259a9fe05",
+        .name = "Monitoring Reader",
+        .description = "Can read all monitoring data.",
+        EVERYWHERE,
+        SOME(actions,
+             "*/read",
+             "Microsoft.OperationalInsights/workspaces/search/action",
+             "Microsoft.Support/*"),
+    },
+    {
         .id = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
         .name = "Owner",
         .description = "Grants full access to manage all resources, including the ability to assign "

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "auth/role.h"
+#include "clusters/cluster_meters.h"
 #include "clusters/cluster_run.h"
 #include "clusters/controller/controller.h"
 #include "clusters/network/cluster_network.h"
@@ -336,6 +337,7 @@ enum fault managed_clusters_start(struct op *op, const struct settings *settings
 
     cluster_store_open(data_id(op, settings->data));
     cluster_commands_start();
+    cluster_meters_start();
     TRY(cluster_runs_start(op, settings));
     TRY(cluster_networks_start(op, settings));
     stores_start();
@@ -356,6 +358,7 @@ void managed_clusters_stop(void)
 {
     reconciler_free(reconciler);
     reconciler = NULL;
+    cluster_meters_stop();
     cluster_commands_stop();
     cluster_runs_stop();
     node_agents_stop();

@@ -1,5 +1,6 @@
 /* Bringing a cluster up in order, and down in the opposite one. */
 #include "clusters/cluster_run.h"
+#include "clusters/cluster_meters.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -422,6 +423,7 @@ enum fault cluster_open(struct op *op, struct managed_cluster *m)
     }
     reconciler_add_after(state.looks, m->uid, LOOK_MS);
     cluster_commands_look(m->uid);
+    cluster_meters_look(m->uid);
     return OK;
 }
 

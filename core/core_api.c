@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/db.h"
+#include "core/meter.h"
 #include "core/metrics.h"
 #include "core/migrate.h"
 #include "core/server.h"
@@ -50,9 +51,15 @@ static const struct route routes[] = {
 static enum fault start(struct op *op, const struct settings *settings)
 {
     (void)op;
-    (void)settings;
     trace_start();
+    meters_start(settings->metrics_keep_s);
     return OK;
+}
+
+static void own_metrics(struct op *op, struct text *out)
+{
+    (void)op;
+    meters_metrics(out);
 }
 
 const struct service core_service = {
@@ -62,4 +69,5 @@ const struct service core_service = {
     .migrations = core_migrations,
     .start = start,
     .stop = trace_stop,
+    .metrics = own_metrics,
 };

@@ -34,6 +34,7 @@
 #include "core/listen.h"
 #include "core/log.h"
 #include "core/loop.h"
+#include "core/meter.h"
 #include "core/migrate.h"
 #include "core/notify.h"
 #include "core/seal.h"
@@ -350,6 +351,7 @@ static void stop(const struct settings *s)
     for (const struct service *const *p = all_services; *p; p++)
         if ((*p)->stop)
             (*p)->stop();
+    meters_stop(); /* nobody adds any more */
     durable_stop();
     pool_free(slow_pool);
     pool_free(io_pool);

@@ -110,6 +110,8 @@ static const struct setting table[] = {
     {"layer-keep",            S_SECONDS, AT(layer_keep_s),          "7d",                        0, 31536000,  "SECONDS",
      "unpacked layers, and images of other registries, that nothing has used for so long are "
      "removed"                                                                                                                                                                             },
+    {"metrics-keep",          S_SECONDS, AT(metrics_keep_s),        "24h",                       1, 8035200,   "SECONDS",
+     "how long minute values of what resources use and do are kept, a minute at least"                                                                                                     },
     {"privileged-containers", S_BOOL,    AT(privileged_containers), "false",                     0, 0,         NULL,
      "allow privileged containers, further capabilities and system call filters of one's own: "
      "whoever may make container groups is then root of this machine"                                                                                                                      },

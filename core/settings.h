@@ -45,6 +45,7 @@ struct settings {
     const char *command_image;                /* of az aks command invoke; NULL: none */
     const char *pull_default; /* "subscription", "none": what containers pull without credentials */
     int64_t layer_keep_s;     /* unpacked layers that nothing uses */
+    int64_t metrics_keep_s;   /* minute values of what resources use and do */
     bool privileged_containers; /* API users may ask for what makes them root of this machine */
     bool host_names;            /* the host's /etc/hosts names the groups, too */
     int64_t wait_s;             /* of `sundog ready` */

@@ -453,6 +453,7 @@ enum fault cgroup_stats(struct op *op, const struct cgroups *cg, const char *pat
                         struct container_stats *ret)
 {
     struct container_stats stats = {0};
+    int64_t inactive;
 
     if (cg->v2) {
         stats.memory_bytes = read_number(op, file_of(op, cg->memory, path, "memory.current"), "");
@@ -465,6 +466,65 @@ enum fault cgroup_stats(struct op *op, const struct cgroups *cg, const char *pat
     stats.pids = read_number(op, file_of(op, cg->pids, path, "pids.current"), "");
     if (stats.memory_bytes < 0 || stats.cpu_us < 0 || stats.pids < 0)
         return fail(op, NOT_FOUND, "there is no cgroup %s", path);
+    inactive = read_number(op, file_of(op, cg->memory, path, "memory.stat"),
+                           cg->v2 ? "inactive_file" : "total_inactive_file");
+    stats.working_set_bytes = inactive > 0 && inactive < stats.memory_bytes
+                                  ? stats.memory_bytes - inactive
+                              : inactive > 0 ? 0
+                                             : stats.memory_bytes;
     *ret = stats;
     return OK;
+}
+
+/* ---- looking again and again ---- */
+
+enum fault cgroup_gauge_open(struct op *op, const struct cgroups *cg, const char *path,
+                             struct cgroup_gauge *ret)
+{
+    const char *memory = cg->v2 ? "memory.current" : "memory.usage_in_bytes";
+    const char *cpu = cg->v2 ? "cpu.stat" : "cpuacct.usage";
+
+    *ret = (struct cgroup_gauge){
+        .memory = open(file_of(op, cg->memory, path, memory), O_RDONLY | O_CLOEXEC),
+        .cpu = open(file_of(op, cg->v2 ? cg->cpu : cg->cpuacct, path, cpu), O_RDONLY | O_CLOEXEC),
+        .v2 = cg->v2,
+    };
+    if (ret->memory >= 0 && ret->cpu >= 0)
+        return OK;
+    cgroup_gauge_close(ret);
+    return fail(op, NOT_FOUND, "there is no cgroup %s", path);
+}
+
+/* key as of number_in; -1: it cannot be read. */
+static int64_t number_at(int fd, const char *key)
+{
+    char text[512];
+    ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
+
+    if (n < 0)
+        return -1;
+    text[n] = '\0';
+    return number_in(text, key);
+}
+
+bool cgroup_gauge_read(const struct cgroup_gauge *gauge, int64_t *ret_memory_bytes,
+                       int64_t *ret_cpu_us)
+{
+    int64_t memory = number_at(gauge->memory, "");
+    int64_t cpu = number_at(gauge->cpu, gauge->v2 ? "usage_usec" : "");
+
+    if (memory < 0 || cpu < 0)
+        return false;
+    *ret_memory_bytes = memory;
+    *ret_cpu_us = gauge->v2 ? cpu : cpu / 1000;
+    return true;
+}
+
+void cgroup_gauge_close(struct cgroup_gauge *gauge)
+{
+    if (gauge->memory >= 0)
+        close(gauge->memory);
+    if (gauge->cpu >= 0)
+        close(gauge->cpu);
+    gauge->memory = gauge->cpu = -1;
 }

@@ -50,4 +50,17 @@ bool cgroup_oom_killed(struct op *op, const struct cgroups *cg, const char *path
 enum fault cgroup_stats(struct op *op, const struct cgroups *cg, const char *path,
                         struct container_stats *ret);
 
+/* For who looks again and again: the files stay open. */
+struct cgroup_gauge {
+    int memory, cpu; /* -1: not open */
+    bool v2;
+};
+/* NOT_FOUND: it is not there. */
+enum fault cgroup_gauge_open(struct op *op, const struct cgroups *cg, const char *path,
+                             struct cgroup_gauge *ret);
+/* False: the group has ended. */
+bool cgroup_gauge_read(const struct cgroup_gauge *gauge, int64_t *ret_memory_bytes,
+                       int64_t *ret_cpu_us);
+void cgroup_gauge_close(struct cgroup_gauge *gauge);
+
 #endif

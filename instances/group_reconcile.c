@@ -15,6 +15,7 @@
 #include "core/metrics.h"
 #include "instances/event.h"
 #include "instances/group_pass.h"
+#include "instances/group_usage.h"
 #include "instances/group_wait.h"
 #include "instances/log_file.h"
 #include "instances/network.h"
@@ -237,6 +238,7 @@ static enum fault step_group(struct op *op, int64_t id, int64_t *ret_again_ms)
 
     if (fault == NOT_FOUND) {
         op_clear_fault(op);
+        group_usage_forget(id);
         probes_forget(id);
         group_waiters_gone(id);
         return OK;
@@ -247,6 +249,10 @@ static enum fault step_group(struct op *op, int64_t id, int64_t *ret_again_ms)
     remember(op, &p);
     TRY(look(op, &p));
     fault = run_pass(op, &p);
+    if (p.over)
+        group_usage_forget(id);
+    else
+        group_usage_set(op, &p.g, p.sandbox);
     *ret_again_ms = p.again_ms;
     return fault;
 }
@@ -464,6 +470,8 @@ enum fault container_groups_start(struct op *op, const struct settings *settings
     TRY(group_host_seen(op));
     reconciler = reconciler_new("container", THREADS, step);
     probes_start();
+    if (group_usage_start(op, settings->data) != OK)
+        op_clear_fault(op); /* nor can anything run, then */
     sandbox_on_event(on_event);
     image_on_event(on_event);
     managed_identity_set_workload(identity_at);
@@ -476,6 +484,7 @@ void container_groups_stop(void)
     probes_stop();
     reconciler_free(reconciler);
     reconciler = NULL;
+    group_usage_stop();
     group_waiters_stop();
 }
 

@@ -488,6 +488,7 @@ enum fault container_group_rekey(struct op *op, const char *key, const char *new
     TRY(container_group_get(op, key, &g));
     TRY(db_query(op, &stmts[REKEY], NULL, DB_INT(g.id), DB_TEXT(new_key), DB_TEXT(new_scope),
                  DB_TEXT(subscription)));
+    container_group_wake_after(g.id, 1000); /* the caller commits first */
     return tell_others(op, g.id);
 }
 

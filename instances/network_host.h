@@ -34,6 +34,8 @@ enum fault network_ranges_taken(struct op *op, const char *data, struct network_
 /* End the process that holds a cluster's network, known by its folder RUN/n/<cluster>, its link,
    and its folder. Also of half of one, or none. */
 enum fault network_holder_end(struct op *op, const char *data, const char *cluster);
+/* The end of a sandbox's link that is at our bridge. */
+const char *network_sandbox_link(struct op *op, const char *data, const char *sandbox);
 /* The end of a cluster's uplink that is at our bridge: 15 characters. */
 const char *network_uplink_name(struct op *op, const char *data, const char *cluster);
 

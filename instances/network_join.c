@@ -120,6 +120,11 @@ static const char *link_name(struct op *op, const char *bridge, const char *id)
                         hash[3], hash[4], hash[5]);
 }
 
+const char *network_sandbox_link(struct op *op, const char *data, const char *sandbox)
+{
+    return link_name(op, network_bridge_name(op, data), sandbox);
+}
+
 const char *network_uplink_name(struct op *op, const char *data, const char *cluster)
 {
     return link_name(op, network_bridge_name(op, data), arena_printf(&op->arena, "n/%s", cluster));

@@ -349,6 +349,9 @@ enum fault container_stats(struct op *op, const char *sandbox, const char *name,
     ret->memory_bytes = int_of(answer.body, "memoryBytes");
     ret->cpu_us = int_of(answer.body, "cpuUs");
     ret->pids = int_of(answer.body, "pids");
+    ret->working_set_bytes = json_object_get(answer.body, "workingSetBytes") /* not from old ones */
+                                 ? int_of(answer.body, "workingSetBytes")
+                                 : ret->memory_bytes;
     return OK;
 }
 

@@ -170,6 +170,7 @@ enum fault container_remove(struct op *op, const char *sandbox, const char *name
 
 struct container_stats {
     int64_t memory_bytes, cpu_us, pids;
+    int64_t working_set_bytes; /* memory without file pages that nobody has touched lately */
 };
 /* name NULL: all of the sandbox. */
 enum fault container_stats(struct op *op, const char *sandbox, const char *name,

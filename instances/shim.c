@@ -148,8 +148,9 @@ static enum fault stats(struct op *op, struct shim *shim, const json_t *with, js
         cgroup = arena_printf(&op->arena, "%s/%s", shim->cgroup, container->name);
     }
     TRY(cgroup_stats(op, &shim->cgroups, cgroup, &now));
-    *ret = json_pack("{s:I,s:I,s:I}", "memoryBytes", (json_int_t)now.memory_bytes, "cpuUs",
-                     (json_int_t)now.cpu_us, "pids", (json_int_t)now.pids);
+    *ret = json_pack("{s:I,s:I,s:I,s:I}", "memoryBytes", (json_int_t)now.memory_bytes, "cpuUs",
+                     (json_int_t)now.cpu_us, "pids", (json_int_t)now.pids, "workingSetBytes",
+                     (json_int_t)now.working_set_bytes);
     return OK;
 }
 

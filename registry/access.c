@@ -7,6 +7,7 @@
 #include "core/json.h"
 #include "core/seal.h"
 #include "core/trace.h"
+#include "registry/traffic.h"
 
 /* The user whose password is a token (docker login after az acr login). */
 #define NULL_GUID       "00000000-0000-0000-0000-000000000000"
@@ -334,4 +335,5 @@ void registry_decorate(struct call *c)
                  "Docker-Content-Digest, WWW-Authenticate, Link, X-Ms-Correlation-Request-Id");
     if (client_id && c->method == DELETE)
         reply_header(c, "x-ms-client-request-id", "%s", client_id);
+    traffic_count(c);
 }

@@ -35,7 +35,7 @@ struct caller {
 };
 
 enum fault registry_authorise(struct call *c, bool may_block);
-/* The challenge and the headers that every answer carries. */
+/* The challenge and the headers that every answer carries; pulls and pushes are counted. */
 void registry_decorate(struct call *c);
 
 const struct caller *caller_of(const struct call *c);

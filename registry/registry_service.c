@@ -15,6 +15,7 @@
 #include "registry/repository.h"
 #include "registry/retention.h"
 #include "registry/tag.h"
+#include "registry/traffic.h"
 #include "registry/upload.h"
 #include "registry/webhook.h"
 
@@ -53,6 +54,7 @@ static void stop(void)
     collect_stop();
     webhook_stop();
     registry_token_stop();
+    traffic_stop();
     registry_stop();
 }
 

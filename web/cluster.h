@@ -84,7 +84,9 @@ json_t *cluster_rows_new(struct op *op);
 
 /* The cells that kubectl prints of it. */
 const json_t *cluster_cells(struct op *op, const struct resource *r, const json_t *object);
-void cluster_add_pods(struct page *p, const struct shown_cluster *cluster, const json_t *pods);
+/* With what those that run use now. */
+enum fault cluster_add_pods(struct page *p, const struct shown_cluster *cluster,
+                            const json_t *pods);
 /* "a:1, b:2": of a pod's spec. */
 const char *cluster_images(struct op *op, const json_t *pod_spec);
 

@@ -123,13 +123,14 @@ enum fault cluster_pods_page(struct call *c)
     TRY(cluster_list_begin(&p, &k, "Name", &list));
     TRY(gather(&p, &k, &list, resource_find("", "v1", "pods"), false, &rows));
     if (list.l.total)
-        cluster_add_pods(&p, &k, rows);
+        TRY(cluster_add_pods(&p, &k, rows));
     else
         add_nothing(&p, &list, "No pods yet.",
                     "kubectl run shell -it --rm --image=sundog.azurecr.io/app:1 -- sh");
     page_pages(&p, &list.l);
     page_command(&p, "The same by kubectl",
-                 arena_printf(&c->op.arena, "kubectl get pods -o wide %s", list.scope));
+                 arena_printf(&c->op.arena, "kubectl get pods -o wide %s\nkubectl top pods %s",
+                              list.scope, list.scope));
     return page_end(&p);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "clusters/object/quantity.h"
+#include "web/cluster_use.h"
 
 #define PODS_MAX 300 /* that run; more are not summed up */
 
@@ -13,36 +14,6 @@ struct use {
 
 /* ---- what pods request ---- */
 
-static int64_t amount(const json_t *container, const char *what)
-{
-    const char *text =
-        json_string_value(json_object_get(at(container, "resources.requests"), what));
-
-    return strcmp(what, "cpu") == 0 ? quantity_millis_of(text) : quantity_value_of(text);
-}
-
-/* All containers at once, or the init container that needs more. */
-static int64_t request_of(const json_t *pod, const char *what)
-{
-    int64_t sum = 0, most = 0;
-    json_t *container;
-    size_t i;
-
-    json_array_foreach(at(pod, "spec.initContainers"), i, container)
-    {
-        bool stays = strcmp(text_at_or(container, "restartPolicy", ""), "Always") == 0;
-        int64_t n = sum + amount(container, what);
-
-        most = n > most ? n : most;
-        sum = stays ? n : sum;
-    }
-    json_array_foreach(at(pod, "spec.containers"), i, container)
-    {
-        sum += amount(container, what);
-    }
-    return sum > most ? sum : most;
-}
-
 static void count_pod(struct use *uses, size_t n, const json_t *pod)
 {
     const char *node = text_at_or(pod, "spec.nodeName", "");
@@ -51,8 +22,8 @@ static void count_pod(struct use *uses, size_t n, const json_t *pod)
         if (strcmp(uses[i].node, node) != 0)
             continue;
         uses[i].pods++;
-        uses[i].cpu_millis += request_of(pod, "cpu");
-        uses[i].memory += request_of(pod, "memory");
+        uses[i].cpu_millis += cluster_request_of(pod, "cpu");
+        uses[i].memory += cluster_request_of(pod, "memory");
         return;
     }
 }
@@ -92,14 +63,6 @@ static enum fault sum_up(struct page *p, const struct shown_cluster *k, const js
 
 /* ---- the table ---- */
 
-static const char *millis(struct op *op, int64_t n)
-{
-    if (n % 1000 == 0)
-        return arena_printf(&op->arena, "%lld", (long long)(n / 1000));
-    return arena_printf(&op->arena, "%lld.%02lld", (long long)(n / 1000),
-                        (long long)(n % 1000 / 10));
-}
-
 static const char *state_of(struct op *op, const json_t *node)
 {
     const char *ready = "Unknown";
@@ -123,31 +86,36 @@ static void add_use(struct page *p, const json_t *node, const struct use *use)
 
     page_cell_number(p, arena_printf(&op->arena, "%lld / %s", (long long)use->pods,
                                      text_at_or(all, "pods", "")));
-    page_cell_number(p, arena_printf(&op->arena, "%s / %s", millis(op, use->cpu_millis),
-                                     millis(op, quantity_millis_of(text_at(all, "cpu")))));
+    page_cell_number(p, arena_printf(&op->arena, "%s / %s", cluster_cores(op, use->cpu_millis),
+                                     cluster_cores(op, quantity_millis_of(text_at(all, "cpu")))));
     page_cell_number(p, arena_printf(&op->arena, "%s / %s", page_bytes(op, use->memory),
                                      page_bytes(op, quantity_value_of(text_at(all, "memory")))));
 }
 
-static void add_row(struct page *p, const struct shown_cluster *k, const json_t *node,
-                    const struct use *use)
+static enum fault add_row(struct page *p, const struct shown_cluster *k, const json_t *node,
+                          const struct use *use)
 {
     const char *name = text_at_or(node, "metadata.name", "");
+    struct cluster_use now;
 
     page_row_begin(p);
     page_cell_as(p, "name",
                  cluster_object_link(p->op, k, resource_find("", "v1", "nodes"), NULL, name), name);
     page_cell_state(p, state_of(p->op, node));
-    if (use)
+    if (use) {
         add_use(p, node, use);
+        TRY(cluster_use_of(p, k, NULL, name, &now, NULL));
+        cluster_use_cell(p, &now, 0, 0);
+    }
     page_cell_time(p, text_at_or(node, "metadata.creationTimestamp", ""));
     page_row_end(p);
+    return OK;
 }
 
 enum fault cluster_add_nodes(struct page *p, const struct shown_cluster *k)
 {
     static const char *const full[] = {
-        "Name", "State", ">Pods", ">CPU requested", ">Memory requested", "Age", NULL};
+        "Name", "State", ">Pods", ">CPU requested", ">Memory requested", ">Used", "Age", NULL};
     static const char *const brief[] = {"Name", "State", "Age", NULL};
     struct cluster_list list = {.l = page_listing(p), .ns = ""};
     json_t *nodes = cluster_rows_new(p->op), *node;
@@ -162,10 +130,10 @@ enum fault cluster_add_nodes(struct page *p, const struct shown_cluster *k)
     page_table_begin(p, "Nodes", uses ? full : brief);
     json_array_foreach(nodes, i, node)
     {
-        add_row(p, k, node, uses ? &uses[i] : NULL);
+        TRY(add_row(p, k, node, uses ? &uses[i] : NULL));
     }
     page_table_end(p);
     page_pages(p, &list.l);
-    page_command(p, "The same by kubectl", "kubectl get nodes -o wide");
+    page_command(p, "The same by kubectl", "kubectl get nodes -o wide\nkubectl top nodes");
     return OK;
 }

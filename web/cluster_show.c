@@ -3,7 +3,7 @@
 
 #include "clusters/object/table.h"
 #include "core/json.h"
-#include "web/cluster.h"
+#include "web/cluster_use.h"
 
 #define CELLS_MAX 65536
 
@@ -37,30 +37,34 @@ static const char *restarts(struct op *op, const json_t *cells)
     return arena_strndup(&op->arena, text, strcspn(text, " "));
 }
 
-static void add_pod(struct page *p, const struct shown_cluster *k, const struct resource *r,
-                    const json_t *pod)
+static enum fault add_pod(struct page *p, const struct shown_cluster *k, const struct resource *r,
+                          const json_t *pod)
 {
     const json_t *cells = cluster_cells(p->op, r, pod);
     const char *ns = text_at_or(pod, "metadata.namespace", "");
     const char *node = text_at(pod, "spec.nodeName");
     const char *name = text_at_or(pod, "metadata.name", "");
+    struct cluster_use use;
 
+    TRY(cluster_use_of(p, k, ns, name, &use, NULL));
     page_row_begin(p);
     page_cell_as(p, "name", cluster_object_link(p->op, k, r, ns, name), name);
     page_cell_as(p, "word", NULL, ns);
     page_cell_state(p, cell(cells, 2));
     page_cell_number(p, cell(cells, 1));
     page_cell_number(p, restarts(p->op, cells));
-    page_cell_as(p, "name",
-                 node ? cluster_object_link(p->op, k, resource_find("", "v1", "nodes"), NULL, node)
-                      : NULL,
-                 node);
+    cluster_use_cell(p, &use, cluster_request_of(pod, "cpu"), cluster_request_of(pod, "memory"));
+    page_cell_link(
+        p,
+        node ? cluster_object_link(p->op, k, resource_find("", "v1", "nodes"), NULL, node) : NULL,
+        node);
     page_cell_as(p, "word", NULL, cell(cells, 5));
     page_cell_time(p, text_at_or(pod, "metadata.creationTimestamp", ""));
     page_row_end(p);
+    return OK;
 }
 
-void cluster_add_pods(struct page *p, const struct shown_cluster *k, const json_t *pods)
+enum fault cluster_add_pods(struct page *p, const struct shown_cluster *k, const json_t *pods)
 {
     const struct resource *r = resource_find("", "v1", "pods");
     json_t *pod;
@@ -68,12 +72,13 @@ void cluster_add_pods(struct page *p, const struct shown_cluster *k, const json_
 
     page_table_begin(p, "Pods",
                      (const char *const[]){"Name", "Namespace", "Status", ">Ready", ">Restarts",
-                                           "Node", "IP", "Age", NULL});
+                                           ">Used / requested", "Node", "IP", "Age", NULL});
     json_array_foreach(pods, i, pod)
     {
-        add_pod(p, k, r, pod);
+        TRY(add_pod(p, k, r, pod));
     }
     page_table_end(p);
+    return OK;
 }
 
 const char *cluster_images(struct op *op, const json_t *pod_spec)

@@ -32,5 +32,8 @@ void instance_containers(struct page *p, const json_t *group);
 void instance_environment(struct page *p, const json_t *group);
 void instance_volumes(struct page *p, const json_t *group);
 void instance_events(struct page *p, const json_t *group);
+/* instance_use.c: limits and use of each container, with charts of the last minutes; nothing when
+   the viewer may not read metrics. */
+enum fault instance_use(struct page *p, const json_t *group);
 
 #endif

@@ -257,6 +257,7 @@ enum fault instance_page(struct call *c)
     instance_facts(&p, group);
     add_actions(&p, group);
     instance_containers(&p, group);
+    TRY(instance_use(&p, group));
     instance_environment(&p, group);
     instance_volumes(&p, group);
     instance_events(&p, group);

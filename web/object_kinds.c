@@ -1,7 +1,9 @@
 /* Objects of some kinds have more to show: pods their containers, workloads their pods. */
 #include <string.h>
 
+#include "clusters/object/quantity.h"
 #include "core/uri.h"
+#include "web/cluster_use.h"
 #include "web/object_page.h"
 
 static bool is_a(const struct shown_object *o, const char *group, const char *plural)
@@ -124,9 +126,18 @@ static const char *inside_link(struct page *p, const struct shown_object *o, con
                         uri_encode(arena, container, ""));
 }
 
-static void add_container(struct page *p, const struct shown_object *o, const json_t *container,
-                          const json_t *status, bool init, bool may_exec)
+static int64_t limit_of(const json_t *container, const char *what)
 {
+    const char *text = text_at(at(container, "resources.limits"), what);
+
+    return strcmp(what, "cpu") == 0 ? quantity_millis_of(text) : quantity_value_of(text);
+}
+
+/* used: its entry of the pod's metrics, or NULL. */
+static void add_container(struct page *p, const struct shown_object *o, const json_t *container,
+                          const json_t *status, const json_t *used, bool init, bool may_exec)
+{
+    const struct cluster_use use = cluster_use_read(json_object_get(used, "usage"));
     const char *name = text_at_or(container, "name", "");
     const char *started = text_at_or(status, "state.running.startedAt",
                                      text_at(status, "state.terminated.startedAt"));
@@ -136,6 +147,7 @@ static void add_container(struct page *p, const struct shown_object *o, const js
     page_cell_as(p, "name", NULL, text_at_or(container, "image", ""));
     add_state(p, status);
     page_cell_number(p, page_count(p->op, int_at(status, "restartCount", 0)));
+    cluster_use_cell(p, &use, limit_of(container, "cpu"), limit_of(container, "memory"));
     page_cell_time(p, started);
     page_cell_link(p, inside_link(p, o, "logs", name), "Logs");
     if (may_exec && at(status, "state.running"))
@@ -145,7 +157,7 @@ static void add_container(struct page *p, const struct shown_object *o, const js
     page_row_end(p);
 }
 
-static void add_containers(struct page *p, const struct shown_object *o)
+static enum fault add_containers(struct page *p, const struct shown_object *o)
 {
     static const struct {
         const char *spec, *status;
@@ -155,22 +167,27 @@ static void add_containers(struct page *p, const struct shown_object *o)
         {"spec.ephemeralContainers", "status.ephemeralContainerStatuses"},
     };
     bool may_exec = cluster_may(p, &o->k, "create", o->r, "exec", o->ns, o->name);
+    struct cluster_use whole;
+    const json_t *metrics;
     json_t *container;
     size_t n;
 
+    TRY(cluster_use_of(p, &o->k, o->ns, o->name, &whole, &metrics));
     page_heading(p, "Containers");
     page_table_begin(p, "Containers",
-                     (const char *const[]){"Name", "Image", "State", ">Restarts", "Started", "Logs",
-                                           "Shell", NULL});
+                     (const char *const[]){"Name", "Image", "State", ">Restarts", ">Used / limit",
+                                           "Started", "Logs", "Shell", NULL});
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         json_array_foreach(at(o->tree, lists[i].spec), n, container)
         {
-            add_container(p, o, container,
-                          by_name(at(o->tree, lists[i].status), text_at_or(container, "name", "")),
-                          i == 0, may_exec);
+            const char *name = text_at_or(container, "name", "");
+
+            add_container(p, o, container, by_name(at(o->tree, lists[i].status), name),
+                          by_name(at(metrics, "containers"), name), i == 0, may_exec);
         }
     }
     page_table_end(p);
+    return OK;
 }
 
 /* ---- pods ---- */
@@ -232,7 +249,7 @@ static enum fault add_pods(struct page *p, const struct shown_object *o, const c
     pods = at(list, "items");
     more = text_at(list, "metadata.continue") != NULL;
     if (json_array_size(pods))
-        cluster_add_pods(p, &o->k, pods);
+        TRY(cluster_add_pods(p, &o->k, pods));
     else
         page_html(p, "<p class=\"soft\">It has none.</p>");
     if (more)
@@ -261,7 +278,7 @@ enum fault object_add_parts(struct page *p, const struct shown_object *o)
     const char *selector = selector_of(p->op, o->tree);
 
     if (is_pod(o))
-        add_containers(p, o);
+        TRY(add_containers(p, o));
     add_commands(p, o);
     if (*selector && at(o->tree, "spec.template"))
         TRY(add_pods(p, o, selector));

@@ -1,17 +1,15 @@
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "clusters/object/object.h"
 #include "core/server.h"
+#include "web/chart.h"
 #include "web/events.h"
 #include "web/history.h"
 #include "web/pages.h"
 #include "web/subscriptions.h"
 
-#define CHART_WIDTH  360
-#define CHART_HEIGHT 60
-#define LATEST       12
+#define LATEST 12
 
 /* ---- counts ---- */
 
@@ -66,42 +64,18 @@ static enum fault add_tiles(struct page *p, size_t *ret_total)
 
 /* ---- charts ---- */
 
-/* One path, from the newest at the right edge to the left; the largest value reaches the top. */
-static void add_path(struct page *p, const double *values, size_t n, double most, bool area)
-{
-    double step = (double)CHART_WIDTH / (HISTORY_POINTS - 1);
-    double left = CHART_WIDTH - (double)(n - 1) * step;
-
-    page_html(p, area ? "<path class=\"area\" d=\"" : "<path class=\"line\" d=\"");
-    if (area)
-        page_html(p, arena_printf(&p->op->arena, "M%.1f %d", left, CHART_HEIGHT));
-    for (size_t i = 0; i < n; i++)
-        page_html(p, arena_printf(&p->op->arena, "%s%.1f %.1f", i || area ? "L" : "M",
-                                  left + (double)i * step,
-                                  CHART_HEIGHT - 2 - values[i] / most * (CHART_HEIGHT - 6)));
-    if (area)
-        page_html(p, arena_printf(&p->op->arena, "L%d %dZ", CHART_WIDTH, CHART_HEIGHT));
-    page_html(p, "\"/>");
-}
-
 static void add_chart(struct page *p, const char *name, const char *unit, const double *values,
                       size_t n)
 {
-    double most = 0;
+    const struct chart chart = {
+        .caption = arena_printf(&p->op->arena, "%s: %.1f %s now, %.1f at most in the last hour",
+                                name, values[n - 1], unit, chart_most(values, n)),
+        .values = values,
+        .n = n,
+        .width = HISTORY_POINTS,
+    };
 
-    for (size_t i = 0; i < n; i++)
-        most = values[i] > most ? values[i] : most;
-    page_html(p, "<figure><figcaption>");
-    page_printf(p, "%s: %.1f %s now, %.1f at most in the last hour", name, values[n - 1], unit,
-                most);
-    page_html(p, "</figcaption>");
-    page_html(p, arena_printf(&p->op->arena,
-                              "<svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\""
-                              " aria-hidden=\"true\">",
-                              CHART_WIDTH, CHART_HEIGHT));
-    add_path(p, values, n, most > 0 ? most : 1, true);
-    add_path(p, values, n, most > 0 ? most : 1, false);
-    page_html(p, "</svg></figure>");
+    chart_add(p, &chart);
 }
 
 static void add_charts(struct page *p)
@@ -118,10 +92,10 @@ static void add_charts(struct page *p)
         rate[i] = points[i].requests_per_s;
         latency[i] = points[i].p95_ms;
     }
-    page_html(p, "<div class=\"charts\">");
+    charts_begin(p);
     add_chart(p, "Requests", "a second", rate, n);
     add_chart(p, "95 of 100 answers within", "ms", latency, n);
-    page_html(p, "</div>");
+    charts_end(p);
 }
 
 /* ---- the page ---- */

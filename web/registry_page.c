@@ -270,6 +270,7 @@ enum fault registry_page(struct call *c)
                    "Lister.",
                    NULL);
     add_commands(&p, &v);
+    TRY(registry_traffic_add(&p, &v));
     TRY(registry_usage_add(&p, &v));
     TRY(registry_webhooks_add(&p, &v));
     TRY(registry_tokens_add(&p, &v));

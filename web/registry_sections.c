@@ -3,6 +3,8 @@
 
 #include "clusters/object/object.h"
 #include "core/metrics.h"
+#include "web/chart.h"
+#include "web/metric_view.h"
 #include "web/registry_view.h"
 #include "web/subscriptions.h"
 
@@ -73,6 +75,39 @@ enum fault registry_usage_add(struct page *p, const struct registry_view *v)
     add_collection(p);
     page_command(p, "The same by az",
                  arena_printf(&p->op->arena, "az acr show-usage -n %s -o table", v->name));
+    return OK;
+}
+
+/* ---- pulls and pushes ---- */
+
+enum fault registry_traffic_add(struct page *p, const struct registry_view *v)
+{
+    static const char *const names[] = {"Pulls", "Pushes"};
+    struct metric_lines lines[ARRAY_LEN(names)];
+    enum fault fault = metric_lines_ask(
+        p, v->id, "interval=PT1M&timespan=PT1H&metricnames=SuccessfulPullCount,SuccessfulPushCount",
+        "total", lines, ARRAY_LEN(lines));
+
+    if (fault == FORBIDDEN) {
+        op_clear_fault(p->op);
+        return OK;
+    }
+    TRY(fault);
+    page_heading(p, "Pulls and pushes");
+    charts_begin(p);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const struct metric_line *line = metric_line_of(&lines[i], "");
+        struct chart chart = {.width = 60, .top = 1};
+        double sum = 0;
+
+        for (size_t k = 0; line && k < line->n; k++)
+            sum += line->values[k];
+        chart.values = line ? line->values : NULL;
+        chart.n = line ? line->n : 0;
+        chart.caption = arena_printf(&p->op->arena, "%s: %.0f in the last hour", names[i], sum);
+        chart_add(p, &chart);
+    }
+    charts_end(p);
     return OK;
 }
 

@@ -63,6 +63,7 @@ void manifest_row_add(struct page *p, const struct registry_view *v, const json_
 
 /* ---- sections of a registry's page (registry_sections.c) ---- */
 
+enum fault registry_traffic_add(struct page *p, const struct registry_view *v);
 enum fault registry_usage_add(struct page *p, const struct registry_view *v);
 enum fault registry_webhooks_add(struct page *p, const struct registry_view *v);
 enum fault registry_tokens_add(struct page *p, const struct registry_view *v);

@@ -69,12 +69,13 @@ static enum fault add_container(struct op *op, const char *sandbox, const json_t
     cpu = rate(number_of(sandbox, name), stats.cpu_us, began > 0 ? (wall_s() - began) * 1000 : 0,
                &window_ms);
     usage->cpu_nano += cpu;
-    usage->memory_bytes += stats.memory_bytes;
+    usage->memory_bytes += stats.working_set_bytes;
     if (window_ms > usage->window_ms)
         usage->window_ms = window_ms;
-    json_array_append_new(usage->containers, json_pack("{s:s, s:{s:s, s:s}}", "name", name, "usage",
-                                                       "cpu", usage_cpu_text(op, cpu), "memory",
-                                                       usage_memory_text(op, stats.memory_bytes)));
+    json_array_append_new(usage->containers,
+                          json_pack("{s:s, s:{s:s, s:s}}", "name", name, "usage", "cpu",
+                                    usage_cpu_text(op, cpu), "memory",
+                                    usage_memory_text(op, stats.working_set_bytes)));
     return OK;
 }
 

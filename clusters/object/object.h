@@ -8,7 +8,7 @@
 #include <jansson.h>
 
 #include "clusters/object/resource.h"
-#include "core/op.h"
+#include "core/time_text.h"
 
 #define OBJECT_MAX_BYTES ((size_t)3 << 20) /* of a request's body, as upstream */
 
@@ -58,12 +58,6 @@ json_t *object_at(json_t *tree, const char *path);
 json_t *array_at(json_t *tree, const char *path);
 const char *label_of(const json_t *tree, const char *key);      /* NULL */
 const char *annotation_of(const json_t *tree, const char *key); /* NULL */
-
-/* RFC 3339: "2026-11-21T16:00:00Z"; micro: "….000000Z". In op's arena. */
-const char *time_text(struct op *op, int64_t unix_s);
-const char *micro_time_text(struct op *op, int64_t unix_us);
-int64_t time_parse(const char *text);                          /* Unix seconds; -1: none */
-bool micro_time_parse(const char *text, int64_t *ret_unix_us); /* false: not RFC 3339 */
 
 /* spec/metadata of a new object: apiVersion and kind of r, name and namespace (NULL: none). The
    caller's reference is op's arena's. */

@@ -318,6 +318,24 @@ def test_much_log_is_cut(owner, cluster, k):
 # services, configuration, events
 
 
+def test_use_beside_requests(owner, cluster, k):
+    k.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "busy"}, "spec": {
+        "terminationGracePeriodSeconds": 1, "containers": [{
+            "name": "main", "image": IMAGE, "command": ["/bin/sh", "-c", "head -c 40000000 /dev/zero > /dev/shm/x; while :; do :; done"],
+            "resources": {"requests": {"cpu": "100m", "memory": "32Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}}}]}})
+    used = r"0\.[1-9]\d / {} (3[89]|4\d)\.\d MiB / {} "
+    listed = rf"busy {k.namespace} Running 1/1 0 " + used.format(r"0\.10", r"32\.0 MiB")
+    page = wait_until(lambda: (p := owner.get(page_of(cluster, f"/pods?namespace={k.namespace}"))) and re.search(listed, p.text) and p,
+                      "the list shows what it uses")
+    one = owner.get(page.links["busy"])
+    assert re.search("Running 0 " + used.format(r"0\.50", "128 MiB"), one.text), one.text
+    whole = owner.get(page_of(cluster))
+    node = k.json("pod", "busy")["spec"]["nodeName"]
+    assert "Memory requested Used Age" in whole.text
+    assert re.search(rf"{node} Ready \d+ / \d+ [\d.]+ / [\d.]+ [\d.]+ .iB / [\d.]+ .iB 0\.[1-9]\d (3[89]|4\d)\.\d MiB ", whole.text), whole.text
+    assert "busy" in k("top", "pods")
+
+
 def test_services(owner, cluster, k):
     k.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "inner"}, "spec": {"selector": {"a": "b"}, "ports": [{"port": 80}]}})
     k.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "outer"},

@@ -140,6 +140,7 @@ static void test_v2_tree(void)
     put(&op, "/sys/fs/cgroup/s/web/pids.max", "max\n");
     put(&op, "/sys/fs/cgroup/s/web/memory.events", "low 0\nmax 20\noom 1\noom_kill 0\n");
     put(&op, "/sys/fs/cgroup/s/web/memory.current", "4096\n");
+    put(&op, "/sys/fs/cgroup/s/web/memory.stat", "anon 1024\nfile 3072\ninactive_file 1096\n");
     put(&op, "/sys/fs/cgroup/s/web/cpu.stat", "usage_usec 123\nuser_usec 100\n");
     put(&op, "/sys/fs/cgroup/s/web/pids.current", "3\n");
     put(&op, "/sys/fs/cgroup/s/web/cgroup.events", "populated 0\nfrozen 0\n");
@@ -153,6 +154,7 @@ static void test_v2_tree(void)
     CU_ASSERT_TRUE(cgroup_oom_killed(&op, &cg, "/s/web"));
     CU_ASSERT_EQUAL(cgroup_stats(&op, &cg, "/s/web", &stats), OK);
     CU_ASSERT_EQUAL(stats.memory_bytes, 4096);
+    CU_ASSERT_EQUAL(stats.working_set_bytes, 3000);
     CU_ASSERT_EQUAL(stats.cpu_us, 123);
     CU_ASSERT_EQUAL(stats.pids, 3);
     CU_ASSERT_EQUAL(cgroup_kill(&op, &cg, "/s/web"), OK);
