@@ -10,6 +10,7 @@
 #include "web/page.h"
 #include "web/pages.h"
 #include "web/sign_in.h"
+#include "web/terminal.h"
 
 #define SIGNED_IN  1
 #define FORM_MAX   65536
@@ -202,11 +203,13 @@ static enum fault start(struct op *op, const struct settings *settings)
     assets_start();
     history_start();
     live_start();
+    terminal_start();
     return OK;
 }
 
 static void stop(void)
 {
+    terminal_stop();
     live_stop();
     history_stop();
 }
