@@ -1,4 +1,5 @@
 #include "clusters/object/object.h"
+#include "web/create.h"
 #include "web/pages.h"
 #include "web/subscriptions.h"
 
@@ -37,13 +38,16 @@ static void add_row(struct page *p, const json_t *cluster)
 
 enum fault clusters_page(struct call *c)
 {
-    json_t *clusters, *cluster;
+    json_t *clusters, *cluster, *places;
     struct listing l;
     struct page p;
     size_t i;
 
     page_begin(c, &p, "Clusters", NULL);
     TRY(resources_of(c, COLLECTION, &clusters));
+    TRY(cluster_places(&p, &places));
+    if (json_array_size(places))
+        create_link(&p, "/console/clusters/new", "Create a cluster");
     if (!json_array_size(clusters)) {
         page_empty(&p, "A cluster is a Kubernetes of its own, with nodes that run its pods.",
                    "az aks create -g demo -n cluster --node-count 1 --no-ssh-key");

@@ -1,4 +1,5 @@
 /* Container groups: the list of them, a group's page, and what its buttons do. */
+#include "web/create.h"
 #include "web/instance.h"
 
 #include <string.h>
@@ -178,8 +179,7 @@ enum fault instances_page(struct call *c)
     TRY(resources_of(c, INSTANCES, &groups));
     TRY(instance_places(&p, &places));
     if (json_array_size(places))
-        page_html(&p, "<p class=\"actions\"><a href=\"/console/instances/new\">"
-                      "Create a container group</a></p>");
+        create_link(&p, "/console/instances/new", "Create a container group");
     if (json_array_size(groups))
         add_list(&p, groups);
     else

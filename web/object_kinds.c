@@ -124,6 +124,20 @@ static const char *inside_link(struct page *p, const struct shown_object *o, con
                         uri_encode(arena, container, ""));
 }
 
+static void add_logs(struct page *p, const struct shown_object *o, const char *container,
+                     int64_t restarts)
+{
+    const char *link = inside_link(p, o, "logs", container);
+
+    page_cell_begin(p);
+    page_anchor(p, link, "Logs");
+    if (restarts) {
+        page_html(p, ", ");
+        page_anchor(p, arena_printf(&p->op->arena, "%s&previous=true", link), "of the run before");
+    }
+    page_cell_end(p);
+}
+
 static void add_container(struct page *p, const struct shown_object *o, const json_t *container,
                           const json_t *status, bool init, bool may_exec)
 {
@@ -137,7 +151,7 @@ static void add_container(struct page *p, const struct shown_object *o, const js
     add_state(p, status);
     page_cell_number(p, page_count(p->op, int_at(status, "restartCount", 0)));
     page_cell_time(p, started);
-    page_cell_link(p, inside_link(p, o, "logs", name), "Logs");
+    add_logs(p, o, name, int_at(status, "restartCount", 0));
     if (may_exec && at(status, "state.running"))
         page_cell_link(p, inside_link(p, o, "shell", name), "Shell");
     else

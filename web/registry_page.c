@@ -5,6 +5,7 @@
 #include "clusters/object/object.h"
 #include "core/server.h"
 #include "core/uri.h"
+#include "web/create.h"
 #include "web/pages.h"
 #include "web/registry_view.h"
 #include "web/subscriptions.h"
@@ -72,13 +73,16 @@ static enum fault add_registry(struct page *p, struct listing *l, const json_t *
 
 enum fault registries_page(struct call *c)
 {
-    json_t *registries, *registry;
+    json_t *registries, *registry, *places;
     struct listing l;
     struct page p;
     size_t i;
 
     page_begin(c, &p, "Registries", NULL);
     TRY(resources_of(c, ALL, &registries));
+    TRY(registry_places(&p, &places));
+    if (json_array_size(places))
+        create_link(&p, "/console/registries/new", "Create a registry");
     if (!json_array_size(registries)) {
         page_empty(&p, "A registry keeps images and gives them to those who may have them.",
                    "az acr create -n myregistry -g demo --sku Basic --admin-enabled true");

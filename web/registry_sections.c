@@ -3,6 +3,7 @@
 
 #include "clusters/object/object.h"
 #include "core/metrics.h"
+#include "web/create.h"
 #include "web/registry_view.h"
 #include "web/subscriptions.h"
 
@@ -92,6 +93,13 @@ static enum fault children_of(struct page *p, const struct registry_view *v, con
     return OK;
 }
 
+static void add_create(struct page *p, const struct registry_view *v, const char *kind,
+                       const char *text)
+{
+    if (page_may(p, v->id, arena_printf(&p->op->arena, ACR "/%s/write", kind)))
+        create_link(p, arena_printf(&p->op->arena, "%s/%s/new", v->link, kind), text);
+}
+
 /* Texts of a list, with commas; at most a few. */
 static const char *joined(struct op *op, const json_t *list)
 {
@@ -125,6 +133,7 @@ enum fault registry_webhooks_add(struct page *p, const struct registry_view *v)
     if (!hooks)
         return OK;
     page_heading(p, "Webhooks");
+    add_create(p, v, "webhooks", "Create a webhook");
     if (!json_array_size(hooks)) {
         page_empty(p, "A webhook tells another service what is pushed and deleted.",
                    arena_printf(&p->op->arena,
@@ -176,6 +185,7 @@ static void add_tokens(struct page *p, const struct registry_view *v, const json
     size_t i;
 
     page_heading(p, "Tokens");
+    add_create(p, v, "tokens", "Create a token");
     if (!json_array_size(tokens)) {
         page_empty(p, "A token signs in to some repositories only.",
                    arena_printf(&p->op->arena,

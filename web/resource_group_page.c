@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "clusters/object/object.h"
+#include "web/create.h"
 #include "web/events.h"
 #include "web/pages.h"
 #include "web/subscriptions.h"
@@ -10,13 +11,16 @@
 
 enum fault resource_groups_page(struct call *c)
 {
-    json_t *groups, *group;
+    json_t *groups, *group, *places;
     struct listing l;
     struct page p;
     size_t i;
 
     page_begin(c, &p, "Resource groups", NULL);
     TRY(resources_of(c, "/resourcegroups", &groups));
+    TRY(resource_group_places(&p, &places));
+    if (json_array_size(places))
+        create_link(&p, "/console/groups/new", "Create a resource group");
     if (!json_array_size(groups)) {
         page_empty(&p, "A resource group holds what belongs together, and goes as one.",
                    "az group create -n demo -l eastus");
