@@ -61,28 +61,18 @@ static const struct {
     {"/servicePrincipals", "displayName",       "ServicePrincipal"},
 };
 
-static const char *equals(struct op *op, const char *member, const char *text)
-{
-    struct text out;
-
-    text_init(&out, &op->arena, 2 * strlen(text) + 200);
-    text_printf(&out, "%s eq '", member);
-    for (; *text; text++)
-        text_add(&out, *text == '\'' ? "''" : text, *text == '\'' ? 2 : 1);
-    text_str(&out, "'");
-    return out.data;
-}
-
 static enum fault try_way(struct call *c, size_t way, const char *typed,
                           struct principal_found *found)
 {
-    const char *filter = uri_encode(&c->op.arena, equals(&c->op, ways[way].member, typed), "");
+    const char *filter =
+        arena_printf(&c->op.arena, "%s eq %s", ways[way].member, ask_text(&c->op, typed));
     json_t *answer;
     size_t n;
 
     TRY(ask_graph(c, GET,
-                  arena_printf(&c->op.arena, "%s?$top=2&$filter=%s", ways[way].path, filter), NULL,
-                  &answer));
+                  arena_printf(&c->op.arena, "%s?$top=2&$filter=%s", ways[way].path,
+                               uri_encode(&c->op.arena, filter, "")),
+                  NULL, &answer));
     n = json_array_size(at(answer, "value"));
     if (n && !found->n) {
         found->id = text_at_or(json_array_get(at(answer, "value"), 0), "id", "");

@@ -114,14 +114,7 @@ static enum fault learn_names(struct page *p, struct access *a, const json_t *as
 
 const char *access_starts_with(struct op *op, const char *member, const char *q)
 {
-    struct text out;
-
-    text_init(&out, &op->arena, 2 * strlen(q) + 200);
-    text_printf(&out, "startswith(%s,'", member);
-    for (; *q; q++)
-        text_add(&out, *q == '\'' ? "''" : q, *q == '\'' ? 2 : 1);
-    text_str(&out, "')");
-    return out.data;
+    return arena_printf(&op->arena, "startswith(%s,%s)", member, ask_text(op, q));
 }
 
 static enum fault find_names(struct page *p, struct access *a, const char *q)

@@ -159,6 +159,18 @@ enum fault ask_manager_all(struct call *c, const char *path, size_t max, json_t 
     return OK;
 }
 
+const char *ask_text(struct op *op, const char *text)
+{
+    struct text out;
+
+    text_init(&out, &op->arena, 2 * strlen(text) + 16);
+    text_str(&out, "'");
+    for (; *text; text++)
+        text_add(&out, *text == '\'' ? "''" : text, *text == '\'' ? 2 : 1);
+    text_str(&out, "'");
+    return out.data;
+}
+
 /* ---- the directory ---- */
 
 enum fault ask_graph(struct call *c, enum method method, const char *path, const json_t *body,

@@ -20,6 +20,8 @@ enum fault ask_manager_all(struct call *c, const char *path, size_t max, json_t 
    wait for changes already. */
 enum fault ask_manager_do(struct call *c, enum method method, const char *path, const json_t *body,
                           json_t **ret);
+/* A text of a $filter, in quotes: "'It''s'". */
+const char *ask_text(struct op *op, const char *text);
 /* The directory: path is "/users?$top=9". body NULL: none. */
 enum fault ask_graph(struct call *c, enum method method, const char *path, const json_t *body,
                      json_t **ret);

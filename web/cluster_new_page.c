@@ -13,7 +13,7 @@
 
 /* ---- a cluster ---- */
 
-enum fault cluster_places(struct page *p, json_t **ret)
+static enum fault cluster_places(struct page *p, json_t **ret)
 {
     return create_groups(p, AKS_ACTION "write", ret);
 }

@@ -285,3 +285,27 @@ void create_link(struct page *p, const char *link, const char *text)
     page_anchor(p, link, text);
     page_html(p, "</p>");
 }
+
+/* Whoever may in a subscription is not asked about each of its groups. */
+enum fault create_link_in_groups(struct page *p, const char *action, const char *link,
+                                 const char *text)
+{
+    json_t *subscriptions, *one, *groups;
+    size_t i;
+
+    TRY(subscriptions_of(p->c, &subscriptions));
+    json_array_foreach(subscriptions, i, one)
+    {
+        if (page_may(p,
+                     arena_printf(&p->op->arena, "/subscriptions/%s",
+                                  text_at_or(one, "subscriptionId", "")),
+                     action)) {
+            create_link(p, link, text);
+            return OK;
+        }
+    }
+    TRY(create_groups(p, action, &groups));
+    if (json_array_size(groups))
+        create_link(p, link, text);
+    return OK;
+}

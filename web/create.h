@@ -60,13 +60,13 @@ enum fault create_group(struct call *c, const struct create_form *form, const js
 enum fault create_page(struct call *c, const struct create_form *form, const struct crumb *crumbs);
 enum fault create_post(struct call *c, const struct create_form *form, const struct crumb *crumbs);
 
-/* Where the viewer may make them: what the forms' first choice is, and whether lists have a link.
- */
-enum fault resource_group_places(struct page *p, json_t **ret); /* subscriptions */
-enum fault registry_places(struct page *p, json_t **ret);
-enum fault cluster_places(struct page *p, json_t **ret);
+/* Subscriptions where the viewer may make groups, as a field's list. */
+enum fault resource_group_places(struct page *p, json_t **ret);
 /* "Create a registry", as a link above a list. */
 void create_link(struct page *p, const char *link, const char *text);
+/* The same if there is a subscription or a group where the viewer has the right. */
+enum fault create_link_in_groups(struct page *p, const char *action, const char *link,
+                                 const char *text);
 /* value, until op's arena ends. */
 json_t *create_kept(struct op *op, json_t *value);
 

@@ -8,7 +8,7 @@
 #include "web/pages.h"
 #include "web/subscriptions.h"
 
-enum fault instance_places(struct page *p, json_t **ret)
+static enum fault instance_places(struct page *p, json_t **ret)
 {
     return create_groups(p, INSTANCE_ACTION "write", ret);
 }

@@ -11,7 +11,7 @@
 
 /* ---- a registry ---- */
 
-enum fault registry_places(struct page *p, json_t **ret)
+static enum fault registry_places(struct page *p, json_t **ret)
 {
     return create_groups(p, ACR "/write", ret);
 }

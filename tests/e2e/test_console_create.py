@@ -185,3 +185,35 @@ def test_who_may_only_read_sees_no_forms_and_is_refused(arm, group, owner, reade
 @pytest.mark.parametrize("path", ["/console/groups/new", "/console/registries/new", "/console/clusters/new", "/console/access/new"])
 def test_a_form_of_another_site_makes_nothing(owner, path):
     assert owner.get(path, b"name=x&group=x&proof=0").status == 403
+
+
+def test_long_lists_are_paged_and_searched(arm, owner, reader, group):
+    """More registries than a page has: each is on one page, wherever one begins."""
+    folder, word = arm.group(fresh("many"))["id"], fresh("x")
+    names = {f"{word}{n:03}" for n in range(205)}
+    for name in names:
+        arm.put(f"{folder}/providers/Microsoft.ContainerRegistry/registries/{name}", {"location": "eastus", "sku": {"name": "Basic"}})
+
+    def seen(browser, path):
+        pages = []
+        while path:
+            page = browser.get(path)
+            assert page.status == 200 and len(page.body) < 200_000
+            pages.append([text for text in page.links if text.startswith(word)])
+            if len(pages) > 1:
+                assert "First" in page.links
+            path = page.links.get("Next") and page.url.split("?")[0] + page.links["Next"]
+        return pages
+    for path in (f"/console/registries?q={word.upper()}", f"/console{folder}", f"/console/registries?q={folder.split('/')[-1].upper()}"):
+        pages = seen(owner, path)
+        assert [len(page) for page in pages] == [100, 100, 5], path
+        assert {name for page in pages for name in page} == names, path
+    assert seen(owner, f"/console/registries?q={word}20")[0] == [f"{word}20{n}" for n in range(5)]
+    assert names <= {name for page in seen(owner, "/console/registries") for name in page}
+    nothing = owner.get("/console/registries?q=it's-none")
+    assert nothing.status == 200 and nothing.has_form("Search") and "keeps images" not in nothing.text
+    assert not any(seen(reader, "/console/registries"))  # who may not read them
+    tile = re.search(r"<b>([\d,]+)</b><a href=\"/console/registries\"", owner.get("/console").body)
+    assert int(tile[1].replace(",", "")) >= 205
+    tile = re.search(r"<b>([\d,]+)</b><a href=\"/console/registries\"", reader.get("/console").body)
+    assert int(tile[1].replace(",", "")) < 205  # those of his group
