@@ -26,7 +26,8 @@ static const struct db_stmt stmts[] = {
                      " AND ($4::text IS NULL OR group_key = $4)"
                      " AND ($5::text IS NULL OR resource_key = $5"
                      "  OR (resource_key > $5 || '/' AND resource_key < $5 || '0'))"
-                     " AND ($6 = 0 OR id < $6) ORDER BY id DESC LIMIT $7"},
+                     " AND id < CASE WHEN $6::bigint = 0 THEN 9223372036854775807 ELSE $6 END"
+                     " ORDER BY id DESC LIMIT $7"},
     [PRUNE_AGE] = {"DELETE FROM api.activity WHERE id IN (SELECT id FROM api.activity"
                    " WHERE at < now() - interval '90 days' ORDER BY id LIMIT 10000)"},
     [PRUNE_NUMBER] = {"DELETE FROM api.activity WHERE id <="

@@ -10,6 +10,7 @@
 #include "core/range.h"
 
 #define PAGE_EVENTS 200
+#define VALUES_MAX  ((size_t)16 << 20) /* so many events with the longest ids: 4 */
 
 static const char *member(const json_t *event, const char *name)
 {
@@ -96,12 +97,19 @@ static enum fault read_filter(struct call *c, struct activity_filter *f, struct 
 }
 
 /* What the database was not asked for. */
+static const char *const bare[] = {"resourceProvider", "correlationId", "caller", "status",
+                                   "operationName",    "resourceType",  "levels", "eventDataId"};
+
+static bool asks_more(const struct filter *filter)
+{
+    for (size_t i = 0; i < ARRAY_LEN(bare); i++)
+        if (filter_equal(filter, bare[i]))
+            return true;
+    return false;
+}
+
 static bool is_wanted(const struct filter *filter, json_t *event)
 {
-    static const char *const bare[] = {"resourceProvider", "correlationId", "caller",
-                                       "status",           "operationName", "resourceType",
-                                       "levels",           "eventDataId"};
-
     for (size_t i = 0; i < ARRAY_LEN(bare); i++) {
         const char *wanted = filter_equal(filter, bare[i]), *is = value_of(event, bare[i]);
 
@@ -118,12 +126,27 @@ static int64_t number_of(const char *text)
     return n < 0 ? 0 : n;
 }
 
+/* Events are kept as they are answered. */
+static void add_text(struct op *op, const struct activity *row, const struct filter *filter,
+                     struct text *out)
+{
+    if (asks_more(filter)) {
+        json_t *event = json_keep(op, json_loads(row->body, 0, NULL));
+
+        if (!event || !is_wanted(filter, event))
+            return;
+    }
+    if (out->len)
+        text_str(out, ",");
+    text_str(out, row->body);
+}
+
 enum fault activity_list(struct call *c)
 {
     struct op *op = &c->op;
     struct activity_filter f = {.subscription = arm_id(c)->subscription};
-    json_t *values = json_new_array(op);
     struct activity *rows;
+    struct text values;
     struct filter *filter;
     struct arm_page page;
     bool more = false;
@@ -135,13 +158,10 @@ enum fault activity_list(struct call *c)
     f.limit = page.limit;
     TRY(activity_select(op, &f, &rows, &n));
     more = (int64_t)n > page.top;
-    for (size_t i = 0; i < n && (int64_t)i < page.top; i++) {
-        json_t *event = json_keep(op, json_loads(rows[i].body, 0, NULL));
-
-        if (event && is_wanted(filter, event))
-            json_array_append(values, event);
-    }
-    return page_reply(c, values,
-                      more ? arena_printf(&op->arena, "%lld", (long long)rows[page.top - 1].number)
-                           : NULL);
+    text_init(&values, &op->arena, VALUES_MAX);
+    for (size_t i = 0; i < n && (int64_t)i < page.top; i++)
+        add_text(op, &rows[i], filter, &values);
+    return page_reply_text(
+        c, &values,
+        more ? arena_printf(&op->arena, "%lld", (long long)rows[page.top - 1].number) : NULL);
 }

@@ -283,6 +283,38 @@ static const struct filter *needed(const struct filter *f, enum node_kind kind, 
     return found ? found : needed(f->right, kind, name);
 }
 
+const char *filter_contained(const struct filter *f, const char *const *names)
+{
+    const char *left, *right;
+
+    if (!f)
+        return NULL;
+    switch (f->kind) {
+    case NODE_AND:
+        left = filter_contained(f->left, names);
+        return left ? left : filter_contained(f->right, names);
+    case NODE_OR:
+        left = filter_contained(f->left, names);
+        right = filter_contained(f->right, names);
+        return left && right && strcasecmp(left, right) == 0 ? left : NULL;
+    case NODE_EQ:
+    case NODE_HAS:
+    case NODE_BEGINS:
+        for (; *names; names++)
+            if (strcasecmp(f->name, *names) == 0)
+                return f->text;
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
+bool filter_names(const struct filter *f, const char *name)
+{
+    return f && ((f->name && strcasecmp(f->name, name) == 0) || filter_names(f->left, name) ||
+                 filter_names(f->right, name));
+}
+
 const char *filter_equal(const struct filter *filter, const char *name)
 {
     const struct filter *f = needed(filter, NODE_EQ, name);

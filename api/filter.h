@@ -13,6 +13,11 @@ struct filter;
 enum fault filter_parse(struct op *op, const char *text, struct filter **ret);
 /* The text that name must be equal to for the filter to hold at all; NULL: there is none. */
 const char *filter_equal(const struct filter *filter, const char *name);
+/* A text that one of these names (NULL-terminated) must contain, in any case, for the filter to
+   hold at all; NULL: none is known. */
+const char *filter_contained(const struct filter *filter, const char *const *names);
+/* Is a name in it at all? */
+bool filter_names(const struct filter *filter, const char *name);
 /* The text after "NAME ge" or "NAME le" (upper) that must hold; NULL: there is none. */
 const char *filter_bound(const struct filter *filter, const char *name, bool upper);
 /* The argument of a function that must hold ("" for atScope()); NULL: it need not. */

@@ -342,7 +342,7 @@ static enum fault usages_list(struct call *c)
     struct registry_usage usage;
 
     TRY(registry_of_call(c, &registry));
-    TRY(registry_usage(op, registry->id, &usage));
+    TRY(registry_usage_recent(op, registry->id, &usage));
     limits = sku_limits(registry->options.sku);
     json_array_append_new(values, usage_json("Size", usage.bytes, limits->storage_bytes, "Bytes"));
     json_array_append_new(values,
@@ -350,6 +350,8 @@ static enum fault usages_list(struct call *c)
     json_array_append_new(values,
                           usage_json("ScopeMaps", usage.scope_maps, limits->scope_maps, "Count"));
     json_array_append_new(values, usage_json("Tokens", usage.tokens, limits->tokens, "Count"));
+    json_array_append_new(values, usage_json("SharedLayers", usage.linked_bytes - usage.blob_bytes,
+                                             usage.linked_bytes, "Bytes")); /* Sundog's own */
     json_object_set(answer, "value", values);
     return arm_reply(c, 200, answer);
 }

@@ -62,6 +62,7 @@ struct resource_filter {
     const char *name;         /* last name; NULL: all. With it, type is not looked at */
     bool tracked_only;
     const char *parent; /* key of the parent: children of it only; NULL: all */
+    const char *within; /* what the key contains, in any case; NULL: anything. Not with name */
     const char *last;   /* key after which to begin; "" */
     int64_t limit;
 };

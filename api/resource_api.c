@@ -25,6 +25,7 @@ struct listing {
     struct text values; /* written as text: a page has a thousand rows */
     int64_t n_values;
     const char *last; /* key of the last row shown when there are more */
+    bool by_tag;      /* the filter asks for tags */
 };
 
 static const char *value_of(void *arg, const char *name)
@@ -45,7 +46,7 @@ static const char *value_of(void *arg, const char *name)
 static bool is_wanted(const struct listing *l, const struct resource *r)
 {
     struct op *op = &l->c->op;
-    json_t *tags = l->filter ? json_keep(op, json_loads(r->tags, 0, NULL)) : NULL;
+    json_t *tags = l->by_tag ? json_keep(op, json_loads(r->tags, 0, NULL)) : NULL;
 
     if (!filter_holds(l->filter, value_of, (void *)(uintptr_t)r, tags))
         return false;
@@ -126,6 +127,7 @@ static enum fault check_group(struct call *c, const char *group)
 enum fault resource_api_list(struct call *c)
 {
     const struct resource_id *id = arm_id(c);
+    static const char *const in_key[] = {"name", "resourceGroup", NULL};
     const char *expand = call_query(c, "$expand", 0);
     struct listing l = {.c = c, .expand = expand ? expand : ""};
 
@@ -137,11 +139,13 @@ enum fault resource_api_list(struct call *c)
     TRY(page_read_arm(c, PAGE_DEFAULT, &l.page));
     TRY(filter_parse(&c->op, call_query(c, "$filter", 0), &l.filter));
     TRY(filter_check(&c->op, l.filter, names));
+    l.by_tag = filter_names(l.filter, "tagName") || filter_names(l.filter, "tagValue");
     l.rows = (struct resource_filter){
         .subscription = id->subscription,
         .group = id->group ? id->group : filter_equal(l.filter, "resourceGroup"),
         .name = filter_equal(l.filter, "name"),
         .type = filter_equal(l.filter, "resourceType"),
+        .within = filter_contained(l.filter, in_key),
         .last = l.page.last,
         .tracked_only = true,
     };

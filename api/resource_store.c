@@ -4,6 +4,7 @@
 #include "api/lock.h"
 #include "api/provider.h"
 #include "api/quota.h"
+#include "api/resource_count.h"
 #include "core/db.h"
 #include "core/meter.h"
 #include "core/trace.h"
@@ -30,6 +31,7 @@ enum {
     LIST_RANGE,
     LIST_TYPE,
     LIST_NAME,
+    COUNT,
     FIND_NAME,
     REKEY,
 };
@@ -73,13 +75,18 @@ static const struct db_stmt stmts[] = {
     [DELETE_ALL] = {"DELETE FROM api.resource WHERE key = $1"
                     " OR (key > $1 || '/' AND key < $1 || '0')"},
     [LIST_RANGE] = {"SELECT " COLUMNS " FROM api.resource r WHERE r.key > $1 AND r.key < $2"
-                    " AND (r.tracked OR NOT $4) ORDER BY r.key LIMIT $3"},
+                    " AND (r.tracked OR NOT $4) AND ($5::text IS NULL OR strpos(r.key, $5) > 0)"
+                    " ORDER BY r.key LIMIT $3"},
     [LIST_TYPE] = {"SELECT " COLUMNS " FROM api.resource r WHERE r.subscription = $5"
                    " AND r.type_key = $6 AND r.key > $1 AND r.key < $2"
-                   " AND (r.tracked OR NOT $4) ORDER BY r.key LIMIT $3"},
+                   " AND (r.tracked OR NOT $4) AND ($7::text IS NULL OR strpos(r.key, $7) > 0)"
+                   " ORDER BY r.key LIMIT $3"},
     [LIST_NAME] = {"SELECT " COLUMNS " FROM api.resource r WHERE r.subscription = $5"
                    " AND r.name_key = $6 AND r.key > $1 AND r.key < $2"
                    " AND (r.tracked OR NOT $4) ORDER BY r.key LIMIT $3"},
+    [COUNT] = {"SELECT min(type) AS type, count(*) AS n,"
+               " count(*) FILTER (WHERE state = 'Failed') AS failed FROM api.resource"
+               " WHERE subscription = $1 AND tracked GROUP BY type_key"},
     [FIND_NAME] = {"SELECT " COLUMNS " FROM api.resource r WHERE r.type_key = lower($1)"
                    " AND r.name_key = lower($2) LIMIT 1"},
     [REKEY] = {"UPDATE api.resource SET key = $2 || substr(key, length($1) + 1),"
@@ -393,21 +400,41 @@ enum fault resource_list(struct op *op, const struct resource_filter *f, struct 
     const char *prefix = prefix_of(op, f);
     const char *low = arena_printf(&op->arena, "%s/", prefix);
     const char *high = arena_printf(&op->arena, "%s0", prefix);
+    const char *within = f->within ? id_lower(op, f->within) : NULL;
     struct db_rows rows;
     size_t n = 0;
 
     if (f->last && strcmp(f->last, low) > 0)
         low = f->last;
-    if (f->name || f->type)
-        TRY(db_query(op, &stmts[f->name ? LIST_NAME : LIST_TYPE], &rows, DB_TEXT(low),
-                     DB_TEXT(high), DB_INT(f->limit), DB_BOOL(f->tracked_only),
-                     DB_TEXT(f->subscription), DB_TEXT(id_lower(op, f->name ? f->name : f->type))));
+    if (f->name)
+        TRY(db_query(op, &stmts[LIST_NAME], &rows, DB_TEXT(low), DB_TEXT(high), DB_INT(f->limit),
+                     DB_BOOL(f->tracked_only), DB_TEXT(f->subscription),
+                     DB_TEXT(id_lower(op, f->name))));
+    else if (f->type)
+        TRY(db_query(op, &stmts[LIST_TYPE], &rows, DB_TEXT(low), DB_TEXT(high), DB_INT(f->limit),
+                     DB_BOOL(f->tracked_only), DB_TEXT(f->subscription),
+                     DB_TEXT(id_lower(op, f->type)), DB_TEXT(within)));
     else
         TRY(db_query(op, &stmts[LIST_RANGE], &rows, DB_TEXT(low), DB_TEXT(high), DB_INT(f->limit),
-                     DB_BOOL(f->tracked_only)));
+                     DB_BOOL(f->tracked_only), DB_TEXT(within)));
     *ret = arena_alloc(&op->arena, ((size_t)PQntuples(rows.result) + 1) * sizeof(**ret));
     while (db_next(&rows))
         (*ret)[n++] = from_row(op, &rows);
+    *ret_n = n;
+    return OK;
+}
+
+enum fault resource_count(struct op *op, const char *subscription, struct resource_count **ret,
+                          size_t *ret_n)
+{
+    struct db_rows rows;
+    size_t n = 0;
+
+    TRY(db_query(op, &stmts[COUNT], &rows, DB_TEXT(subscription)));
+    *ret = arena_alloc(&op->arena, ((size_t)PQntuples(rows.result) + 1) * sizeof(**ret));
+    while (db_next(&rows))
+        (*ret)[n++] = (struct resource_count){db_text(&rows, "type"), db_int(&rows, "n"),
+                                              db_int(&rows, "failed")};
     *ret_n = n;
     return OK;
 }

@@ -28,6 +28,9 @@ enum fault graph_authorise(struct call *c, bool may_block);
 
 /* Does the object fit the $filter? INVALID: the filter is not understood. filter NULL: yes. */
 enum fault graph_filter(struct op *op, const char *filter, const json_t *object, bool *ret);
+/* Leaves out objects that cannot fit, without looking at them: what the database can tell by. Those
+   that are left are still to be asked for. */
+void graph_filter_narrow(struct op *op, const char *filter, struct object_filter *ret);
 /* A row as Graph shows it; typed adds @odata.type; full adds credentials. Freed with the arena. */
 enum fault graph_object(struct op *op, const struct object_row *row, bool typed, bool full,
                         json_t **ret);
@@ -37,6 +40,8 @@ json_t *graph_federated(const struct federated_row *row);
 enum fault graph_reply(struct call *c, int status, json_t *value);
 /* {"value": […]} of rows: $filter, $top, $skiptoken and @odata.nextLink. */
 enum fault graph_reply_rows(struct call *c, const struct object_row *rows, size_t n, bool typed);
+/* The same of all objects of a kind, which are read as far as the answer needs. */
+enum fault graph_reply_kind(struct call *c, enum object_kind kind);
 /* Keep with the arena. */
 json_t *graph_keep(struct op *op, json_t *value);
 

@@ -2,6 +2,7 @@
  * The directory API: routes, and the handlers that all four kinds of object share. The first part
  * of a path is the version ("v1.0" or "beta", answered alike), the second an object's id.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -49,12 +50,13 @@ enum fault graph_path_object(struct call *c, bool for_update, struct object_row 
 {
     const char *given = c->path_args[1], *id = guid_lower(&c->op, given);
     bool any = strcasestr(c->route->pattern, "/directoryObjects");
+    const struct object_filter named = {.upn = given};
     struct object_row *list;
     enum fault fault;
     size_t n;
 
     if (!id && !any && graph_path_kind(c) == OBJECT_USER) {
-        TRY(object_list(&c->op, OBJECT_USER, NULL, given, &list, &n));
+        TRY(object_list(&c->op, OBJECT_USER, &named, &list, &n));
         id = n ? list[0].id : NULL;
     }
     fault = id ? object_get(&c->op, id, for_update, ret) : NOT_FOUND;
@@ -86,11 +88,7 @@ static enum fault get_one(struct call *c)
 
 static enum fault get_all(struct call *c)
 {
-    struct object_row *rows;
-    size_t n;
-
-    TRY(object_list(&c->op, graph_path_kind(c), NULL, NULL, &rows, &n));
-    return graph_reply_rows(c, rows, n, false);
+    return graph_reply_kind(c, graph_path_kind(c));
 }
 
 static enum fault get_me(struct call *c)
@@ -104,30 +102,48 @@ static enum fault get_me(struct call *c)
     return reply_one(c, 200, &row, false);
 }
 
+static int by_id(const void *id, const void *row)
+{
+    return strcmp(id, ((const struct object_row *)row)->id);
+}
+
+static enum fault read_ids(struct call *c, const json_t *given, const char ***ret, size_t *ret_n)
+{
+    size_t size = json_array_size(given);
+    const char **ids, *id;
+
+    if (!json_is_array(given) || size > BY_IDS_MAX)
+        return fail(&c->op, INVALID, "ids must be a list of at most %d.", BY_IDS_MAX);
+    ids = arena_alloc(&c->op.arena, (size + 1) * sizeof(*ids));
+    *ret_n = 0;
+    for (size_t i = 0; i < size; i++) {
+        id = json_string_value(json_array_get(given, i));
+        id = id ? guid_lower(&c->op, id) : NULL;
+        if (id)
+            ids[(*ret_n)++] = id;
+    }
+    *ret = ids;
+    return OK;
+}
+
 static enum fault get_by_ids(struct call *c)
 {
     json_t *body, *root = graph_keep(&c->op, json_object()), *value = json_array(), *one;
-    const json_t *ids;
-    struct object_row row;
-    enum fault fault;
-    const char *id;
+    struct object_row *rows, *row;
+    size_t n = 0, n_rows;
+    const char **ids = NULL;
 
     json_object_set_new(root, "value", value);
     TRY(graph_body(c, &body));
-    ids = json_object_get(body, "ids");
-    if (!json_is_array(ids) || json_array_size(ids) > BY_IDS_MAX)
-        return fail(&c->op, INVALID, "ids must be a list of at most %d.", BY_IDS_MAX);
-    for (size_t i = 0; i < json_array_size(ids); i++) {
-        id = json_string_value(json_array_get(ids, i));
-        id = id ? guid_lower(&c->op, id) : NULL;
-        fault = id ? object_get(&c->op, id, false, &row) : NOT_FOUND;
-        if (fault == NOT_FOUND)
+    TRY(read_ids(c, json_object_get(body, "ids"), &ids, &n));
+    TRY(object_get_some(&c->op, ids, n, &rows, &n_rows));
+    for (size_t i = 0; i < n; i++) {
+        row = bsearch(ids[i], rows, n_rows, sizeof(*rows), by_id);
+        if (!row)
             continue;
-        TRY(fault);
-        TRY(graph_object(&c->op, &row, true, false, &one));
+        TRY(graph_object(&c->op, row, true, false, &one));
         json_array_append(value, one);
     }
-    op_clear_fault(&c->op);
     return graph_reply(c, 200, root);
 }
 
@@ -158,6 +174,7 @@ static enum fault no_grants(struct call *c)
 static enum fault read_app_id(struct call *c, const json_t *body, struct object_row *row)
 {
     const char *app_id = json_string_value(json_object_get(body, "appId"));
+    struct object_filter wanted = {0};
     struct object_row *apps;
     size_t n;
 
@@ -173,7 +190,8 @@ static enum fault read_app_id(struct call *c, const json_t *body, struct object_
         return fail(&c->op, INVALID,
                     "A value is required for property 'appId' of resource"
                     " 'ServicePrincipal'.");
-    TRY(object_list(&c->op, OBJECT_APPLICATION, app_id, NULL, &apps, &n));
+    wanted.app_id = app_id;
+    TRY(object_list(&c->op, OBJECT_APPLICATION, &wanted, &apps, &n));
     if (!n)
         return fail(&c->op, INVALID,
                     "The appId '%s' of the service principal does not reference a valid"

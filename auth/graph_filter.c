@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "auth/graph.h"
+#include "auth/guid.h"
 
 #define FILTER_MAX 8192
 #define DEPTH_MAX  32
@@ -259,4 +260,50 @@ enum fault graph_filter(struct op *op, const char *filter, const json_t *object,
         return fail(op, INVALID, "Invalid filter clause near byte %zu: '%.200s'.",
                     (size_t)(r.at - filter), filter);
     return OK;
+}
+
+/* ---- what the database can tell by ---- */
+
+/* "startswith(member,'text')" or "member eq 'text'" and nothing else. *ret_whole: it was eq. */
+static bool single_test(struct reader *r, char name[128], char text[TEXT_MAX], bool *ret_whole)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    size_t len;
+
+    *ret_whole = !take_word(r, "startswith");
+    if (!*ret_whole)
+        want(r, '(');
+    skip(r);
+    len = strspn(r->at, letters);
+    if (len == 0 || len >= 128)
+        return false;
+    memcpy(name, r->at, len);
+    name[len] = '\0';
+    r->at += len;
+    if (!*ret_whole)
+        want(r, ',');
+    else if (!take_word(r, "eq"))
+        return false;
+    skip(r);
+    text_value(r, text);
+    if (!*ret_whole)
+        want(r, ')');
+    skip(r);
+    return !r->bad && !*r->at;
+}
+
+void graph_filter_narrow(struct op *op, const char *filter, struct object_filter *ret)
+{
+    struct reader r = {.op = op, .at = filter ? filter : ""};
+    char name[128], text[TEXT_MAX];
+    bool whole;
+
+    if (!single_test(&r, name, text, &whole))
+        return;
+    if (strcmp(name, "displayName") == 0)
+        ret->name_begins = arena_strdup(&op->arena, text);
+    else if (whole && strcmp(name, "userPrincipalName") == 0)
+        ret->upn = arena_strdup(&op->arena, text);
+    else if (whole && strcmp(name, "appId") == 0)
+        ret->app_id = guid_lower(op, text);
 }

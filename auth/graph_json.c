@@ -5,8 +5,9 @@
 #include "core/json.h"
 #include "core/uri.h"
 
-#define TOP_DEFAULT 100
-#define TOP_MAX     999
+#define TOP_DEFAULT      100
+#define TOP_MAX          999
+#define FILTERED_AT_ONCE 2000 /* objects that are read and asked whether they fit */
 
 json_t *graph_keep(struct op *op, json_t *value)
 {
@@ -190,31 +191,80 @@ static void add_next(struct call *c, json_t *root, const char *last)
     set(root, "@odata.nextLink", link.data);
 }
 
-enum fault graph_reply_rows(struct call *c, const struct object_row *rows, size_t n, bool typed)
+struct answer {
+    const char *filter, *last;
+    json_t *root, *value;
+    size_t top;
+    bool full; /* and more follow */
+};
+
+static enum fault begin(struct call *c, struct answer *a)
 {
-    const char *filter = call_query(c, "$filter", 0), *last = call_query(c, "$skiptoken", 0);
-    json_t *root = graph_keep(&c->op, json_object()), *value = json_array(), *o;
-    size_t top = top_of(c);
+    json_t *empty = graph_keep(&c->op, json_object());
     bool fits;
 
-    set(root, "@odata.context", arena_printf(&c->op.arena, "%s/graph/v1.0/$metadata", c->base_url));
-    json_object_set_new(root, "value", value);
-    o = graph_keep(&c->op, json_object());
-    TRY(graph_filter(&c->op, filter, o, &fits)); /* an empty list has a good filter too */
-    for (size_t i = 0; i < n; i++) {
-        if (last && strcmp(rows[i].id, last) <= 0)
+    *a = (struct answer){
+        .filter = call_query(c, "$filter", 0),
+        .last = call_query(c, "$skiptoken", 0),
+        .root = graph_keep(&c->op, json_object()),
+        .value = json_array(),
+        .top = top_of(c),
+    };
+    set(a->root, "@odata.context",
+        arena_printf(&c->op.arena, "%s/graph/v1.0/$metadata", c->base_url));
+    json_object_set_new(a->root, "value", a->value);
+    return graph_filter(&c->op, a->filter, empty, &fits); /* an empty list has a good filter too */
+}
+
+static enum fault add(struct call *c, struct answer *a, const struct object_row *rows, size_t n,
+                      bool typed)
+{
+    json_t *o;
+    bool fits;
+
+    for (size_t i = 0; i < n && !a->full; i++) {
+        if (a->last && strcmp(rows[i].id, a->last) <= 0)
             continue;
         TRY(graph_object(&c->op, &rows[i], typed, false, &o));
-        TRY(graph_filter(&c->op, filter, o, &fits));
+        TRY(graph_filter(&c->op, a->filter, o, &fits));
         if (!fits)
             continue;
-        if (json_array_size(value) == top) {
-            o = json_array_get(value, top - 1);
-            add_next(c, root, json_string_value(json_object_get(o, "id")));
+        if (json_array_size(a->value) == a->top) {
+            o = json_array_get(a->value, a->top - 1);
+            add_next(c, a->root, json_string_value(json_object_get(o, "id")));
+            a->full = true;
             break;
         }
         TRY(graph_object(&c->op, &rows[i], typed, true, &o));
-        json_array_append(value, o);
+        json_array_append(a->value, o);
     }
-    return graph_reply(c, 200, root);
+    return OK;
+}
+
+enum fault graph_reply_rows(struct call *c, const struct object_row *rows, size_t n, bool typed)
+{
+    struct answer a;
+
+    TRY(begin(c, &a));
+    TRY(add(c, &a, rows, n, typed));
+    return graph_reply(c, 200, a.root);
+}
+
+enum fault graph_reply_kind(struct call *c, enum object_kind kind)
+{
+    struct object_filter wanted = {0};
+    struct object_row *rows;
+    struct answer a;
+    size_t n;
+
+    TRY(begin(c, &a));
+    graph_filter_narrow(&c->op, a.filter, &wanted);
+    wanted.after = a.last;
+    wanted.limit = a.filter && *a.filter ? FILTERED_AT_ONCE : a.top + 1;
+    do {
+        TRY(object_list(&c->op, kind, &wanted, &rows, &n));
+        TRY(add(c, &a, rows, n, false));
+        wanted.after = n ? rows[n - 1].id : NULL;
+    } while (n == wanted.limit && !a.full);
+    return graph_reply(c, 200, a.root);
 }

@@ -27,9 +27,18 @@ enum fault object_insert(struct op *op, struct object_row *row);
 enum fault object_update(struct op *op, const struct object_row *row, bool revoke);
 /* NOT_FOUND on noun "object". for_update locks the row until the transaction ends. */
 enum fault object_get(struct op *op, const char *id, bool for_update, struct object_row *ret);
-/* All of a kind by id, at most OBJECT_LIST_MAX; app_id or upn NULL: any. */
-enum fault object_list(struct op *op, enum object_kind kind, const char *app_id, const char *upn,
+/* What is looked for; NULL: anything. Letters of upn and name_begins in any case. */
+struct object_filter {
+    const char *app_id, *upn, *name_begins;
+    const char *after; /* an id: only those that follow it */
+    size_t limit;      /* 0: OBJECT_LIST_MAX */
+};
+/* Of a kind, by id. */
+enum fault object_list(struct op *op, enum object_kind kind, const struct object_filter *filter,
                        struct object_row **ret, size_t *ret_n);
+/* Those of these n ids that there are, of any kind, by id. */
+enum fault object_get_some(struct op *op, const char *const *ids, size_t n, struct object_row **ret,
+                           size_t *ret_n);
 /* With credentials, links, sign-ins and role assignments; an application with its principal. */
 enum fault object_delete(struct op *op, const char *id);
 enum fault object_revoke_sessions(struct op *op, const char *id);

@@ -17,6 +17,7 @@ enum {
     UPDATE,
     GET_ONE,
     GET_LOCKED,
+    GET_SOME,
     LIST,
     DROP,
     DROP_PRINCIPAL,
@@ -35,9 +36,13 @@ static const struct db_stmt stmts[] = {
                 " sessions = sessions + CASE WHEN $7::boolean THEN 1 ELSE 0 END WHERE id = $1"},
     [GET_ONE] = {"SELECT " COLUMNS " FROM auth.object o WHERE o.id = $1"},
     [GET_LOCKED] = {"SELECT " COLUMNS " FROM auth.object o WHERE o.id = $1 FOR UPDATE"},
+    [GET_SOME] = {"SELECT " COLUMNS " FROM auth.object o WHERE o.id = ANY ($1::text[])"
+                  " ORDER BY o.id"},
     [LIST] = {"SELECT " COLUMNS " FROM auth.object o WHERE o.kind = $1"
               " AND ($2::text IS NULL OR o.app_id = $2)"
               " AND ($3::text IS NULL OR lower(o.upn) = lower($3))"
+              " AND ($5::text IS NULL OR o.id > $5)"
+              " AND ($6::text IS NULL OR starts_with(lower(o.name), lower($6)))"
               " ORDER BY o.id LIMIT $4::bigint"},
     [DROP] = {"DELETE FROM auth.object WHERE id = $1"},
     [DROP_PRINCIPAL] = {"DELETE FROM auth.object WHERE kind = 'servicePrincipal' AND app_id ="
@@ -155,13 +160,24 @@ enum fault object_get(struct op *op, const char *id, bool for_update, struct obj
     return OK;
 }
 
-enum fault object_list(struct op *op, enum object_kind kind, const char *app_id, const char *upn,
+enum fault object_get_some(struct op *op, const char *const *ids, size_t n, struct object_row **ret,
+                           size_t *ret_n)
+{
+    struct db_rows rows;
+
+    TRY(db_query(op, &stmts[GET_SOME], &rows, DB_TEXTS(ids, n)));
+    all_rows(op, &rows, ret, ret_n);
+    return OK;
+}
+
+enum fault object_list(struct op *op, enum object_kind kind, const struct object_filter *f,
                        struct object_row **ret, size_t *ret_n)
 {
     struct db_rows rows;
 
-    TRY(db_query(op, &stmts[LIST], &rows, DB_TEXT(object_kind_name(kind)), DB_TEXT(app_id),
-                 DB_TEXT(upn), DB_INT(OBJECT_LIST_MAX)));
+    TRY(db_query(op, &stmts[LIST], &rows, DB_TEXT(object_kind_name(kind)), DB_TEXT(f->app_id),
+                 DB_TEXT(f->upn), DB_INT(f->limit ? f->limit : OBJECT_LIST_MAX), DB_TEXT(f->after),
+                 DB_TEXT(f->name_begins)));
     all_rows(op, &rows, ret, ret_n);
     return OK;
 }

@@ -41,6 +41,7 @@ struct session {
     int wake; /* an eventfd */
     pthread_mutex_t lock;
     bool admitted, gone, refused; /* the password came; the client left; it was a wrong one */
+    const char *ended;            /* why, when it was by exec_session_end */
     char *input;
     size_t n_input;
     /* the loop's */
@@ -51,7 +52,7 @@ struct session {
 
 static pthread_mutex_t sessions_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t none_runs = PTHREAD_COND_INITIALIZER;
-static struct session *waiting;
+static struct session *waiting, *running;
 static size_t n_waiting, n_running;
 static atomic_bool ending;
 
@@ -340,6 +341,17 @@ static bool is_gone(struct session *s)
     return gone;
 }
 
+/* The process is over, or the session was ended. */
+static void say_end(struct session *s)
+{
+    const char *why;
+
+    pthread_mutex_lock(&s->lock);
+    why = s->ended;
+    pthread_mutex_unlock(&s->lock);
+    say_goodbye(s, why ? WEBSOCKET_POLICY : WEBSOCKET_NORMAL, why ? why : "");
+}
+
 static bool is_admitted(struct session *s)
 {
     bool admitted;
@@ -467,7 +479,7 @@ static void run_exec(struct session *s)
         pump(s, &x);
         close(x.in);
         close(x.done); /* kills what still runs */
-        say_goodbye(s, WEBSOCKET_NORMAL, "");
+        say_end(s);
     } else {
         const char *why = arena_printf(&op.arena, "%.1000s\r\n", op.message ? op.message : "");
 
@@ -560,7 +572,27 @@ static void run_attach(struct session *s)
     if (in >= 0)
         close(in);
     op_free(&op);
-    say_goodbye(s, WEBSOCKET_NORMAL, "");
+    say_end(s);
+}
+
+/* Under sessions_lock. */
+static struct session **find_running(const char *id)
+{
+    struct session **at = &running;
+
+    while (*at && strcmp((*at)->id, id) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+static void forget(struct session *s)
+{
+    struct session **at;
+
+    pthread_mutex_lock(&sessions_lock);
+    at = find_running(s->id);
+    *at = s->next;
+    pthread_mutex_unlock(&sessions_lock);
 }
 
 static void *thread_main(void *arg)
@@ -576,6 +608,7 @@ static void *thread_main(void *arg)
     } else {
         run_exec(s);
     }
+    forget(s);
     stream_release(s->stream);
     release(s);
     pthread_mutex_lock(&sessions_lock);
@@ -630,6 +663,10 @@ static void begin(struct call *c, struct session *s)
     s->stream->on_data = on_data;
     s->stream->on_close = on_close;
     s->stream->on_room = on_room;
+    pthread_mutex_lock(&sessions_lock);
+    s->next = running;
+    running = s;
+    pthread_mutex_unlock(&sessions_lock);
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     if (pthread_create(&thread, &attributes, thread_main, s) != 0)
@@ -661,6 +698,31 @@ enum fault exec_session_enter(struct call *c, const char *id, const char *passwo
 enum fault exec_session_open(struct call *c)
 {
     return exec_session_enter(c, c->path_args[0], NULL);
+}
+
+bool exec_session_is_open(const char *id)
+{
+    bool open;
+
+    pthread_mutex_lock(&sessions_lock);
+    open = *find_running(id) != NULL;
+    pthread_mutex_unlock(&sessions_lock);
+    return open;
+}
+
+void exec_session_end(const char *id, const char *why)
+{
+    struct session *s;
+
+    pthread_mutex_lock(&sessions_lock);
+    s = *find_running(id);
+    if (s) {
+        pthread_mutex_lock(&s->lock);
+        s->ended = why;
+        pthread_mutex_unlock(&s->lock);
+        set_gone(s, false);
+    }
+    pthread_mutex_unlock(&sessions_lock);
 }
 
 void exec_sessions_stop(void)

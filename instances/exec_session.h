@@ -27,6 +27,10 @@ enum fault exec_session_open(struct call *c);
 /* The same for a session of this id; password: whoever asks has shown it already, and sends none.
    NULL: it comes as the first frame. */
 enum fault exec_session_enter(struct call *c, const char *id, const char *password);
+/* Has somebody entered the session of this id, and is it not over? */
+bool exec_session_is_open(const char *id);
+/* End it, with its process; the client hears why (static). One that is not open: nothing. */
+void exec_session_end(const char *id, const char *why);
 void exec_sessions_stop(void);
 
 #endif

@@ -40,6 +40,11 @@ static struct metric links_deleted = {"sundog_gc_links_deleted_total",
 static struct metric blobs_deleted = {"sundog_gc_blobs_deleted_total", "blobs removed", "counter"};
 static struct metric bytes_freed = {"sundog_gc_bytes_freed_total", "bytes of removed blobs",
                                     "counter"};
+static struct metric round_at = {"sundog_gc_last_round_seconds",
+                                 "when garbage was last collected, in seconds since 1970", "gauge"};
+static struct metric blobs_waiting = {"sundog_gc_blobs_waiting",
+                                      "blobs that no manifest names and leases keep", "gauge"};
+static struct metric bytes_waiting = {"sundog_gc_bytes_waiting", "bytes of those blobs", "gauge"};
 static struct metric orphans_deleted = {"sundog_gc_orphans_deleted_total",
                                         "files without a row removed", "counter"};
 
@@ -292,6 +297,16 @@ static enum fault collect_everything(struct op *op)
     return sweep_blobs(op);
 }
 
+static enum fault note_waiting(struct op *op)
+{
+    int64_t blobs, bytes;
+
+    TRY(collect_store_waiting(op, &blobs, &bytes));
+    atomic_store(&blobs_waiting.value, blobs);
+    atomic_store(&bytes_waiting.value, bytes);
+    return OK;
+}
+
 enum fault collect_round(struct op *op)
 {
     enum fault fault;
@@ -305,7 +320,9 @@ enum fault collect_round(struct op *op)
         db_rollback(op);
     collect_unlock(op);
     atomic_fetch_add(&rounds.value, 1);
-    return fault;
+    atomic_store(&round_at.value, wall_s());
+    TRY(fault);
+    return note_waiting(op);
 }
 
 /* ---- usage ---- */
@@ -439,7 +456,8 @@ static void *run(void *arg)
 void collect_start(void)
 {
     struct metric *metrics[] = {&rounds,        &uploads_expired, &links_deleted,
-                                &blobs_deleted, &bytes_freed,     &orphans_deleted};
+                                &blobs_deleted, &bytes_freed,     &orphans_deleted,
+                                &round_at,      &blobs_waiting,   &bytes_waiting};
 
     for (size_t i = 0; i < ARRAY_LEN(metrics); i++)
         metric_register(metrics[i]);

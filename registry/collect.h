@@ -49,6 +49,8 @@ enum fault collect_known_blobs(struct op *op, const char *const *digests, size_t
 enum fault collect_known_uploads(struct op *op, const char *const *ids, size_t n,
                                  const char ***ret_known, size_t *ret_n);
 enum fault collect_store_size(struct op *op, int64_t *ret_blobs, int64_t *ret_bytes);
+/* Blobs that no manifest names and that leases keep: garbage as soon as those are over. */
+enum fault collect_store_waiting(struct op *op, int64_t *ret_blobs, int64_t *ret_bytes);
 void collect_store_start(void);
 
 #endif

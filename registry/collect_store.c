@@ -21,6 +21,7 @@ enum {
     KNOWN_BLOBS,
     KNOWN_UPLOADS,
     STORE_SIZE,
+    WAITING,
 };
 
 #define SOME_LINKS                                                                                 \
@@ -59,6 +60,11 @@ static const struct db_stmt stmts[] = {
     [KNOWN_UPLOADS] = {"SELECT id AS name FROM registry.upload WHERE id = ANY($1::text[]::uuid[])"
                        " ORDER BY id"},
     [STORE_SIZE] = {"SELECT count(*) AS blobs, coalesce(sum(size), 0) AS bytes FROM registry.blob"},
+    [WAITING] = {"SELECT count(*) AS blobs, coalesce(sum(size), 0) AS bytes FROM registry.blob b"
+                 " WHERE digest IN (SELECT l.digest FROM registry.repository_blob l"
+                 "  WHERE l.leased_until < " LEASE_WITHOUT_END " AND NOT " HELD ")"
+                 " AND NOT EXISTS (SELECT FROM registry.repository_blob l"
+                 "  WHERE l.digest = b.digest AND " HELD ")"},
     {0},
 };
 
@@ -220,14 +226,25 @@ enum fault collect_known_uploads(struct op *op, const char *const *ids, size_t n
     return read_names(op, &rows, ret_known, ret_n);
 }
 
-enum fault collect_store_size(struct op *op, int64_t *ret_blobs, int64_t *ret_bytes)
+static enum fault measure(struct op *op, const struct db_stmt *stmt, int64_t *ret_blobs,
+                          int64_t *ret_bytes)
 {
     struct db_rows rows;
 
-    TRY(db_query(op, &stmts[STORE_SIZE], &rows));
+    TRY(db_query(op, stmt, &rows));
     if (!db_next(&rows))
         return fail(op, INTERNAL, "the store's size gave no row");
     *ret_blobs = db_int(&rows, "blobs");
     *ret_bytes = db_int(&rows, "bytes");
     return OK;
+}
+
+enum fault collect_store_size(struct op *op, int64_t *ret_blobs, int64_t *ret_bytes)
+{
+    return measure(op, &stmts[STORE_SIZE], ret_blobs, ret_bytes);
+}
+
+enum fault collect_store_waiting(struct op *op, int64_t *ret_blobs, int64_t *ret_bytes)
+{
+    return measure(op, &stmts[WAITING], ret_blobs, ret_bytes);
 }

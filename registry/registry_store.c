@@ -77,14 +77,18 @@ static const struct db_stmt stmts[] = {
     [USAGE] = {"WITH m AS (SELECT count(*) AS n, coalesce(sum(m.size), 0) AS bytes"
                "  FROM registry.manifest m JOIN registry.repository r ON r.id = m.repository_id"
                "  WHERE r.registry_id = $1),"
-               " b AS (SELECT count(*) AS n, coalesce(sum(size), 0) AS bytes FROM registry.blob"
-               "  WHERE digest IN (SELECT l.digest FROM registry.repository_blob l"
-               "   JOIN registry.repository r ON r.id = l.repository_id WHERE r.registry_id = $1))"
+               " l AS (SELECT l.digest, count(*) AS n FROM registry.repository_blob l"
+               "  JOIN registry.repository r ON r.id = l.repository_id WHERE r.registry_id = $1"
+               "  GROUP BY l.digest),"
+               " b AS (SELECT count(*) AS n, coalesce(sum(b.size), 0) AS bytes,"
+               "  coalesce(sum(l.n), 0) AS links, coalesce(sum(b.size * l.n), 0) AS linked"
+               "  FROM l JOIN registry.blob b USING (digest))"
                " SELECT (SELECT count(*) FROM registry.repository WHERE registry_id = $1)"
                " AS repositories, m.n AS manifests,"
                " (SELECT count(*) FROM registry.tag t JOIN registry.repository r"
                "  ON r.id = t.repository_id WHERE r.registry_id = $1)"
                " AS tags, b.n AS blobs, m.bytes + b.bytes AS bytes,"
+               " b.links, b.linked, b.bytes AS blob_bytes,"
                " (SELECT count(*) FROM registry.webhook WHERE registry_id = $1) AS webhooks,"
                " (SELECT count(*) FROM registry.scope_map WHERE registry_id = $1) AS scope_maps,"
                " (SELECT count(*) FROM registry.token WHERE registry_id = $1) AS tokens"
@@ -337,6 +341,9 @@ enum fault registry_usage(struct op *op, int64_t id, struct registry_usage *ret_
         .tags = db_int(&rows, "tags"),
         .blobs = db_int(&rows, "blobs"),
         .bytes = db_int(&rows, "bytes"),
+        .links = db_int(&rows, "links"),
+        .linked_bytes = db_int(&rows, "linked"),
+        .blob_bytes = db_int(&rows, "blob_bytes"),
         .webhooks = db_int(&rows, "webhooks"),
         .scope_maps = db_int(&rows, "scope_maps"),
         .tokens = db_int(&rows, "tokens"),

@@ -8,10 +8,12 @@
 #include "auth/entra.h"
 #include "clusters/object/object.h"
 #include "core/uri.h"
+#include "web/create.h"
 #include "web/pages.h"
 #include "web/subscriptions.h"
 
 #define FOUND_MAX     10 /* principals of a kind that are searched for */
+#define WRITE_ACTION  "Microsoft.Authorization/roleAssignments/write"
 #define DELETE_ACTION "Microsoft.Authorization/roleAssignments/delete"
 
 static json_t *kept(struct op *op, json_t *value)
@@ -112,14 +114,7 @@ static enum fault learn_names(struct page *p, struct access *a, const json_t *as
 
 const char *access_starts_with(struct op *op, const char *member, const char *q)
 {
-    struct text out;
-
-    text_init(&out, &op->arena, 2 * strlen(q) + 200);
-    text_printf(&out, "startswith(%s,'", member);
-    for (; *q; q++)
-        text_add(&out, *q == '\'' ? "''" : q, *q == '\'' ? 2 : 1);
-    text_str(&out, "')");
-    return out.data;
+    return arena_printf(&op->arena, "startswith(%s,%s)", member, ask_text(op, q));
 }
 
 static enum fault find_names(struct page *p, struct access *a, const char *q)
@@ -256,6 +251,19 @@ static void add_next(struct page *p, const char *q, const struct access_place *n
     page_html(p, "</nav>");
 }
 
+/* Where the viewer may give roles, the topmost such place is what the form begins with. */
+static void add_give(struct page *p, const struct access *a)
+{
+    for (size_t i = 0; i < a->n_scopes; i++) {
+        const char *scope = *a->scopes[i] ? a->scopes[i] : "/";
+
+        if (!page_may(p, scope, WRITE_ACTION))
+            continue;
+        create_link(p, page_url(p->op, "/console/access/new?scope=%s", &scope), "Give a role");
+        return;
+    }
+}
+
 static enum fault add_assignments(struct page *p, struct access *a)
 {
     json_t *shown = kept(p->op, json_object()), *list;
@@ -271,6 +279,7 @@ static enum fault add_assignments(struct page *p, struct access *a)
     list = sorted(p->op, shown);
     TRY(learn_names(p, a, list));
     page_heading(p, "Role assignments");
+    add_give(p, a);
     page_search(p, &l, "How the principal's name begins, or the role");
     if (json_array_size(list))
         add_all(p, a, list);

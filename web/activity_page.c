@@ -5,29 +5,34 @@
 
 #define EVENTS_MAX 10000
 
-static const char *words_of(struct op *op, const json_t *event)
+/* Without a search no more is read than is shown, so nobody knows how many there are. */
+static void add_pages(struct page *p, const struct listing *l, bool more)
 {
-    return arena_printf(&op->arena, "%s %s %s %s", text_at_or(event, "operationName.value", ""),
-                        text_at_or(event, "resourceId", ""), text_at_or(event, "caller", ""),
-                        text_at_or(event, "status.value", ""));
+    if (*l->q) {
+        page_pages(p, l);
+        return;
+    }
+    page_html(p, "<nav class=\"pages\" aria-label=\"Pages\">");
+    if (l->number)
+        page_anchor(p, arena_printf(&p->op->arena, "?page=%zu", l->number), "Newer");
+    page_html(p, " ");
+    if (more)
+        page_anchor(p, arena_printf(&p->op->arena, "?page=%zu", l->number + 2), "Older");
+    page_html(p, "</nav>");
 }
 
 enum fault activity_page(struct call *c)
 {
-    json_t *events, *event, *shown = json_array();
+    json_t *shown;
     struct listing l;
     struct page p;
-    size_t i;
+    size_t wanted, read;
 
-    arena_defer(&c->op.arena, (void (*)(void *))json_decref, shown);
     page_begin(c, &p, "Activity", NULL);
-    TRY(events_of(c, NULL, EVENTS_MAX, &events));
     l = page_listing(&p);
-    json_array_foreach(events, i, event)
-    {
-        if (page_shows(&l, words_of(&c->op, event)))
-            json_array_append(shown, event);
-    }
+    wanted =
+        *l.q || l.number >= EVENTS_MAX / PAGE_ROWS ? EVENTS_MAX : (l.number + 1) * PAGE_ROWS + 1;
+    TRY(events_find(&p, wanted, &l, &read, &shown));
     page_html(&p,
               "<p class=\"soft\">Every call that changed something, or tried to, in the last seven"
               " days.</p>");
@@ -37,6 +42,6 @@ enum fault activity_page(struct call *c)
     else
         page_empty(&p, *l.q ? "Nothing matches." : "Nothing was changed yet.",
                    *l.q ? NULL : "az group create -n demo -l eastus");
-    page_pages(&p, &l);
+    add_pages(&p, &l, read == wanted && wanted < EVENTS_MAX);
     return page_end(&p);
 }

@@ -65,6 +65,7 @@ static const char *text_of(struct call *c, const json_t *body)
 
 /* Each service answers every version alike. */
 #define API_VERSION "2023-05-01"
+#define LINK_MAX    ((size_t)16384)
 
 static const struct session *session_of(const struct call *c)
 {
@@ -157,6 +158,54 @@ enum fault ask_manager_all(struct call *c, const char *path, size_t max, json_t 
     }
     *ret = all;
     return OK;
+}
+
+/* It is the last member, and has nothing that JSON would escape. */
+static const char *next_of(struct call *c, struct bytes answer)
+{
+    static const char mark[] = ",\"nextLink\":\"";
+    const char *end = (const char *)answer.data + answer.len, *link;
+    size_t tail = answer.len < LINK_MAX ? answer.len : LINK_MAX;
+
+    link = memmem(end - tail, tail, mark, strlen(mark));
+    if (!link)
+        return NULL;
+    link += strlen(mark);
+    return next_path(c, arena_strndup(&c->op.arena, link, strcspn(link, "\"")));
+}
+
+enum fault ask_manager_texts(struct call *c, const char *path, size_t max_pages,
+                             const struct bytes **ret, size_t *ret_n)
+{
+    struct bytes *texts = arena_alloc(&c->op.arena, (max_pages + 1) * sizeof(*texts));
+    size_t n = 0;
+
+    for (; path && n < max_pages; n++) {
+        const char *target = arena_printf(&c->op.arena, "%s%sapi-version=" API_VERSION, path,
+                                          strchr(path, '?') ? "&" : "?");
+        struct inside asked = {.method = GET, .target = target, .vouched = session_of(c)->who};
+        struct call *inner = ask(c, &asked);
+
+        if (inner->reply.status >= 300)
+            return refusal(c, inner);
+        texts[n] = inside_body(inner);
+        path = next_of(c, texts[n]);
+    }
+    *ret = texts;
+    *ret_n = n;
+    return OK;
+}
+
+const char *ask_text(struct op *op, const char *text)
+{
+    struct text out;
+
+    text_init(&out, &op->arena, 2 * strlen(text) + 16);
+    text_str(&out, "'");
+    for (; *text; text++)
+        text_add(&out, *text == '\'' ? "''" : text, *text == '\'' ? 2 : 1);
+    text_str(&out, "'");
+    return out.data;
 }
 
 /* ---- the directory ---- */

@@ -16,10 +16,15 @@
 enum fault ask_manager(struct call *c, const char *path, json_t **ret);
 /* All pages of a collection, at most max values, as one array. */
 enum fault ask_manager_all(struct call *c, const char *path, size_t max, json_t **ret);
+/* The same, and as text: the answers of all its pages, one after the other. */
+enum fault ask_manager_texts(struct call *c, const char *path, size_t max_pages,
+                             const struct bytes **ret, size_t *ret_n);
 /* POST, PUT, PATCH, DELETE. body NULL: none. ret may be NULL. UNAVAILABLE, too: half of the workers
    wait for changes already. */
 enum fault ask_manager_do(struct call *c, enum method method, const char *path, const json_t *body,
                           json_t **ret);
+/* A text of a $filter, in quotes: "'It''s'". */
+const char *ask_text(struct op *op, const char *text);
 /* The directory: path is "/users?$top=9". body NULL: none. */
 enum fault ask_graph(struct call *c, enum method method, const char *path, const json_t *body,
                      json_t **ret);

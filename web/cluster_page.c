@@ -6,6 +6,7 @@
 #include "core/seal.h"
 #include "web/cluster.h"
 #include "web/cluster_nodes.h"
+#include "web/create.h"
 #include "web/pages.h"
 
 #define EVENTS_SHOWN 12
@@ -102,17 +103,38 @@ static void add_scale(struct page *p, const struct shown_cluster *k, const char 
     page_cell_end(p);
 }
 
+static void add_pool_delete(struct page *p, const struct shown_cluster *k, const char *pool)
+{
+    page_cell_begin(p);
+    page_danger(p,
+                page_url(p->op, arena_printf(&p->op->arena, "%s/pools/%%s/delete", k->link), &pool),
+                "Delete",
+                arena_printf(&p->op->arena,
+                             "The nodes of %s go. Their pods start again on other nodes, if there"
+                             " is room.",
+                             pool));
+    page_cell_end(p);
+}
+
 static void add_pools(struct page *p, const struct shown_cluster *k)
 {
+    const json_t *pools = at(k->resource, "properties.agentPoolProfiles");
     bool may = page_may(p, k->id, AKS_ACTION "agentPools/write");
+    bool may_delete =
+        json_array_size(pools) > 1 && page_may(p, k->id, AKS_ACTION "agentPools/delete");
     json_t *pool;
     size_t i;
 
     page_heading(p, "Node pools");
+    if (may)
+        create_link(p, arena_printf(&p->op->arena, "%s/pools/new", k->link), "Add a node pool");
     page_table_begin(p, "Node pools",
                      (const char *const[]){"Name", "Mode", "State", "Power", "Size", ">Nodes",
-                                           may ? "Change" : NULL, NULL});
-    json_array_foreach(at(k->resource, "properties.agentPoolProfiles"), i, pool)
+                                           may          ? "Change"
+                                           : may_delete ? ""
+                                                        : NULL,
+                                           may && may_delete ? "" : NULL, NULL});
+    json_array_foreach(pools, i, pool)
     {
         page_row_begin(p);
         page_cell_as(p, "word", NULL, text_at_or(pool, "name", ""));
@@ -123,16 +145,16 @@ static void add_pools(struct page *p, const struct shown_cluster *k)
         page_cell_number(p, page_count(p->op, int_at(pool, "count", 0)));
         if (may)
             add_scale(p, k, text_at_or(pool, "name", ""), int_at(pool, "count", 0));
+        if (may_delete)
+            add_pool_delete(p, k, text_at_or(pool, "name", ""));
         page_row_end(p);
     }
     page_table_end(p);
-    page_command(
-        p, "The same by az",
-        arena_printf(&p->op->arena,
-                     "az aks nodepool scale -g %s --cluster-name %s -n %s --node-count 3",
-                     page_word(p->op, k->group), k->name,
-                     text_at_or(json_array_get(at(k->resource, "properties.agentPoolProfiles"), 0),
-                                "name", "nodepool1")));
+    page_command(p, "The same by az",
+                 arena_printf(&p->op->arena,
+                              "az aks nodepool scale -g %s --cluster-name %s -n %s --node-count 3",
+                              page_word(p->op, k->group), k->name,
+                              text_at_or(json_array_get(pools, 0), "name", "nodepool1")));
 }
 
 /* ---- what is inside ---- */
@@ -300,6 +322,19 @@ enum fault cluster_pool_scale(struct call *c)
     return page_go(
         c, arena_printf(&c->op.arena, "%s is being scaled to %lld nodes.", name, (long long)count),
         "%s", k.link);
+}
+
+enum fault cluster_pool_delete(struct call *c)
+{
+    const char *pool = c->path_args[3];
+    struct shown_cluster k;
+
+    TRY(page_check_form(c));
+    TRY(cluster_of_page(c, &k));
+    TRY(ask_manager_do(
+        c, DELETE, page_url(&c->op, arena_printf(&c->op.arena, "%s/agentPools/%%s", k.id), &pool),
+        NULL, NULL));
+    return page_go(c, arena_printf(&c->op.arena, "%s is being deleted.", pool), "%s", k.link);
 }
 
 enum fault cluster_kubeconfig(struct call *c)

@@ -1,8 +1,12 @@
+#include <string.h>
+
 #include "clusters/object/object.h"
+#include "web/create.h"
 #include "web/pages.h"
+#include "web/resource_list.h"
 #include "web/subscriptions.h"
 
-#define COLLECTION "/providers/Microsoft.ContainerService/managedClusters"
+#define TYPE "Microsoft.ContainerService/managedClusters"
 
 static int64_t nodes_of(const json_t *cluster)
 {
@@ -17,10 +21,16 @@ static int64_t nodes_of(const json_t *cluster)
     return n;
 }
 
-static void add_row(struct page *p, const json_t *cluster)
+/* Lists have names and states; the rest each of those on this page is asked for. */
+static void add_row(struct page *p, json_t *cluster)
 {
     const char *id = text_at_or(cluster, "id", ""), *group = id_group(p->op, id);
+    json_t *now;
 
+    if (ask_manager(p->c, page_of(p->op, id) + strlen("/console"), &now) == OK)
+        cluster = now;
+    else
+        op_clear_fault(p->op); /* it was deleted at this moment */
     page_row_begin(p);
     page_cell_as(p, "name", page_of(p->op, id), text_at_or(cluster, "name", ""));
     page_cell_state(p, text_at_or(cluster, "properties.powerState.code", ""));
@@ -37,32 +47,29 @@ static void add_row(struct page *p, const json_t *cluster)
 
 enum fault clusters_page(struct call *c)
 {
+    struct resource_list l;
     json_t *clusters, *cluster;
-    struct listing l;
     struct page p;
     size_t i;
 
     page_begin(c, &p, "Clusters", NULL);
-    TRY(resources_of(c, COLLECTION, &clusters));
-    if (!json_array_size(clusters)) {
+    TRY(resource_list_read(&p, TYPE, NULL, &l, &clusters));
+    TRY(create_link_in_groups(&p, TYPE "/write", "/console/clusters/new", "Create a cluster"));
+    if (!json_array_size(clusters) && resource_list_is_whole(&l)) {
         page_empty(&p, "A cluster is a Kubernetes of its own, with nodes that run its pods.",
                    "az aks create -g demo -n cluster --node-count 1 --no-ssh-key");
         return page_end(&p);
     }
-    l = page_listing(&p);
-    page_search(&p, &l, "Name or resource group");
+    resource_list_search(&p, &l);
     page_table_begin(&p, "Clusters",
                      (const char *const[]){"Name", "Power", "State", "Version", ">Nodes",
                                            "Resource group", NULL});
     json_array_foreach(clusters, i, cluster)
     {
-        const char *id = text_at_or(cluster, "id", "");
-
-        if (page_shows(&l, arena_printf(&c->op.arena, "%s %s", id_name(id), id_group(&c->op, id))))
-            add_row(&p, cluster);
+        add_row(&p, cluster);
     }
     page_table_end(&p);
-    page_pages(&p, &l);
+    resource_list_pages(&p, &l);
     page_command(&p, "The same by az", "az aks list -o table");
     return page_end(&p);
 }

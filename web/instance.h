@@ -12,8 +12,6 @@
 const char *instance_path(struct call *c);
 const char *instance_link(struct call *c);
 enum fault instance_get(struct call *c, json_t **ret);
-/* Resource groups where the viewer may make one. */
-enum fault instance_places(struct page *p, json_t **ret);
 /* A page that is below the group's own. */
 void instance_begin(struct call *c, struct page *p, const char *title, const json_t *group);
 /* "Running"; while it is being made or if that failed: "Creating", "Failed". */

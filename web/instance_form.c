@@ -6,107 +6,10 @@
 
 #include "api/command_words.h"
 #include "clusters/object/object.h"
+#include "web/create.h"
 
 #define API_VERSION   "2023-05-01"
 #define INSTANCE_TYPE "Microsoft.ContainerInstance/containerGroups"
-#define ROWS          "4"
-
-/* ---- reading ---- */
-
-static const char *field(struct call *c, const char *name, const char *begins_with)
-{
-    const char *text = c->method == POST ? call_form(c, name, 0) : call_query(c, name, 0);
-
-    return text ? text : begins_with;
-}
-
-void instance_form_read(struct call *c, struct instance_form *ret)
-{
-    *ret = (struct instance_form){
-        .group = field(c, "group", ""),
-        .name = field(c, "name", ""),
-        .image = field(c, "image", ""),
-        .ports = field(c, "ports", "80"),
-        .command = field(c, "command", ""),
-        .environment = field(c, "environment", ""),
-        .cpu = field(c, "cpu", "1"),
-        .memory = field(c, "memory", "1.5"),
-        .policy = field(c, "policy", "Always"),
-        .address = field(c, "address", "Public"),
-    };
-}
-
-/* ---- the form ---- */
-
-static void select_begin(struct page *p, const char *label, const char *name)
-{
-    page_html(p, "<label><span>");
-    page_text(p, label);
-    page_html(p, "</span><select name=\"");
-    page_html(p, name);
-    page_html(p, "\">");
-}
-
-static void select_end(struct page *p)
-{
-    page_html(p, "</select></label>");
-}
-
-static void add_groups(struct page *p, const json_t *groups, const char *chosen)
-{
-    json_t *group;
-    size_t i;
-
-    select_begin(p, "Resource group", "group");
-    json_array_foreach(groups, i, group)
-    {
-        page_option(p, text_at_or(group, "id", ""), text_at_or(group, "name", ""), chosen);
-    }
-    select_end(p);
-}
-
-static void add_environment(struct page *p, const char *environment)
-{
-    page_html(p, "<label class=\"wide\"><span>Environment, one NAME=value a line</span>"
-                 "<textarea name=\"environment\" rows=\"" ROWS "\">\n");
-    page_text(p, environment);
-    page_html(p, "</textarea></label>");
-}
-
-static void add_choices(struct page *p, const struct instance_form *f)
-{
-    select_begin(p, "Restart policy", "policy");
-    page_option(p, "Always", "Always", f->policy);
-    page_option(p, "OnFailure", "On failure", f->policy);
-    page_option(p, "Never", "Never", f->policy);
-    select_end(p);
-    select_begin(p, "Address", "address");
-    page_option(p, "Public", "Public, with these ports", f->address);
-    page_option(p, "None", "None", f->address);
-    select_end(p);
-}
-
-/* The first button is what Enter does, and changes nothing; the proof goes with the second only. */
-void instance_form_add(struct page *p, const struct instance_form *f, const json_t *groups)
-{
-    page_html(p, "<form class=\"fields\" method=\"get\" action=\"/console/instances/new\">");
-    add_groups(p, groups, f->group);
-    page_field(p, "Name", "text", "name", f->name, "lower-case letters, digits, hyphens");
-    page_field(p, "Image", "text", "image", f->image, "registry/repository:tag");
-    page_field(p, "Ports", "text", "ports", f->ports, "80, 53/udp");
-    page_field(p, "Processors", "text", "cpu", f->cpu, "1");
-    page_field(p, "Memory in GB", "text", "memory", f->memory, "1.5");
-    add_choices(p, f);
-    page_html(p, "<div class=\"wide\">");
-    page_field(p, "Command, instead of the image's own", "text", "command", f->command,
-               "/bin/sh -c 'echo hello; sleep 600'");
-    page_html(p, "</div>");
-    add_environment(p, f->environment);
-    page_html(p, "<div class=\"actions wide\"><button class=\"quiet\">Show</button>"
-                 "<button formmethod=\"post\" name=\"proof\" value=\"");
-    page_attr(p, p->session->proof);
-    page_html(p, "\">Create</button></div></form>");
-}
 
 /* ---- what it amounts to ---- */
 
@@ -178,12 +81,6 @@ static enum fault read_command(struct op *op, const char *text, json_t *command)
     return OK;
 }
 
-static json_t *kept(struct op *op, json_t *value)
-{
-    arena_defer(&op->arena, (void (*)(void *))json_decref, value);
-    return value;
-}
-
 static void set_list(json_t *object, const char *name, json_t *list)
 {
     if (json_array_size(list))
@@ -193,8 +90,8 @@ static void set_list(json_t *object, const char *name, json_t *list)
 static enum fault read_container(struct op *op, const struct instance_form *f, json_t *ports,
                                  json_t **ret)
 {
-    json_t *command = kept(op, json_array()), *environment = kept(op, json_array());
-    json_t *properties = kept(op, json_object()), *cpu, *memory;
+    json_t *command = create_kept(op, json_array()), *environment = create_kept(op, json_array());
+    json_t *properties = create_kept(op, json_object()), *cpu, *memory;
 
     json_object_set_new(properties, "image", json_string(f->image));
     TRY(read_command(op, f->command, command));
@@ -213,7 +110,8 @@ static enum fault read_container(struct op *op, const struct instance_form *f, j
 enum fault instance_form_body(struct op *op, const struct instance_form *f, const char *location,
                               json_t **ret)
 {
-    json_t *body = kept(op, json_object()), *ports = kept(op, json_array()), *container;
+    json_t *body = create_kept(op, json_object()), *ports = create_kept(op, json_array()),
+           *container;
 
     TRY(read_ports(op, f->ports, ports));
     TRY(read_container(op, f, ports, &container));

@@ -1,4 +1,4 @@
-/* The form that makes a container group, and what its fields amount to. */
+/* What the fields of the form that makes a container group amount to. */
 #ifndef SUNDOG_WEB_INSTANCE_FORM_H
 #define SUNDOG_WEB_INSTANCE_FORM_H
 
@@ -10,9 +10,6 @@ struct instance_form {
     const char *name, *image, *ports, *command, *environment, *cpu, *memory, *policy, *address;
 };
 
-/* The fields of a form that was sent, or what a new one begins with. */
-void instance_form_read(struct call *c, struct instance_form *ret);
-void instance_form_add(struct page *p, const struct instance_form *f, const json_t *groups);
 /*
  * What the API wants, with name and type, as `az container create --file` wants it, too. location
  * is the resource group's. INVALID: what is typed is no number, no port, …

@@ -4,8 +4,13 @@
 #include <string.h>
 
 #include "clusters/object/object.h"
+#include "web/create.h"
 #include "web/pages.h"
+#include "web/resource_list.h"
 #include "web/subscriptions.h"
+
+#define TYPE    "Microsoft.ContainerInstance/containerGroups"
+#define FEW_MAX 300
 
 /* ---- of a group ---- */
 
@@ -145,16 +150,49 @@ static void add_row(struct page *p, json_t *group)
     page_row_end(p);
 }
 
-static void add_list(struct page *p, const json_t *groups)
+static void table_begin(struct page *p)
 {
-    struct listing l = page_listing(p);
-    json_t *group;
-    size_t i;
-
-    page_search(p, &l, "Name, image, address or resource group");
     page_table_begin(p, "Container groups",
                      (const char *const[]){"Name", "State", "Image", "Address", "Resource group",
                                            ">Restarts", NULL});
+}
+
+/* So few that all of what they are can be searched. */
+static enum fault are_few(struct page *p, bool *ret)
+{
+    json_t *subscriptions, *one, *some;
+    size_t i, n = 0;
+
+    TRY(subscriptions_of(p->c, &subscriptions));
+    json_array_foreach(subscriptions, i, one)
+    {
+        const char *path = arena_printf(
+            &p->op->arena,
+            "/subscriptions/%s/resources?$top=%d&$filter=resourceType%%20eq%%20'" TYPE "'",
+            text_at_or(one, "subscriptionId", ""), FEW_MAX + 1);
+
+        enum fault fault = ask_manager(p->c, path, &some);
+
+        if (fault == FORBIDDEN) {
+            op_clear_fault(p->op);
+            continue;
+        }
+        TRY(fault);
+        n += json_array_size(at(some, "value"));
+    }
+    *ret = n <= FEW_MAX;
+    return OK;
+}
+
+static enum fault add_found(struct page *p)
+{
+    struct listing l = page_listing(p);
+    json_t *groups, *group;
+    size_t i;
+
+    TRY(resources_of(p->c, INSTANCES, &groups));
+    page_search(p, &l, "Name, image, address or resource group");
+    table_begin(p);
     json_array_foreach(groups, i, group)
     {
         const char *words = arena_printf(
@@ -166,26 +204,45 @@ static void add_list(struct page *p, const json_t *groups)
     }
     page_table_end(p);
     page_pages(p, &l);
-    page_command(p, "The same by az", "az container list -o table");
+    return OK;
+}
+
+static void add_list(struct page *p, const struct resource_list *l, const json_t *groups, bool few)
+{
+    json_t *group;
+    size_t i;
+
+    page_search(p, &l->l, few ? "Name, image, address or resource group" : RESOURCE_LIST_WHAT);
+    table_begin(p);
+    json_array_foreach(groups, i, group)
+    {
+        add_row(p, group);
+    }
+    page_table_end(p);
+    resource_list_pages(p, l);
 }
 
 enum fault instances_page(struct call *c)
 {
-    json_t *groups, *places;
+    struct resource_list l;
+    json_t *groups;
     struct page p;
+    bool few;
 
     page_begin(c, &p, "Container groups", NULL);
-    TRY(resources_of(c, INSTANCES, &groups));
-    TRY(instance_places(&p, &places));
-    if (json_array_size(places))
-        page_html(&p, "<p class=\"actions\"><a href=\"/console/instances/new\">"
-                      "Create a container group</a></p>");
-    if (json_array_size(groups))
-        add_list(&p, groups);
+    TRY(create_link_in_groups(&p, INSTANCE_ACTION "write", "/console/instances/new",
+                              "Create a container group"));
+    TRY(are_few(&p, &few));
+    TRY(resource_list_read(&p, TYPE, NULL, &l, &groups));
+    if (few && *l.l.q)
+        TRY(add_found(&p));
+    else if (json_array_size(groups) || !resource_list_is_whole(&l))
+        add_list(&p, &l, groups, few);
     else
         page_empty(&p, "A container group is one or more containers with an address of their own.",
                    "az container create -g demo -n hello --image $SUNDOG_LOGIN_SERVER/hello"
                    " --ports 80 --ip-address Public --os-type Linux --cpu 1 --memory 1.5");
+    page_command(&p, "The same by az", "az container list -o table");
     return page_end(&p);
 }
 

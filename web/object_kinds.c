@@ -126,6 +126,20 @@ static const char *inside_link(struct page *p, const struct shown_object *o, con
                         uri_encode(arena, container, ""));
 }
 
+static void add_logs(struct page *p, const struct shown_object *o, const char *container,
+                     int64_t restarts)
+{
+    const char *link = inside_link(p, o, "logs", container);
+
+    page_cell_begin(p);
+    page_anchor(p, link, "Logs");
+    if (restarts) {
+        page_html(p, ", ");
+        page_anchor(p, arena_printf(&p->op->arena, "%s&previous=true", link), "of the run before");
+    }
+    page_cell_end(p);
+}
+
 static int64_t limit_of(const json_t *container, const char *what)
 {
     const char *text = text_at(at(container, "resources.limits"), what);
@@ -149,7 +163,7 @@ static void add_container(struct page *p, const struct shown_object *o, const js
     page_cell_number(p, page_count(p->op, int_at(status, "restartCount", 0)));
     cluster_use_cell(p, &use, limit_of(container, "cpu"), limit_of(container, "memory"));
     page_cell_time(p, started);
-    page_cell_link(p, inside_link(p, o, "logs", name), "Logs");
+    add_logs(p, o, name, int_at(status, "restartCount", 0));
     if (may_exec && at(status, "state.running"))
         page_cell_link(p, inside_link(p, o, "shell", name), "Shell");
     else

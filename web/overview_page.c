@@ -1,6 +1,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/resource_count.h"
 #include "clusters/object/object.h"
 #include "core/server.h"
 #include "web/chart.h"
@@ -37,28 +38,90 @@ static void add_tile(struct page *p, const char *link, const char *what, size_t 
     page_html(p, "</li>");
 }
 
-/* Names and states of all resources: whole ones are ten times as long. */
-static enum fault add_tiles(struct page *p, size_t *ret_total)
-{
-    size_t n[ARRAY_LEN(kinds)] = {0}, failed[ARRAY_LEN(kinds)] = {0}, i;
-    json_t *resources, *resource, *groups;
+struct tile {
+    int64_t n, failed;
+};
 
-    TRY(resources_of(p->c, ALL, &resources));
-    TRY(resources_of(p->c, "/resourcegroups", &groups));
+/* Whoever may read all of a type in a subscription sees how many there are. */
+static enum fault count_all(struct page *p, const char *subscription, const bool *all,
+                            struct tile *tiles)
+{
+    struct resource_count *counts;
+    size_t n;
+
+    TRY(resource_count(p->op, subscription, &counts, &n));
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+            if (all[k] && strcasecmp(counts[i].type, kinds[k].type) == 0) {
+                tiles[k].n += counts[i].n;
+                tiles[k].failed += counts[i].failed;
+            }
+    return OK;
+}
+
+/* Who may read some is shown those, one by one. */
+static enum fault count_some(struct page *p, const char *subscription, const bool *all,
+                             struct tile *tiles)
+{
+    json_t *resources, *resource;
+    enum fault fault;
+    size_t i;
+
+    fault =
+        ask_manager_all(p->c, arena_printf(&p->op->arena, "/subscriptions/%s" ALL, subscription),
+                        RESOURCES_MAX, &resources);
+    if (fault == FORBIDDEN) {
+        op_clear_fault(p->op);
+        return OK;
+    }
+    TRY(fault);
     json_array_foreach(resources, i, resource)
     {
         for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
-            if (strcasecmp(text_at_or(resource, "type", ""), kinds[k].type) == 0) {
-                n[k]++;
-                failed[k] += strcmp(text_at_or(resource, "provisioningState", ""), "Failed") == 0;
+            if (!all[k] && strcasecmp(text_at_or(resource, "type", ""), kinds[k].type) == 0) {
+                tiles[k].n++;
+                tiles[k].failed +=
+                    strcmp(text_at_or(resource, "provisioningState", ""), "Failed") == 0;
             }
     }
+    return OK;
+}
+
+static enum fault count_in(struct page *p, const char *subscription, struct tile *tiles)
+{
+    const char *scope = arena_printf(&p->op->arena, "/subscriptions/%s", subscription);
+    bool all[ARRAY_LEN(kinds)], every = true, any = false;
+
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+        all[k] = page_may(p, scope, arena_printf(&p->op->arena, "%s/read", kinds[k].type));
+        every = every && all[k];
+        any = any || all[k];
+    }
+    if (any)
+        TRY(count_all(p, subscription, all, tiles));
+    return every ? OK : count_some(p, subscription, all, tiles);
+}
+
+static enum fault add_tiles(struct page *p, size_t *ret_total)
+{
+    struct tile tiles[ARRAY_LEN(kinds)] = {0};
+    json_t *subscriptions, *one, *groups;
+    size_t i;
+
+    TRY(subscriptions_of(p->c, &subscriptions));
+    json_array_foreach(subscriptions, i, one)
+    {
+        TRY(count_in(p, text_at_or(one, "subscriptionId", ""), tiles));
+    }
+    TRY(resources_of(p->c, "/resourcegroups", &groups));
+    *ret_total = json_array_size(groups);
     page_html(p, "<ul class=\"tiles\">");
-    for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
-        add_tile(p, kinds[k].link, kinds[k].what, n[k], failed[k]);
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+        add_tile(p, kinds[k].link, kinds[k].what, (size_t)tiles[k].n, (size_t)tiles[k].failed);
+        *ret_total += (size_t)tiles[k].n;
+    }
     add_tile(p, "/console/groups", "Resource groups", json_array_size(groups), 0);
     page_html(p, "</ul>");
-    *ret_total = json_array_size(resources) + json_array_size(groups);
     return OK;
 }
 

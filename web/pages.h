@@ -8,12 +8,20 @@ enum fault overview_page(struct call *c);        /* overview_page.c */
 enum fault activity_page(struct call *c);        /* activity_page.c */
 enum fault resource_groups_page(struct call *c); /* resource_group_page.c */
 enum fault resource_group_page(struct call *c);
+enum fault resource_group_new_page(struct call *c); /* resource_group_new_page.c */
+enum fault resource_group_new_post(struct call *c);
 enum fault resource_group_delete(struct call *c);
 
 /* registries */
 enum fault registries_page(struct call *c); /* registry_page.c */
 enum fault registry_page(struct call *c);
 enum fault registry_delete_post(struct call *c);
+enum fault registry_new_page(struct call *c); /* registry_new_page.c */
+enum fault registry_new_post(struct call *c);
+enum fault webhook_new_page(struct call *c);
+enum fault webhook_new_post(struct call *c);
+enum fault token_new_page(struct call *c);
+enum fault token_new_post(struct call *c);
 enum fault webhook_page(struct call *c); /* webhook_page.c */
 enum fault webhook_ping_post(struct call *c);
 enum fault webhook_delete_post(struct call *c);
@@ -44,6 +52,8 @@ enum fault instance_terminal(struct call *c);
 /* access */
 enum fault access_page(struct call *c); /* access_page.c */
 enum fault access_delete(struct call *c);
+enum fault access_new_page(struct call *c); /* access_new_page.c */
+enum fault access_new_post(struct call *c);
 enum fault principals_page(struct call *c); /* principals_page.c */
 
 /* clusters */
@@ -53,6 +63,11 @@ enum fault cluster_start(struct call *c);
 enum fault cluster_stop(struct call *c);
 enum fault cluster_delete(struct call *c);
 enum fault cluster_pool_scale(struct call *c);
+enum fault cluster_pool_delete(struct call *c);
+enum fault cluster_new_page(struct call *c); /* cluster_new_page.c */
+enum fault cluster_new_post(struct call *c);
+enum fault pool_new_page(struct call *c);
+enum fault pool_new_post(struct call *c);
 enum fault cluster_kubeconfig(struct call *c);
 enum fault cluster_workloads_page(struct call *c); /* cluster_lists_page.c */
 enum fault cluster_pods_page(struct call *c);

@@ -38,6 +38,37 @@ static void add_containers(struct page *p, const json_t *pod, const char *chosen
     page_html(p, "</ul></nav>");
 }
 
+static int64_t restarts_of(const json_t *pod, const char *name)
+{
+    static const char *const statuses[] = {"status.containerStatuses",
+                                           "status.initContainerStatuses",
+                                           "status.ephemeralContainerStatuses"};
+    json_t *status;
+    size_t n;
+
+    for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
+        json_array_foreach(at(pod, statuses[i]), n, status)
+        {
+            if (strcmp(text_at_or(status, "name", ""), name) == 0)
+                return int_at(status, "restartCount", 0);
+        }
+    return 0;
+}
+
+/* Of a container that was started again: this run, or the one before. */
+static void add_runs(struct page *p, const json_t *pod, const char *name, bool previous)
+{
+    if (!previous && restarts_of(pod, name) == 0)
+        return;
+    page_html(p, "<nav class=\"pages\" aria-label=\"Runs\"><a href=\"");
+    page_attr(p, page_url(p->op, "?container=%s", &name));
+    page_html(p, previous ? "\">This run</a> <a href=\""
+                          : "\" aria-current=\"true\">This run</a> <a href=\"");
+    page_attr(p, page_url(p->op, "?container=%s&previous=true", &name));
+    page_html(p, previous ? "\" aria-current=\"true\">The run before</a></nav>"
+                          : "\">The run before</a></nav>");
+}
+
 /* ---- the page ---- */
 
 /* One that has not begun yet is no fault of the page. */
@@ -63,6 +94,27 @@ static enum fault add_log(struct page *p, const struct shown_cluster *k, const c
     return OK;
 }
 
+static enum fault add_run(struct page *p, const struct shown_cluster *k, const json_t *pod,
+                          const char *container)
+{
+    const char *ns = p->c->path_args[3], *name = p->c->path_args[4];
+    const char *wanted = call_query(p->c, "previous", 0);
+    bool previous = wanted && strcmp(wanted, "true") == 0;
+
+    add_containers(p, pod, container);
+    add_runs(p, pod, container, previous);
+    TRY(add_log(p, k,
+                arena_printf(&p->op->arena, "%s/log?tailLines=%d&container=%s%s",
+                             cluster_path(p->op, resource_find("", "v1", "pods"), ns, name),
+                             LOG_VIEW_LINES, uri_encode(&p->op->arena, container, ""),
+                             previous ? "&previous=true" : "")));
+    page_command(p, "The same by kubectl",
+                 arena_printf(&p->op->arena, "kubectl logs %s -n %s -c %s --tail=%d%s", name, ns,
+                              page_word(p->op, container), LOG_VIEW_LINES,
+                              previous ? " --previous" : ""));
+    return OK;
+}
+
 enum fault cluster_pod_log_page(struct call *c)
 {
     const char *ns = c->path_args[3], *name = c->path_args[4];
@@ -83,12 +135,6 @@ enum fault cluster_pod_log_page(struct call *c)
     page_html(&p, "<p>");
     page_anchor(&p, cluster_object_link(&c->op, &k, r, ns, name), "To the pod");
     page_html(&p, "</p>");
-    add_containers(&p, pod, container);
-    TRY(add_log(&p, &k,
-                arena_printf(&c->op.arena, "%s/log?tailLines=%d&container=%s", path, LOG_VIEW_LINES,
-                             uri_encode(&c->op.arena, container, ""))));
-    page_command(&p, "The same by kubectl",
-                 arena_printf(&c->op.arena, "kubectl logs %s -n %s -c %s --tail=%d", name, ns,
-                              page_word(&c->op, container), LOG_VIEW_LINES));
+    TRY(add_run(&p, &k, pod, container));
     return page_end(&p);
 }

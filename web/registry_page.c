@@ -5,17 +5,16 @@
 #include "clusters/object/object.h"
 #include "core/server.h"
 #include "core/uri.h"
+#include "web/create.h"
 #include "web/pages.h"
 #include "web/registry_view.h"
+#include "web/resource_list.h"
 #include "web/subscriptions.h"
 
 #define CATALOG_AT_ONCE 1000 /* the most that ACR gives */
 #define LISTED_MAX      20000
 
 /* ---- all of them ---- */
-
-/* Names, groups and SKUs only: a list of all that registries are is ten times as long. */
-#define ALL "/resources?$expand=provisioningState&$filter=resourceType%20eq%20'" ACR "'"
 
 static const char *lower(struct op *op, const char *name)
 {
@@ -26,14 +25,15 @@ static const char *lower(struct op *op, const char *name)
     return out;
 }
 
-/* What a registry stores; "" when the viewer may not know. */
-static enum fault stored_of(struct call *c, const char *id, const char **ret)
+/* What a registry stores, and what it saves by sharing; "" when the viewer may not know. */
+static enum fault stored_of(struct call *c, const char *id, const char **ret,
+                            const char **ret_saved)
 {
     json_t *usages, *usage;
     enum fault fault;
     size_t i;
 
-    *ret = "";
+    *ret = *ret_saved = "";
     fault = ask_manager(c, arena_printf(&c->op.arena, "%s/listUsages", id), &usages);
     if (fault == FORBIDDEN || fault == NOT_FOUND) {
         op_clear_fault(&c->op);
@@ -44,27 +44,28 @@ static enum fault stored_of(struct call *c, const char *id, const char **ret)
     {
         if (strcmp(text_at_or(usage, "name", ""), "Size") == 0)
             *ret = page_bytes(&c->op, int_at(usage, "currentValue", 0));
+        if (strcmp(text_at_or(usage, "name", ""), "SharedLayers") == 0)
+            *ret_saved = page_bytes(&c->op, int_at(usage, "currentValue", 0));
     }
     return OK;
 }
 
-static enum fault add_registry(struct page *p, struct listing *l, const json_t *registry)
+static enum fault add_registry(struct page *p, const json_t *registry)
 {
     const char *id = text_at_or(registry, "id", ""), *name = text_at_or(registry, "name", "");
     const char *login =
         arena_printf(&p->op->arena, "%s%s", lower(p->op, name), server_registry_suffix());
     const char *sku = text_at_or(registry, "sku.name", ""), *group = id_group(p->op, id);
-    const char *stored;
+    const char *stored, *saved;
 
-    if (!page_shows(l, arena_printf(&p->op->arena, "%s %s %s %s", name, login, sku, group)))
-        return OK;
-    TRY(stored_of(p->c, id, &stored));
+    TRY(stored_of(p->c, id, &stored, &saved));
     page_row_begin(p);
     page_cell_link(p, page_of(p->op, id), name);
     page_cell_state(p, text_at_or(registry, "provisioningState", ""));
     page_cell(p, sku);
     page_cell(p, group);
     page_cell_number(p, stored);
+    page_cell_number(p, saved);
     page_cell_whole(p, login);
     page_row_end(p);
     return OK;
@@ -73,28 +74,28 @@ static enum fault add_registry(struct page *p, struct listing *l, const json_t *
 enum fault registries_page(struct call *c)
 {
     json_t *registries, *registry;
-    struct listing l;
+    struct resource_list l;
     struct page p;
     size_t i;
 
     page_begin(c, &p, "Registries", NULL);
-    TRY(resources_of(c, ALL, &registries));
-    if (!json_array_size(registries)) {
+    TRY(resource_list_read(&p, ACR, NULL, &l, &registries));
+    TRY(create_link_in_groups(&p, ACR "/write", "/console/registries/new", "Create a registry"));
+    if (!json_array_size(registries) && resource_list_is_whole(&l)) {
         page_empty(&p, "A registry keeps images and gives them to those who may have them.",
                    "az acr create -n myregistry -g demo --sku Basic --admin-enabled true");
         return page_end(&p);
     }
-    l = page_listing(&p);
-    page_search(&p, &l, "Name, group or SKU");
-    page_table_begin(
-        &p, "Registries",
-        (const char *const[]){"Name", "State", "SKU", "Group", ">Stored", "Login server", NULL});
+    resource_list_search(&p, &l);
+    page_table_begin(&p, "Registries",
+                     (const char *const[]){"Name", "State", "SKU", "Group", ">Stored",
+                                           ">Saved by sharing", "Login server", NULL});
     json_array_foreach(registries, i, registry)
     {
-        TRY(add_registry(&p, &l, registry));
+        TRY(add_registry(&p, registry));
     }
     page_table_end(&p);
-    page_pages(&p, &l);
+    resource_list_pages(&p, &l);
     page_command(&p, "The same by az", "az acr list -o table");
     return page_end(&p);
 }

@@ -1,14 +1,17 @@
 /* What a registry uses of its tier, its webhooks, tokens and scope maps. */
 #include <string.h>
+#include <time.h>
 
 #include "clusters/object/object.h"
 #include "core/metrics.h"
 #include "web/chart.h"
+#include "web/create.h"
 #include "web/metric_view.h"
 #include "web/registry_view.h"
 #include "web/subscriptions.h"
 
 #define CHILDREN_MAX 1000
+#define SHARED       "SharedLayers" /* of listUsages; Sundog's own */
 
 /* ---- usage ---- */
 
@@ -39,23 +42,46 @@ static void add_usage(struct page *p, const json_t *usage)
     page_row_end(p);
 }
 
+static void add_sharing(struct page *p, const json_t *usage)
+{
+    page_html(p, "<p class=\"soft\">");
+    page_printf(p,
+                "A layer that many repositories share is stored and counted once: that saves %s of"
+                " %s here.",
+                page_bytes(p->op, int_at(usage, "currentValue", 0)),
+                page_bytes(p->op, int_at(usage, "limit", 0)));
+    page_html(p, "</p>");
+}
+
 /* Of this server's whole store: content is shared between registries. */
 static void add_collection(struct page *p)
 {
+    const long long ran = metric_value("sundog_gc_last_round_seconds");
     struct op *op = p->op;
+    const time_t then = (time_t)ran;
+    char text[32];
+    struct tm tm;
 
     page_html(p, "<p class=\"soft\">");
     page_printf(p,
-                "A layer that many images share is stored and counted once. What no image needs any"
-                " more is collected: %s in %s blobs since this server's start.",
+                "What no image needs any more is collected: %s in %s blobs since this server's"
+                " start; %s in %s blobs wait until a day after their last use.",
                 page_bytes(op, metric_value("sundog_gc_bytes_freed_total")),
-                page_count(op, metric_value("sundog_gc_blobs_deleted_total")));
+                page_count(op, metric_value("sundog_gc_blobs_deleted_total")),
+                page_bytes(op, metric_value("sundog_gc_bytes_waiting")),
+                page_count(op, metric_value("sundog_gc_blobs_waiting")));
+    if (ran) {
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&then, &tm));
+        page_html(p, " Last looked for ");
+        page_time(p, text);
+        page_html(p, ".");
+    }
     page_html(p, "</p>");
 }
 
 enum fault registry_usage_add(struct page *p, const struct registry_view *v)
 {
-    json_t *usages, *usage;
+    json_t *usages, *usage, *shared = NULL;
     enum fault fault;
     size_t i;
 
@@ -69,9 +95,14 @@ enum fault registry_usage_add(struct page *p, const struct registry_view *v)
     page_table_begin(p, "Usage", (const char *const[]){"What", ">In use", ">Limit", "Share", NULL});
     json_array_foreach(json_object_get(usages, "value"), i, usage)
     {
-        add_usage(p, usage);
+        if (strcmp(text_at_or(usage, "name", ""), SHARED) == 0)
+            shared = usage;
+        else
+            add_usage(p, usage);
     }
     page_table_end(p);
+    if (shared)
+        add_sharing(p, shared);
     add_collection(p);
     page_command(p, "The same by az",
                  arena_printf(&p->op->arena, "az acr show-usage -n %s -o table", v->name));
@@ -127,6 +158,13 @@ static enum fault children_of(struct page *p, const struct registry_view *v, con
     return OK;
 }
 
+static void add_create(struct page *p, const struct registry_view *v, const char *kind,
+                       const char *text)
+{
+    if (page_may(p, v->id, arena_printf(&p->op->arena, ACR "/%s/write", kind)))
+        create_link(p, arena_printf(&p->op->arena, "%s/%s/new", v->link, kind), text);
+}
+
 /* Texts of a list, with commas; at most a few. */
 static const char *joined(struct op *op, const json_t *list)
 {
@@ -160,6 +198,7 @@ enum fault registry_webhooks_add(struct page *p, const struct registry_view *v)
     if (!hooks)
         return OK;
     page_heading(p, "Webhooks");
+    add_create(p, v, "webhooks", "Create a webhook");
     if (!json_array_size(hooks)) {
         page_empty(p, "A webhook tells another service what is pushed and deleted.",
                    arena_printf(&p->op->arena,
@@ -211,6 +250,7 @@ static void add_tokens(struct page *p, const struct registry_view *v, const json
     size_t i;
 
     page_heading(p, "Tokens");
+    add_create(p, v, "tokens", "Create a token");
     if (!json_array_size(tokens)) {
         page_empty(p, "A token signs in to some repositories only.",
                    arena_printf(&p->op->arena,

@@ -1,8 +1,10 @@
 #include <string.h>
 
 #include "clusters/object/object.h"
+#include "web/create.h"
 #include "web/events.h"
 #include "web/pages.h"
+#include "web/resource_list.h"
 #include "web/subscriptions.h"
 
 #define DELETE_ACTION "Microsoft.Resources/subscriptions/resourceGroups/delete"
@@ -10,13 +12,16 @@
 
 enum fault resource_groups_page(struct call *c)
 {
-    json_t *groups, *group;
+    json_t *groups, *group, *places;
     struct listing l;
     struct page p;
     size_t i;
 
     page_begin(c, &p, "Resource groups", NULL);
     TRY(resources_of(c, "/resourcegroups", &groups));
+    TRY(resource_group_places(&p, &places));
+    if (json_array_size(places))
+        create_link(&p, "/console/groups/new", "Create a resource group");
     if (!json_array_size(groups)) {
         page_empty(&p, "A resource group holds what belongs together, and goes as one.",
                    "az group create -n demo -l eastus");
@@ -49,15 +54,16 @@ static const char *path_of(struct call *c)
     return page_url(&c->op, "/subscriptions/%s/resourceGroups/%s", c->path_args);
 }
 
-static void add_resources(struct page *p, const json_t *resources)
+static void add_resources(struct page *p, const struct resource_list *l, const json_t *resources)
 {
     json_t *resource;
     size_t i;
 
-    if (!json_array_size(resources)) {
+    if (!json_array_size(resources) && resource_list_is_whole(l)) {
         page_empty(p, "It is empty.", NULL);
         return;
     }
+    resource_list_search(p, l);
     page_table_begin(p, "Resources", (const char *const[]){"Name", "Type", "Location", NULL});
     json_array_foreach(resources, i, resource)
     {
@@ -69,6 +75,7 @@ static void add_resources(struct page *p, const json_t *resources)
         page_row_end(p);
     }
     page_table_end(p);
+    resource_list_pages(p, l);
 }
 
 enum fault resource_group_page(struct call *c)
@@ -79,28 +86,28 @@ enum fault resource_group_page(struct call *c)
     };
     const char *path = path_of(c), *id, *name;
     json_t *group, *resources;
+    struct resource_list l;
     struct page p;
 
     TRY(ask_manager(c, path, &group));
-    TRY(ask_manager_all(c, arena_printf(&c->op.arena, "%s/resources", path), RESOURCES_MAX,
-                        &resources));
     id = text_at_or(group, "id", "");
     name = text_at_or(group, "name", "");
     page_begin(c, &p, name, crumbs);
+    TRY(resource_list_read(&p, NULL, path, &l, &resources));
     page_facts_begin(&p);
     page_fact_state(&p, "State", text_at_or(group, "properties.provisioningState", ""));
     page_fact(&p, "Location", text_at_or(group, "location", ""));
     page_fact(&p, "Subscription", c->path_args[0]);
     page_facts_end(&p);
     page_heading(&p, "Resources");
-    add_resources(&p, resources);
+    add_resources(&p, &l, resources);
     if (page_may(&p, id, DELETE_ACTION))
         page_danger(&p, arena_printf(&c->op.arena, "%s/delete", page_of(p.op, id)),
                     "Delete the group",
                     arena_printf(&c->op.arena,
-                                 "All %zu resources in %s go with it: images, containers, clusters."
+                                 "All resources in %s go with it: images, containers, clusters."
                                  " This cannot be undone.",
-                                 json_array_size(resources), name));
+                                 name));
     page_command(
         &p, "The same by az",
         arena_printf(&c->op.arena, "az group delete -n %s --yes", page_word(&c->op, name)));

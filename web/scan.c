@@ -74,10 +74,9 @@ static const char *read_item(struct scan *s, const char *p)
     return p;
 }
 
-size_t scan_items(struct op *op, struct bytes list, const struct scan_member *members,
-                  struct scanned **ret)
+static size_t scan(struct op *op, struct bytes list, const char *mark,
+                   const struct scan_member *members, struct scanned **ret)
 {
-    static const char mark[] = "\"items\":[";
     const char *p = memmem(list.data, list.len, mark, strlen(mark));
     size_t n = 0, cap = 64;
     struct scan s = {.members = members};
@@ -96,4 +95,16 @@ size_t scan_items(struct op *op, struct bytes list, const struct scan_member *me
         p = read_item(&s, p);
     }
     return n;
+}
+
+size_t scan_items(struct op *op, struct bytes list, const struct scan_member *members,
+                  struct scanned **ret)
+{
+    return scan(op, list, "\"items\":[", members, ret);
+}
+
+size_t scan_values(struct op *op, struct bytes list, const struct scan_member *members,
+                   struct scanned **ret)
+{
+    return scan(op, list, "\"value\":[", members, ret);
 }

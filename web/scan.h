@@ -1,6 +1,7 @@
 /*
- * Lists of a cluster's objects that are long: a few members of each are read out of the text, and
- * no tree is made but of what is shown. 10,000 objects take 10 ms so, and 200 as trees.
+ * Lists that are long, of a cluster's objects or of events: a few members of each are read out of
+ * the text, and no tree is made but of what is shown. 10,000 objects take 10 ms so, and 200 as
+ * trees.
  */
 #ifndef SUNDOG_WEB_SCAN_H
 #define SUNDOG_WEB_SCAN_H
@@ -23,5 +24,8 @@ struct scanned {
    (so a NUL follows it). Text that is no list: none. */
 size_t scan_items(struct op *op, struct bytes list, const struct scan_member *members,
                   struct scanned **ret);
+/* The same of "value", as the resource manager's lists have it. */
+size_t scan_values(struct op *op, struct bytes list, const struct scan_member *members,
+                   struct scanned **ret);
 
 #endif

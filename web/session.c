@@ -78,29 +78,53 @@ enum fault session_begin(struct call *c, const struct identity *who)
     return OK;
 }
 
-static enum fault nobody(struct call *c)
+static enum fault nobody(struct op *op)
 {
-    return fail(&c->op, UNAUTHENTICATED, "nobody is signed in here");
+    return fail(op, UNAUTHENTICATED, "nobody is signed in here");
+}
+
+static enum fault find(struct op *op, const char *key, struct session **ret)
+{
+    struct session *session = arena_alloc(&op->arena, sizeof(*session));
+    struct db_rows rows;
+    int64_t sessions;
+
+    TRY(db_query(op, &stmts[FIND], &rows, DB_TEXT(key)));
+    if (!db_next(&rows))
+        return nobody(op);
+    session->proof = db_text(&rows, "proof");
+    sessions = db_int(&rows, "sessions");
+    if (entra_principal(op, db_text(&rows, "object_id"), &session->who) != OK ||
+        session->who->sessions != sessions)
+        return nobody(op);
+    *ret = session;
+    return OK;
 }
 
 enum fault session_find(struct call *c, const struct session **ret)
 {
-    const char *cookie = cookie_find(c, SESSION_COOKIE);
+    const char *key = session_key(c);
     struct session *session;
-    struct db_rows rows;
 
-    if (!cookie || !*cookie)
-        return nobody(c);
-    session = arena_alloc(&c->op.arena, sizeof(*session));
-    TRY(db_query(&c->op, &stmts[FIND], &rows, DB_TEXT(hash_of(&c->op, cookie))));
-    if (!db_next(&rows))
-        return nobody(c);
-    session->proof = db_text(&rows, "proof");
-    if (entra_principal(&c->op, db_text(&rows, "object_id"), &session->who) != OK ||
-        session->who->sessions != db_int(&rows, "sessions"))
-        return nobody(c);
+    if (!key)
+        return nobody(&c->op);
+    TRY(find(&c->op, key, &session));
     *ret = session;
     return OK;
+}
+
+const char *session_key(struct call *c)
+{
+    const char *cookie = cookie_find(c, SESSION_COOKIE);
+
+    return cookie && *cookie ? hash_of(&c->op, cookie) : NULL;
+}
+
+enum fault session_check(struct op *op, const char *key)
+{
+    struct session *session;
+
+    return find(op, key, &session);
 }
 
 enum fault session_end(struct call *c)

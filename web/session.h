@@ -25,6 +25,10 @@ enum fault session_begin(struct call *c, const struct identity *who);
 /* That of the cookie. UNAUTHENTICATED: there is none, or not any more. */
 enum fault session_find(struct call *c, const struct session **ret);
 enum fault session_end(struct call *c);
+/* What names the cookie's session outside of its calls; NULL: there is no cookie. */
+const char *session_key(struct call *c);
+/* Does it live on? UNAUTHENTICATED: not any more, for whatever reason. */
+enum fault session_check(struct op *op, const char *key);
 /* A cookie's value; NULL: there is none. */
 const char *cookie_find(struct call *c, const char *name);
 /* Max-Age 0: forget it. Secure wherever the client came by https. */

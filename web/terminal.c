@@ -2,7 +2,13 @@
 
 #include <string.h>
 
+#include "core/reconcile.h"
 #include "web/assets.h"
+
+#define LOOK_MS 1000
+
+/* One key a shell: what it is called, and the session that opened it. */
+static struct reconciler *watch;
 
 void terminal_add(struct page *p, const char *socket)
 {
@@ -26,10 +32,43 @@ enum fault terminal_check_origin(struct call *c)
 
 enum fault terminal_enter(struct call *c, const char *uri, const char *password)
 {
-    const char *id = strstr(uri, "/exec/");
+    const char *id = strstr(uri, "/exec/"), *key = session_key(c);
 
-    if (!id)
+    if (!id || !key)
         return fail(&c->op, INTERNAL, "the session has no address");
     id += strlen("/exec/");
-    return exec_session_enter(c, arena_strndup(&c->op.arena, id, strcspn(id, "?")), password);
+    id = arena_strndup(&c->op.arena, id, strcspn(id, "?"));
+    TRY(exec_session_enter(c, id, password));
+    reconciler_add(watch, arena_printf(&c->op.arena, "%s %s", id, key));
+    return OK;
+}
+
+static enum fault look(struct op *op, const char *key, int64_t *ret_again_ms)
+{
+    const char *space = strchr(key, ' ');
+    const char *id = arena_strndup(&op->arena, key, (size_t)(space - key));
+    enum fault fault;
+
+    if (!exec_session_is_open(id))
+        return OK;
+    fault = session_check(op, space + 1);
+    if (fault == UNAUTHENTICATED) {
+        op_clear_fault(op);
+        exec_session_end(id, "You are not signed in any more.");
+        return OK;
+    }
+    TRY(fault);
+    *ret_again_ms = LOOK_MS;
+    return OK;
+}
+
+void terminal_start(void)
+{
+    watch = reconciler_new("terminal", 1, look);
+}
+
+void terminal_stop(void)
+{
+    reconciler_free(watch);
+    watch = NULL;
 }

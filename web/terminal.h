@@ -1,4 +1,7 @@
-/* A shell in a page: a terminal, and the WebSocket that it speaks to. */
+/*
+ * A shell in a page: a terminal, and the WebSocket that it speaks to. It ends with the session of
+ * the console that opened it: signing out, a day's end, or its principal's sessions revoked.
+ */
 #ifndef SUNDOG_WEB_TERMINAL_H
 #define SUNDOG_WEB_TERMINAL_H
 
@@ -13,5 +16,7 @@ void terminal_add(struct page *p, const char *socket);
 enum fault terminal_check_origin(struct call *c);
 /* And at its end: whoever asks may have the session. uri: any that ends in its path. */
 enum fault terminal_enter(struct call *c, const char *uri, const char *password);
+void terminal_start(void);
+void terminal_stop(void);
 
 #endif

@@ -191,6 +191,54 @@ def test_stop_start_delete(owner, clusters):
     assert "two" not in owner.get("/console/clusters").links
 
 
+def test_a_cluster_is_made_by_a_form(owner, clusters):
+    folder = clusters.path("x").split("/providers/")[0]
+    page = owner.get(owner.get("/console/clusters").links["Create a cluster"])
+    values = {"group": folder, "name": "by_form", "count": "2", "size": "Standard_B2s"}
+    shown = owner.submit(page, page.form("Create"), press=0, **values)
+    assert "az aks create -g console-clusters -n by_form --node-count 2 --node-vm-size Standard_B2s --no-ssh-key" in shown.text
+    for wrong, said in (({"count": "0"}, "count must be a number from 1 to 1000"), ({"size": "Big"}, "Big"),
+                        ({"name": ""}, "the name is missing"), ({"group": ""}, "choose a resource group")):
+        again = owner.submit(page, page.form("Create"), press=1, **{**values, **wrong})
+        assert again.status == 400 and said in again.text, again.text
+    made = owner.submit(shown, shown.form("Create"), press=1)
+    path = clusters.path("by_form")
+    assert made.url.endswith(f"/console{path}") and "is being made" in made.text
+    for content in owner.live(f"/console{path}"):  # without being loaded again
+        if "Succeeded" in content and "Creating" not in content and re.search(r"<td>Ready|Ready</span>", content):
+            break
+    got = clusters.settled(path)
+    assert got["properties"]["dnsPrefix"] == f"byform-console-clusters-{clusters.sub.split('/')[-1][:6]}"  # as az makes it
+    pool = got["properties"]["agentPoolProfiles"][0]
+    assert (pool["name"], pool["count"], pool["vmSize"], pool["mode"]) == ("nodepool1", 2, "Standard_B2s", "System")
+    clusters.remove(got)
+
+
+def test_a_pool_is_added_and_deleted(owner, person, clusters, cluster, kubectl):
+    page = owner.get(owner.get(page_of(cluster)).links["Add a node pool"])
+    values = {"name": "more", "count": "1", "mode": "User"}
+    shown = owner.submit(page, page.form("Create"), press=0, **values)
+    assert ("az aks nodepool add -g console-clusters --cluster-name one -n more --node-count 1 --node-vm-size Standard_DS2_v2"
+            " --mode User") in shown.text
+    wrong = owner.submit(page, page.form("Create"), press=1, **{**values, "name": "Not-Good"})
+    assert wrong.status == 400 and wrong.form("Create").fields["name"] == "Not-Good"
+    made = owner.submit(shown, shown.form("Create"), press=1)
+    assert "is being made" in made.text and made.url.endswith(page_of(cluster))
+    wait_until(lambda: any("-more-" in n["metadata"]["name"] for n in kubectl.json("nodes")["items"]), "its node is there")
+    clusters.settled(cluster["id"])
+    assert owner.submit(shown, shown.form("Create"), press=1).status == 409
+    reader, _ = person(cluster["id"], READER)
+    seen = reader.get(page_of(cluster))
+    assert "more" in seen.text and "Add a node pool" not in seen.links and "Delete" not in forms_of(seen)
+    assert post(reader, seen, page_of(cluster, "/pools/more/delete")).status == 403
+    page = owner.get(page_of(cluster))
+    form = next(form for form in page.forms if form.action.endswith("/pools/more/delete"))
+    assert "more is being deleted." in owner.submit(page, form).text
+    wait_until(lambda: not any("-more-" in n["metadata"]["name"] for n in kubectl.json("nodes")["items"]), "its node is gone")
+    clusters.settled(cluster["id"])
+    wait_until(lambda: "Delete" not in forms_of(owner.get(page_of(cluster))), "the last pool has no button")
+
+
 def test_no_such_cluster(owner, cluster):
     for below in ("", "/pods", "/workloads", "/kubeconfig"):
         assert owner.get(page_of(cluster)[:-3] + "none" + below).status == 404
@@ -304,6 +352,26 @@ def test_logs(owner, cluster, k):
     assert "not valid" in owner.get(page_of(cluster, f"/pods/{k.namespace}/says/logs?container=other")).text
     assert owner.get(page_of(cluster, f"/pods/{k.namespace}/none/logs")).status == 404
     assert len(page.body) < 200_000
+
+
+def test_logs_of_the_run_before(owner, cluster, k):
+    script = "if [ -e /v/was ]; then echo second-run; exec sleep 100000; fi; touch /v/was; echo first-run; exit 3"
+    k.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "again"}, "spec": {
+        "terminationGracePeriodSeconds": 0, "volumes": [{"name": "v", "emptyDir": {}}], "containers": [
+            {"name": "main", "image": IMAGE, "command": ["/bin/sh", "-c", script], "volumeMounts": [{"name": "v", "mountPath": "/v"}]},
+            {"name": "once", "image": IMAGE, "command": ["/bin/sh", "-c", "exec sleep 100000"]}]}})
+    path = page_of(cluster, f"/pods/{k.namespace}/again/logs")
+    wait_until(lambda: "second-run" in owner.get(path).text, "it was started again")
+    page = owner.get(path)
+    assert "first-run" not in page.text and "--previous" not in page.text
+    assert owner.get(objects(cluster, f"core/v1/pods/{k.namespace}/again")).links["of the run before"].endswith("&previous=true")
+    before = owner.get(path + page.links["The run before"])
+    assert "first-run" in before.text and "second-run" not in before.text
+    assert re.search(rf"kubectl logs again -n {k.namespace} -c main --tail=\d+ --previous", before.text)
+    assert "second-run" in owner.get(path + before.links["This run"]).text
+    once = owner.get(path + "?container=once")
+    assert "The run before" not in once.links
+    assert "previous terminated container" in owner.get(path + "?container=once&previous=true").text
 
 
 def test_much_log_is_cut(owner, cluster, k):

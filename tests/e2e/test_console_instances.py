@@ -18,7 +18,7 @@ from harness.console import Browser, typed
 from harness.containers import Groups, fetch, push_shell, wait_nothing_left
 from harness.entra import Entra
 from harness.machine import need
-from harness.manager import READER
+from harness.manager import CONTRIBUTOR, READER
 from harness.node import packages, run_checks
 from harness.server import Sundog, wait_until
 
@@ -282,6 +282,60 @@ def test_a_shell_is_not_for_everybody(request, groups, running, who, more, statu
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
         request.getfixturevalue(who).terminal(page_path(groups, running, "/terminal"), **{"container": "main", **more})
     assert refused.value.status_code == status
+
+
+def echoes(socket):
+    """Whoever reads what it prints talks to a shell."""
+    word = secrets.token_hex(4)
+    socket.send_binary(f"echo {word[:4]}''{word[4:]}\n".encode())
+    said = b""
+    while word.encode() not in said:
+        opcode, data = socket.recv_data()
+        assert opcode == 2, data
+        said += data
+    return True
+
+
+def goodbye(socket):
+    """What it says when it is closed."""
+    while True:
+        opcode, data = socket.recv_data()
+        if opcode == 8:
+            return int.from_bytes(data[:2], "big"), data[2:].decode()
+
+
+def sign_out(browser, _entra, _who):
+    page = browser.get("/console")
+    browser.submit(page, page.form("Sign out"))
+
+
+def revoke(_browser, entra, who):
+    entra.graph("POST", f"/users/{who}/revokeSignInSessions", 200)
+
+
+def disable(_browser, entra, who):
+    entra.graph("PATCH", f"/users/{who}", 204, {"accountEnabled": False})
+
+
+def remove(_browser, entra, who):
+    entra.graph("DELETE", f"/users/{who}", 204)
+
+
+@pytest.mark.parametrize("end", [sign_out, revoke, disable, remove])
+def test_a_shell_ends_with_its_session(sundog, groups, running, browser, end):
+    entra, person = Entra(sundog), make_user(sundog, groups, CONTRIBUTOR)
+    upn = person.get("/console/access").text.split("You are ")[1].split()[0]
+    who = entra.graph("GET", f"/users/{upn}", 200)["id"]
+    path = page_path(groups, running, "/terminal")
+    others, own = browser.terminal(path, "main"), person.terminal(path, "main")
+    assert echoes(own) and echoes(others)
+    own.send_binary(b"echo $$ > /tmp/shell; echo written\n")
+    assert echoes(own)
+    end(person, entra, who)
+    assert goodbye(own) == (1008, "You are not signed in any more.")
+    assert echoes(others)  # of another session
+    said = typed(others, b"kill -0 $(cat /tmp/shell) 2>/dev/null || echo it-is-\"\"gone; exit\n")
+    assert b"it-is-gone" in said, said
 
 
 def test_in_a_browser(sundog, groups, running):

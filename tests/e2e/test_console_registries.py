@@ -113,7 +113,7 @@ def test_the_list(browser, arm, path, registry, login):
     registry.repository("list/app").image("v1")
     page = browser.get("/console/registries")
     row = row_of(page, registry.name)
-    assert re.match(rf"{registry.name} Succeeded Premium tests \d+ B {login}$", row) or "KiB" in row, row
+    assert re.match(rf"{registry.name} Succeeded Premium tests \d+ B 0 B {login}$", row) or "KiB" in row, row
     assert "sundog" in page.links and page.links[registry.name].endswith(path)
     found = browser.get(f"/console/registries?q={registry.name.upper()}")
     assert registry.name in found.links and "sundog" not in found.links
@@ -169,6 +169,15 @@ def test_a_registry(browser, path, registry, login, arm):
     assert re.match(r"facts/app 2 2 \d{4}-.* UTC none$", row_of(page, "facts/app"))
     used = next(u for u in arm("GET", f"{path}/listUsages")["value"] if u["name"] == "Size")
     assert f'<meter class="bar" max="{used["limit"]}" value="{used["currentValue"]}" aria-label="Storage in use">' in page.body
+    layer = b"shared by two" * 1000
+    for name in ("facts/one", "facts/two"):
+        registry.repository(name).blob(layer)
+    wait_until(lambda: "Last looked for 20" in page_of(browser, path).text, "garbage was looked for")
+    shared = next(u for u in arm("GET", f"{path}/listUsages")["value"] if u["name"] == "SharedLayers")
+    assert shared["currentValue"] >= len(layer)
+    assert "that saves 12.7 KiB of " in page_of(browser, path).text
+    assert "blobs wait until a day after their last use" in page_of(browser, path).text
+    assert " 12.7 KiB " in row_of(browser.get(f"/console/registries?q={registry.name}"), registry.name)
     arm.patch(path, adminUserEnabled=False)
     page = page_of(browser, path)
     assert "Admin user off" in page.text and "az acr credential show" not in page.text

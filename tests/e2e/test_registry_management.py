@@ -214,3 +214,23 @@ def test_usages(arm):
     arm.data_plane(path).repository().image("v1")
     said = {one["name"]: one for one in arm("GET", f"{path}/listUsages")["value"]}
     assert said["Size"]["currentValue"] > 0 and said["Webhooks"]["limit"] == 100, json.dumps(said)
+
+
+def test_what_shared_layers_save(arm):
+    path = arm.registry()
+    registry = arm.data_plane(path)
+
+    def shared():
+        said = {one["name"]: one for one in arm("GET", f"{path}/listUsages")["value"]}["SharedLayers"]
+        assert said["unit"] == "Bytes"
+        return said["currentValue"], said["limit"]
+    assert shared() == (0, 0)
+    layer, config = b"l" * 5000 + os.urandom(8), b"{}" + b" " * 98
+    manifest = json.dumps(web.image_manifest(config, [layer])).encode()
+    for n, repository in enumerate(registry.repository(name) for name in ("one", "two", "three")):
+        for blob in (layer, config):
+            repository.blob(blob)
+        web.expect(repository.put("v1", manifest), 201)
+        assert shared() == (n * (len(layer) + len(config)), (n + 1) * (len(layer) + len(config)))
+    web.expect(registry.repository("three").put("again", manifest), 201)  # one repository holds it once
+    assert shared() == (2 * (len(layer) + len(config)), 3 * (len(layer) + len(config)))

@@ -93,7 +93,45 @@ static void test_needed(void)
     op_free(&op);
 }
 
+static const struct {
+    const char *filter, *contained;
+    bool by_tag;
+} needs[] = {
+    {"substringof('ab',name) or substringof('AB',resourceGroup)",                           "ab", false},
+    {"resourceType eq 'x/y' and (substringof('q',name) or substringof('q',resourceGroup))", "q",
+     false                                                                                             },
+    {"startswith(name,'a') and kind eq 'b'",                                                "a",  false},
+    {"NAME eq 'a'",                                                                         "a",  false},
+    {"substringof('a',name) or substringof('b',name)",                                      NULL, false},
+    {"substringof('a',name) or kind eq 'a'",                                                NULL, false},
+    {"not substringof('a',name)",                                                           NULL, false},
+    {"name ne 'a'",                                                                         NULL, false},
+    {"substringof('a',location)",                                                           NULL, false},
+    {"kind eq 'b' or (tagName eq 'a' and tagValue eq 'b')",                                 NULL, true },
+    {"",                                                                                    NULL, false},
+};
+
+static void test_needs(void)
+{
+    static const char *const names[] = {"name", "resourceGroup", NULL};
+
+    for (size_t i = 0; i < ARRAY_LEN(needs); i++) {
+        struct filter *filter;
+        const char *text;
+        struct op op;
+
+        op_init(&op);
+        CU_ASSERT_EQUAL_FATAL(filter_parse(&op, needs[i].filter, &filter), OK);
+        text = filter_contained(filter, names);
+        CU_ASSERT((!text && !needs[i].contained) ||
+                  (text && needs[i].contained && strcmp(text, needs[i].contained) == 0));
+        CU_ASSERT_EQUAL(filter_names(filter, "tagName"), needs[i].by_tag);
+        op_free(&op);
+    }
+}
+
 CU_TestInfo api_filter_tests[] = {
+    {"needs",                          test_needs },
     {"filters, good and bad",          test_cases },
     {"what must hold for all to hold", test_needed},
     CU_TEST_INFO_NULL,

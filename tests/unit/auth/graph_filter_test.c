@@ -1,5 +1,7 @@
 #include "auth/graph.h"
 
+#include <strings.h>
+
 #include "tests/unit/unit.h"
 
 static const struct {
@@ -58,7 +60,55 @@ static void test_cases(void)
     json_decref(object);
 }
 
+#define APP "0b1c2d3e-0000-4000-8000-00000000ABCD"
+
+static const struct {
+    const char *filter, *name, *upn, *app;
+} narrowed[] = {
+    {"startswith(displayName,'It''s %_')",  "It's %_", NULL,  NULL},
+    {" startsWith ( displayName , 'a' ) ",  "a",       NULL,  NULL},
+    {"displayName eq 'x'",                  "x",       NULL,  NULL},
+    {"displayName EQ 'x' ",                 "x",       NULL,  NULL},
+    {"userPrincipalName eq 'a@b'",          NULL,      "a@b", NULL},
+    {"appId eq '" APP "'",                  NULL,      NULL,  APP },
+    {"appId eq 'x'",                        NULL,      NULL,  NULL},
+    {"displayName ne 'x'",                  NULL,      NULL,  NULL},
+    {"displayName in ('x')",                NULL,      NULL,  NULL},
+    {"not displayName eq 'x'",              NULL,      NULL,  NULL},
+    {"displayName eq 'x' or mail eq null",  NULL,      NULL,  NULL},
+    {"displayName eq null",                 NULL,      NULL,  NULL},
+    {"startswith(userPrincipalName,'x')",   NULL,      NULL,  NULL},
+    {"startswith(displayName,'x') or true", NULL,      NULL,  NULL},
+    {"startswith(displayName,'x'",          NULL,      NULL,  NULL},
+    {"web/displayName eq 'x'",              NULL,      NULL,  NULL},
+    {"",                                    NULL,      NULL,  NULL},
+    {NULL,                                  NULL,      NULL,  NULL},
+};
+
+static bool is_same(const char *a, const char *b)
+{
+    return a && b ? strcasecmp(a, b) == 0 : a == b;
+}
+
+static void test_narrow(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(narrowed); i++) {
+        struct object_filter f = {0};
+        struct op op;
+
+        op_init(&op);
+        graph_filter_narrow(&op, narrowed[i].filter, &f);
+        if (!is_same(f.name_begins, narrowed[i].name))
+            fprintf(stderr, "%s: %s\n", narrowed[i].filter, f.name_begins);
+        CU_ASSERT(is_same(f.name_begins, narrowed[i].name));
+        CU_ASSERT(is_same(f.upn, narrowed[i].upn));
+        CU_ASSERT(is_same(f.app_id, narrowed[i].app));
+        op_free(&op);
+    }
+}
+
 CU_TestInfo auth_graph_filter_tests[] = {
-    {"cases", test_cases},
+    {"cases",  test_cases },
+    {"narrow", test_narrow},
     CU_TEST_INFO_NULL,
 };

@@ -1,0 +1,131 @@
+#include "web/resource_list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clusters/object/object.h"
+#include "core/uri.h"
+#include "web/subscriptions.h"
+
+static struct resource_place place_of(struct call *c)
+{
+    const char *part = call_query(c, "part", 0), *after = call_query(c, "after", 0);
+
+    return (struct resource_place){part ? strtoul(part, NULL, 10) : 0, after ? after : ""};
+}
+
+static const char *filter_of(struct op *op, const char *type, const char *q)
+{
+    const char *text = ask_text(op, q);
+    struct text out;
+
+    text_init(&out, &op->arena, 2 * strlen(text) + 512);
+    if (type)
+        text_printf(&out, "resourceType eq '%s'", type);
+    if (*q)
+        text_printf(&out, "%s(substringof(%s,name) or substringof(%s,resourceGroup))",
+                    type ? " and " : "", text, text);
+    return out.len ? arena_printf(&op->arena, "&$filter=%s", uri_encode(&op->arena, out.data, ""))
+                   : "";
+}
+
+/* One part's list, from the place on, which moves to where the next page begins. */
+static enum fault read_part(struct page *p, const char *path, const char *filter,
+                            struct resource_place *place, json_t *found)
+{
+    struct arena *arena = &p->op->arena;
+    json_t *answer;
+    const char *link;
+
+    TRY(ask_manager(p->c,
+                    arena_printf(arena, "%s/resources?$expand=provisioningState&$top=%zu%s%s%s",
+                                 path, PAGE_ROWS - json_array_size(found), filter,
+                                 *place->after ? "&$skiptoken=" : "",
+                                 uri_encode(arena, place->after, "")),
+                    &answer));
+    json_array_extend(found, at(answer, "value"));
+    link = text_at_or(answer, "nextLink", "");
+    link += strcspn(link, "?");
+    place->after = *link ? uri_parameter(arena, BYTES(link + 1), "$skiptoken", 0) : NULL;
+    return OK;
+}
+
+static enum fault paths_of(struct page *p, const char *group, const char ***ret, size_t *ret_n)
+{
+    json_t *subscriptions, *subscription;
+    const char **paths;
+    size_t i;
+
+    if (group) {
+        *ret = arena_alloc(&p->op->arena, sizeof(**ret));
+        (*ret)[0] = group;
+        *ret_n = 1;
+        return OK;
+    }
+    TRY(subscriptions_of(p->c, &subscriptions));
+    paths = arena_alloc(&p->op->arena, (json_array_size(subscriptions) + 1) * sizeof(*paths));
+    json_array_foreach(subscriptions, i, subscription)
+    {
+        paths[i] = arena_printf(&p->op->arena, "/subscriptions/%s",
+                                text_at_or(subscription, "subscriptionId", ""));
+    }
+    *ret = paths;
+    *ret_n = json_array_size(subscriptions);
+    return OK;
+}
+
+enum fault resource_list_read(struct page *p, const char *type, const char *group,
+                              struct resource_list *ret, json_t **ret_resources)
+{
+    struct resource_place place = place_of(p->c);
+    json_t *found = json_array();
+    const char **paths, *filter;
+    size_t n;
+
+    arena_defer(&p->op->arena, (void (*)(void *))json_decref, found);
+    *ret = (struct resource_list){.l = page_listing(p), .from = place};
+    filter = filter_of(p->op, type, ret->l.q);
+    TRY(paths_of(p, group, &paths, &n));
+    while (place.part < n && json_array_size(found) < PAGE_ROWS) {
+        enum fault fault = read_part(p, paths[place.part], filter, &place, found);
+
+        if (fault == FORBIDDEN && !group) {
+            op_clear_fault(p->op);
+            place.after = NULL;
+            fault = OK;
+        }
+        TRY(fault);
+        if (!place.after)
+            place = (struct resource_place){place.part + 1, ""};
+    }
+    ret->next = place;
+    ret->more = place.part < n;
+    *ret_resources = found;
+    return OK;
+}
+
+bool resource_list_is_whole(const struct resource_list *l)
+{
+    return !*l->l.q && !l->from.part && !*l->from.after;
+}
+
+void resource_list_search(struct page *p, const struct resource_list *l)
+{
+    page_search(p, &l->l, RESOURCE_LIST_WHAT);
+}
+
+void resource_list_pages(struct page *p, const struct resource_list *l)
+{
+    const char *const parts[] = {l->l.q, arena_printf(&p->op->arena, "%zu", l->next.part),
+                                 l->next.after};
+
+    if (!l->more && !l->from.part && !*l->from.after)
+        return;
+    page_html(p, "<nav class=\"pages\" aria-label=\"Pages\">");
+    if (l->from.part || *l->from.after)
+        page_anchor(p, page_url(p->op, "?q=%s", parts), "First");
+    page_html(p, " ");
+    if (l->more)
+        page_anchor(p, page_url(p->op, "?q=%s&part=%s&after=%s", parts), "Next");
+    page_html(p, "</nav>");
+}
