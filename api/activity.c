@@ -6,6 +6,7 @@
 
 #include "api/operation.h"
 #include "core/db.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/metrics.h"
 #include "core/seal.h"
@@ -27,6 +28,7 @@ static const struct db_stmt stmts[] = {
                      " AND ($5::text IS NULL OR resource_key = $5"
                      "  OR (resource_key > $5 || '/' AND resource_key < $5 || '0'))"
                      " AND id < CASE WHEN $6::bigint = 0 THEN 9223372036854775807 ELSE $6 END"
+                     " AND ($8::text IS NULL OR body::text ILIKE $8)"
                      " ORDER BY id DESC LIMIT $7"},
     [PRUNE_AGE] = {"DELETE FROM api.activity WHERE id IN (SELECT id FROM api.activity"
                    " WHERE at < now() - interval '90 days' ORDER BY id LIMIT 10000)"},
@@ -372,6 +374,24 @@ void activity_metrics(struct text *out)
 
 /* ---- reading ---- */
 
+/* "%text%" as it stands in JSON, with what LIKE takes for more than itself escaped. */
+static const char *like_pattern(struct op *op, const char *text)
+{
+    struct text quoted, out;
+
+    text_init(&quoted, &op->arena, 6 * strlen(text) + 3);
+    json_quote(&quoted, text);
+    text_init(&out, &op->arena, 2 * quoted.len + 3);
+    text_str(&out, "%");
+    for (size_t i = 1; i + 1 < quoted.len; i++) {
+        if (strchr("%_\\", quoted.data[i]))
+            text_str(&out, "\\");
+        text_add(&out, quoted.data + i, 1);
+    }
+    text_str(&out, "%");
+    return out.data;
+}
+
 enum fault activity_select(struct op *op, const struct activity_filter *f, struct activity **ret,
                            size_t *ret_n)
 {
@@ -380,7 +400,7 @@ enum fault activity_select(struct op *op, const struct activity_filter *f, struc
 
     TRY(db_query(op, &stmts[SELECT_ROWS], &rows, DB_TEXT(f->subscription), DB_TEXT(f->from),
                  DB_TEXT(f->to), DB_TEXT(f->group), DB_TEXT(f->resource), DB_INT(f->before),
-                 DB_INT(f->limit)));
+                 DB_INT(f->limit), DB_TEXT(f->search ? like_pattern(op, f->search) : NULL)));
     *ret = arena_alloc(&op->arena, ((size_t)PQntuples(rows.result) + 1) * sizeof(**ret));
     while (db_next(&rows))
         (*ret)[n++] = (struct activity){db_int(&rows, "id"), db_text(&rows, "body")};

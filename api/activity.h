@@ -18,6 +18,7 @@ struct activity_filter {
     const char *from, *to; /* times; NULL: no bound */
     const char *group;     /* lower case; NULL: all */
     const char *resource;  /* key: it and all below; NULL: all */
+    const char *search;    /* what stands in the event's text, in any case; NULL: anything */
     int64_t before;        /* only rows older than this number; 0: from the newest */
     int64_t limit;
 };

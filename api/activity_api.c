@@ -10,6 +10,7 @@
 #include "core/range.h"
 
 #define PAGE_EVENTS 200
+#define SEARCH_MAX  256
 #define VALUES_MAX  ((size_t)16 << 20) /* so many events with the longest ids: 4 */
 
 static const char *member(const json_t *event, const char *name)
@@ -154,6 +155,10 @@ enum fault activity_list(struct call *c)
 
     TRY(page_read_arm(c, PAGE_EVENTS, &page));
     TRY(read_filter(c, &f, &filter));
+    f.search = call_query(c, "$search", 0);
+    if (f.search && strlen(f.search) > SEARCH_MAX)
+        return arm_fail_at(op, "BadRequest", INVALID, "$search", "it is longer than %d bytes.",
+                           SEARCH_MAX);
     f.before = number_of(page.last);
     f.limit = page.limit;
     TRY(activity_select(op, &f, &rows, &n));

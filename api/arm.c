@@ -162,7 +162,7 @@ static enum fault check_right(struct call *c, const char *scope, const char *act
     role = action ? role_least(action, false) : NULL;
     if (role)
         trace_mend(&c->op, "az role assignment create --assignee %s --role \"%s\" --scope %s",
-                   who->object_id, role, trace_word(&c->op, scope));
+                   who->object_id, role, shell_word(&c->op, scope));
     return fail_on(&c->op, "AuthorizationFailed", FORBIDDEN,
                    "The client '%s' with object id '%s' does not have authorization to perform "
                    "action '%s' over scope '%s' or the scope is invalid. If access was recently "

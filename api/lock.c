@@ -126,7 +126,7 @@ enum fault lock_check(struct op *op, enum method method, const char *path)
     }
     if (!any)
         return OK;
-    trace_mend(op, "az lock delete --ids %s", trace_word(op, lock_id));
+    trace_mend(op, "az lock delete --ids %s", shell_word(op, lock_id));
     return fail_on(op, "ScopeLocked", CONFLICT,
                    "The scope '%s' cannot perform %s operation because following scope(s) are "
                    "locked: %s. Please remove the lock and try again.",

@@ -207,7 +207,7 @@ static enum fault check_place(struct op *op, const struct resource_id *id, struc
                        "operation.",
                        ret->group_name);
     if (registration ? strcmp(registration, "Registered") != 0 : provider && provider->not_built) {
-        trace_mend(op, "az provider register --namespace %s", trace_word(op, id->provider));
+        trace_mend(op, "az provider register --namespace %s", shell_word(op, id->provider));
         return fail_on(op, "MissingSubscriptionRegistration", CONFLICT,
                        "The subscription is not registered to use namespace '%s'. See "
                        "https://aka.ms/rps-not-found for how to register subscriptions.",

@@ -515,7 +515,7 @@ const struct route api_routes[] = {
      .handler = activity_list,
      .action = "Microsoft.Insights/eventtypes/values/read",
      .summary = "the activity log: every write call of 90 days",
-     .query = LIST},
+     .query = LIST ", $search"},
  /* metrics */
     {.method = GET,
      .pattern = ANY "/providers/Microsoft.Insights/metrics",

@@ -41,24 +41,6 @@ void trace_mend(struct op *op, const char *fmt, ...)
     op->mend = arena_strdup(&op->arena, text);
 }
 
-const char *trace_word(struct op *op, const char *word)
-{
-    struct text out;
-
-    if (*word && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                              "-_./:@,+") == strlen(word))
-        return word;
-    text_init(&out, &op->arena, 4 * strlen(word) + 3);
-    text_str(&out, "'");
-    for (; *word; word++)
-        if (*word == '\'')
-            text_str(&out, "'\\''");
-        else
-            text_add(&out, word, 1);
-    text_str(&out, "'");
-    return out.data;
-}
-
 /* ---- listeners ---- */
 
 static struct {

@@ -8,6 +8,7 @@
 #define SUNDOG_CORE_TRACE_H
 
 #include "core/call.h"
+#include "core/shell_word.h"
 
 #define TRACE_LISTENERS_MAX 16
 
@@ -21,9 +22,6 @@ void trace_right(struct call *c, const char *right, const char *scope);
 /* The command that would have let it through. May be called where the reason is given, before or
    after fail. */
 void trace_mend(struct op *op, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-/* A word of the shell in a command that is to be copied: quoted if it must be. In op's arena. */
-const char *trace_word(struct op *op, const char *word);
 
 /* In a handler of the WATCH lane: tell this client from now on, one JSON object a line, and an
    empty line now and then so that both sides know of each other. TOO_MANY listeners. */

@@ -294,7 +294,7 @@ static void mend_roles(struct op *op, const struct principal *principal,
                                           : role_least(role_rows[i].legacy, false);
     if (role)
         trace_mend(op, "az role assignment create --assignee %s --role \"%s\" --scope %s",
-                   principal->identity->object_id, role, trace_word(op, registry->scope));
+                   principal->identity->object_id, role, shell_word(op, registry->scope));
 }
 
 /* A token's rights are its scope map's. */

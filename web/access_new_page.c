@@ -159,7 +159,7 @@ static enum fault read_form(struct call *c, const struct create_form *form, stru
     ret->command = arena_printf(&op->arena,
                                 "az role assignment create --assignee-object-id %s"
                                 " --assignee-principal-type %s --role %s --scope %s",
-                                found.id, found.type, page_word(op, role), page_word(op, scope));
+                                found.id, found.type, shell_word(op, role), shell_word(op, scope));
     ret->may_exist = true; /* its name is a new one */
     ret->said = "The role is given, from now on.";
     ret->link = "/console/access";

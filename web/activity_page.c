@@ -3,36 +3,31 @@
 #include "web/pages.h"
 #include "web/subscriptions.h"
 
-#define EVENTS_MAX 10000
-
-/* Without a search no more is read than is shown, so nobody knows how many there are. */
-static void add_pages(struct page *p, const struct listing *l, bool more)
+static void add_pages(struct page *p, const char *q, const char *after, const char *next)
 {
-    if (*l->q) {
-        page_pages(p, l);
+    const char *const parts[] = {q, next};
+
+    if (!after && !next)
         return;
-    }
     page_html(p, "<nav class=\"pages\" aria-label=\"Pages\">");
-    if (l->number)
-        page_anchor(p, arena_printf(&p->op->arena, "?page=%zu", l->number), "Newer");
+    if (after)
+        page_anchor(p, page_url(p->op, "?q=%s", parts), "Newest");
     page_html(p, " ");
-    if (more)
-        page_anchor(p, arena_printf(&p->op->arena, "?page=%zu", l->number + 2), "Older");
+    if (next)
+        page_anchor(p, page_url(p->op, "?q=%s&after=%s", parts), "Older");
     page_html(p, "</nav>");
 }
 
 enum fault activity_page(struct call *c)
 {
+    const char *after = call_query(c, "after", 0), *next;
     json_t *shown;
     struct listing l;
     struct page p;
-    size_t wanted, read;
 
     page_begin(c, &p, "Activity", NULL);
     l = page_listing(&p);
-    wanted =
-        *l.q || l.number >= EVENTS_MAX / PAGE_ROWS ? EVENTS_MAX : (l.number + 1) * PAGE_ROWS + 1;
-    TRY(events_find(&p, wanted, &l, &read, &shown));
+    TRY(events_page(&p, l.q, after, &shown, &next));
     page_html(&p,
               "<p class=\"soft\">Every call that changed something, or tried to, in the last seven"
               " days.</p>");
@@ -42,6 +37,6 @@ enum fault activity_page(struct call *c)
     else
         page_empty(&p, *l.q ? "Nothing matches." : "Nothing was changed yet.",
                    *l.q ? NULL : "az group create -n demo -l eastus");
-    add_pages(&p, &l, read == wanted && wanted < EVENTS_MAX);
+    add_pages(&p, l.q, after, next);
     return page_end(&p);
 }

@@ -122,7 +122,7 @@ void cluster_add_stopped(struct page *p, const struct shown_cluster *k)
     else
         page_empty(p, "The cluster is stopped. All its objects are kept, and no pods run.",
                    arena_printf(&p->op->arena, "az aks start -g %s -n %s",
-                                page_word(p->op, k->group), k->name));
+                                shell_word(p->op, k->group), k->name));
 }
 
 enum fault cluster_page_begin(struct call *c, struct page *p, const char *title,

@@ -72,7 +72,7 @@ enum fault cluster_list_begin(struct page *p, const struct shown_cluster *k, con
     if (*ret->ns) {
         ret->l.kept =
             arena_printf(&p->op->arena, "&namespace=%s", uri_encode(&p->op->arena, ret->ns, ""));
-        ret->scope = arena_printf(&p->op->arena, "-n %s", page_word(p->op, ret->ns));
+        ret->scope = arena_printf(&p->op->arena, "-n %s", shell_word(p->op, ret->ns));
     }
     page_html(p, "<form class=\"search\" role=\"search\"><label><span>");
     page_text(p, what);

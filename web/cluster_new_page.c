@@ -72,8 +72,8 @@ static enum fault read_cluster(struct call *c, const struct create_form *form, s
                                           "vmSize", size, "count", (json_int_t)count));
     ret->command = arena_printf(
         &op->arena, "az aks create -g %s -n %s --node-count %lld --node-vm-size %s --no-ssh-key",
-        page_word(op, id_group(op, id)), page_word(op, name), (long long)count,
-        page_word(op, size));
+        shell_word(op, id_group(op, id)), shell_word(op, name), (long long)count,
+        shell_word(op, size));
     ret->said = "The cluster is being made.";
     ret->link = arena_printf(&op->arena, "/console%s", ret->path);
     return OK;
@@ -136,8 +136,8 @@ static enum fault read_pool(struct call *c, const struct create_form *form, stru
         &op->arena,
         "az aks nodepool add -g %s --cluster-name %s -n %s --node-count %lld --node-vm-size %s"
         " --mode %s",
-        page_word(op, k.group), k.name, page_word(op, name), (long long)count, page_word(op, size),
-        page_word(op, mode));
+        shell_word(op, k.group), k.name, shell_word(op, name), (long long)count,
+        shell_word(op, size), shell_word(op, mode));
     ret->said = "The node pool is being made.";
     ret->link = k.link;
     return OK;

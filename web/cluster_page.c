@@ -82,10 +82,10 @@ static void add_actions(struct page *p, const struct shown_cluster *k)
     page_html(p, "</div>");
     page_command(p, "To use it with kubectl",
                  arena_printf(&p->op->arena, "az aks get-credentials -g %s -n %s",
-                              page_word(p->op, k->group), k->name));
+                              shell_word(p->op, k->group), k->name));
     page_command(p, stopped ? "Start it by az" : "Stop it by az",
                  arena_printf(&p->op->arena, "az aks %s -g %s -n %s", stopped ? "start" : "stop",
-                              page_word(p->op, k->group), k->name));
+                              shell_word(p->op, k->group), k->name));
 }
 
 /* ---- pools ---- */
@@ -153,7 +153,7 @@ static void add_pools(struct page *p, const struct shown_cluster *k)
     page_command(p, "The same by az",
                  arena_printf(&p->op->arena,
                               "az aks nodepool scale -g %s --cluster-name %s -n %s --node-count 3",
-                              page_word(p->op, k->group), k->name,
+                              shell_word(p->op, k->group), k->name,
                               text_at_or(json_array_get(pools, 0), "name", "nodepool1")));
 }
 

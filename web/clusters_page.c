@@ -21,16 +21,10 @@ static int64_t nodes_of(const json_t *cluster)
     return n;
 }
 
-/* Lists have names and states; the rest each of those on this page is asked for. */
-static void add_row(struct page *p, json_t *cluster)
+static void add_row(struct page *p, const json_t *cluster)
 {
     const char *id = text_at_or(cluster, "id", ""), *group = id_group(p->op, id);
-    json_t *now;
 
-    if (ask_manager(p->c, page_of(p->op, id) + strlen("/console"), &now) == OK)
-        cluster = now;
-    else
-        op_clear_fault(p->op); /* it was deleted at this moment */
     page_row_begin(p);
     page_cell_as(p, "name", page_of(p->op, id), text_at_or(cluster, "name", ""));
     page_cell_state(p, text_at_or(cluster, "properties.powerState.code", ""));
@@ -53,7 +47,7 @@ enum fault clusters_page(struct call *c)
     size_t i;
 
     page_begin(c, &p, "Clusters", NULL);
-    TRY(resource_list_read(&p, TYPE, NULL, &l, &clusters));
+    TRY(resource_list_read(&p, TYPE, NULL, RESOURCE_WHOLE, &l, &clusters));
     TRY(create_link_in_groups(&p, TYPE "/write", "/console/clusters/new", "Create a cluster"));
     if (!json_array_size(clusters) && resource_list_is_whole(&l)) {
         page_empty(&p, "A cluster is a Kubernetes of its own, with nodes that run its pods.",

@@ -10,7 +10,7 @@
 #include "web/subscriptions.h"
 
 #define DAYS    7           /* that are looked back on */
-#define AT_ONCE (size_t)200 /* the most that the API gives */
+#define AT_ONCE (size_t)200 /* the most that the API gives, and room for a page */
 
 static const char *since(struct op *op)
 {
@@ -22,14 +22,19 @@ static const char *since(struct op *op)
     return arena_strdup(&op->arena, text);
 }
 
-enum { AT, OPERATION, RESOURCE, CALLER, STATUS };
+enum { AT, ID };
 static const struct scan_member members[] = {
-    [AT] = {NULL,      "eventTimestamp"},
-      [OPERATION] = {"operationName",         "value"},
-    [RESOURCE] = {NULL,"resourceId"},
-      [CALLER] = {NULL,      "caller"},
-    [STATUS] = {"status",         "value"},
-      {0},
+    [AT] = {NULL,           "eventTimestamp"},
+    [ID] = {NULL,              "eventDataId"},
+    {0},
+};
+
+/* Which events are asked for. */
+struct wanted {
+    const char *group;  /* a resource group's id; NULL: all */
+    const char *search; /* "": everything */
+    const char *until;  /* a time; NULL: now */
+    size_t max;         /* of each subscription */
 };
 
 /* What was read of all subscriptions. */
@@ -54,26 +59,29 @@ static void add(struct op *op, struct found *found, const struct scanned *some, 
     found->n += n;
 }
 
-static enum fault of_subscription(struct call *c, const char *subscription, const char *group,
-                                  size_t max, struct found *found)
+static enum fault of_subscription(struct call *c, const char *subscription,
+                                  const struct wanted *wanted, struct found *found)
 {
-    const char *filter = arena_printf(&c->op.arena, "eventTimestamp ge '%s'", since(&c->op));
+    struct arena *arena = &c->op.arena;
+    const char *filter = arena_printf(arena, "eventTimestamp ge '%s'", since(&c->op));
     const struct bytes *texts;
     struct scanned *some;
     enum fault fault;
     size_t n, count;
 
-    if (group)
-        filter = arena_printf(&c->op.arena, "%s and resourceGroupName eq '%s'", filter,
-                              id_group(&c->op, group));
+    if (wanted->until)
+        filter = arena_printf(arena, "%s and eventTimestamp le '%s'", filter, wanted->until);
+    if (wanted->group)
+        filter = arena_printf(arena, "%s and resourceGroupName eq '%s'", filter,
+                              id_group(&c->op, wanted->group));
     fault = ask_manager_texts(
         c,
-        arena_printf(&c->op.arena,
+        arena_printf(arena,
                      "/subscriptions/%s/providers/Microsoft.Insights/eventtypes/management/values"
-                     "?$top=%zu&$filter=%s",
-                     subscription, max < AT_ONCE ? max : AT_ONCE,
-                     uri_encode(&c->op.arena, filter, "")),
-        (max + AT_ONCE - 1) / AT_ONCE, &texts, &n);
+                     "?$top=%zu&$filter=%s%s%s",
+                     subscription, wanted->max, uri_encode(arena, filter, ""),
+                     *wanted->search ? "&$search=" : "", uri_encode(arena, wanted->search, "")),
+        1, &texts, &n);
     if (fault == FORBIDDEN) {
         op_clear_fault(&c->op);
         return OK;
@@ -86,18 +94,25 @@ static enum fault of_subscription(struct call *c, const char *subscription, cons
     return OK;
 }
 
-static int newest_first(const void *a, const void *b)
+static int compare(struct bytes a, struct bytes b)
 {
-    const struct bytes x = ((const struct scanned *)a)->members[AT];
-    const struct bytes y = ((const struct scanned *)b)->members[AT];
-    size_t len = x.len < y.len ? x.len : y.len;
-    int order = len ? memcmp(y.data, x.data, len) : 0;
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len ? memcmp(a.data, b.data, len) : 0;
 
-    return order ? order : x.len < y.len ? 1 : x.len > y.len ? -1 : 0;
+    return order ? order : a.len < b.len ? -1 : a.len > b.len ? 1 : 0;
 }
 
-/* The newest max of all. */
-static enum fault read_all(struct call *c, const char *group, size_t max, struct found *found)
+/* Ids only make an order of what happened at the same time. */
+static int newest_first(const void *a, const void *b)
+{
+    const struct scanned *x = a, *y = b;
+    int order = compare(y->members[AT], x->members[AT]);
+
+    return order ? order : compare(y->members[ID], x->members[ID]);
+}
+
+/* Of all subscriptions, newest first. */
+static enum fault read_all(struct call *c, const struct wanted *wanted, struct found *found)
 {
     json_t *subscriptions, *subscription;
     size_t i;
@@ -108,62 +123,67 @@ static enum fault read_all(struct call *c, const char *group, size_t max, struct
     {
         const char *id = text_at_or(subscription, "subscriptionId", "");
 
-        if (!group || strcasestr(group, id))
-            TRY(of_subscription(c, id, group, max, found));
+        if (!wanted->group || strcasestr(wanted->group, id))
+            TRY(of_subscription(c, id, wanted, found));
     }
     if (found->n)
         qsort(found->list, found->n, sizeof(*found->list), newest_first);
-    if (found->n > max)
-        found->n = max;
     return OK;
 }
 
-static const char *words_of(struct op *op, const struct scanned *event)
-{
-    struct text out;
-
-    text_init(&out, &op->arena, 65536);
-    for (size_t i = OPERATION; i <= STATUS; i++) {
-        text_add(&out, event->members[i].data, event->members[i].len);
-        text_str(&out, " ");
-    }
-    return out.data;
-}
-
-static void show(const struct scanned *event, json_t *shown)
-{
-    json_t *tree = json_loadb(event->text.data, event->text.len, 0, NULL);
-
-    if (tree)
-        json_array_append_new(shown, tree);
-}
-
-enum fault events_find(struct page *p, size_t max, struct listing *l, size_t *ret_read,
-                       json_t **ret)
+static json_t *trees_of(struct op *op, const struct found *found, size_t from, size_t n)
 {
     json_t *shown = json_array();
-    struct found found;
 
-    arena_defer(&p->op->arena, (void (*)(void *))json_decref, shown);
-    TRY(read_all(p->c, NULL, max, &found));
-    for (size_t i = 0; i < found.n; i++)
-        if (page_shows(l, *l->q ? words_of(p->op, &found.list[i]) : ""))
-            show(&found.list[i], shown);
-    *ret_read = found.n;
-    *ret = shown;
+    arena_defer(&op->arena, (void (*)(void *))json_decref, shown);
+    for (size_t i = from; i < found->n && i < from + n; i++) {
+        json_t *tree = json_loadb(found->list[i].text.data, found->list[i].text.len, 0, NULL);
+
+        if (tree)
+            json_array_append_new(shown, tree);
+    }
+    return shown;
+}
+
+static struct bytes id_after(const char *after)
+{
+    return BYTES(after + strcspn(after, "|") + (strchr(after, '|') != NULL));
+}
+
+enum fault events_page(struct page *p, const char *search, const char *after, json_t **ret,
+                       const char **ret_next)
+{
+    struct arena *arena = &p->op->arena;
+    struct wanted wanted = {.search = search, .max = AT_ONCE};
+    struct found found;
+    size_t from = 0;
+
+    if (after)
+        wanted.until = arena_strndup(arena, after, strcspn(after, "|"));
+    TRY(read_all(p->c, &wanted, &found));
+    while (after && from < found.n &&
+           compare(found.list[from].members[AT], BYTES(wanted.until)) == 0 &&
+           compare(found.list[from].members[ID], id_after(after)) >= 0)
+        from++;
+    *ret = trees_of(p->op, &found, from, PAGE_ROWS);
+    *ret_next = NULL;
+    if (found.n > from + PAGE_ROWS) {
+        const struct scanned *last = &found.list[from + PAGE_ROWS - 1];
+
+        *ret_next = arena_printf(arena, "%.*s|%.*s", (int)last->members[AT].len,
+                                 (const char *)last->members[AT].data, (int)last->members[ID].len,
+                                 (const char *)last->members[ID].data);
+    }
     return OK;
 }
 
 static enum fault events_of(struct call *c, const char *group, size_t max, json_t **ret)
 {
-    json_t *shown = json_array();
+    const struct wanted wanted = {.group = group, .search = "", .max = max};
     struct found found;
 
-    arena_defer(&c->op.arena, (void (*)(void *))json_decref, shown);
-    TRY(read_all(c, group, max, &found));
-    for (size_t i = 0; i < found.n; i++)
-        show(&found.list[i], shown);
-    *ret = shown;
+    TRY(read_all(c, &wanted, &found));
+    *ret = trees_of(&c->op, &found, 0, max);
     return OK;
 }
 

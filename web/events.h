@@ -6,10 +6,13 @@
 
 #include "web/page.h"
 
-/* Of all subscriptions that the viewer sees, newest first, of the newest max those that match and
-   are on the listing's page. *ret_read: how many there were, of all. */
-enum fault events_find(struct page *p, size_t max, struct listing *l, size_t *ret_read,
-                       json_t **ret);
+/*
+ * A page of them, of all subscriptions that the viewer sees, newest first. search: what stands in
+ * them; "": everything. after: where an earlier page ended; NULL: the newest. *ret_next: where this
+ * one does, or NULL at the end.
+ */
+enum fault events_page(struct page *p, const char *search, const char *after, json_t **ret,
+                       const char **ret_next);
 void events_table(struct page *p, const json_t *events);
 /* The newest max, with a word where there are none. group: a resource group's id, for its own only;
    NULL: all. */

@@ -36,6 +36,6 @@ enum fault instance_logs_page(struct call *c)
         page_empty(&p, "It has printed nothing yet. What it prints appears here by itself.", NULL);
     page_command(&p, "The same by az",
                  arena_printf(&c->op.arena, "az container logs %s --container-name %s --follow",
-                              instance_words(&c->op, group), page_word(&c->op, name)));
+                              instance_words(&c->op, group), shell_word(&c->op, name)));
     return page_end(&p);
 }

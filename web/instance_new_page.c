@@ -75,7 +75,7 @@ static enum fault read_form(struct call *c, const struct create_form *form, stru
     ret->file = "group.yaml";
     ret->content = arena_strndup(&c->op.arena, yaml.data, yaml.len);
     ret->command = arena_printf(&c->op.arena, "az container create -g %s --file group.yaml",
-                                page_word(&c->op, id_group(&c->op, id)));
+                                shell_word(&c->op, id_group(&c->op, id)));
     ret->said = "The container group is being made.";
     ret->link = arena_printf(&c->op.arena, "/console%s", ret->path);
     return OK;

@@ -63,8 +63,8 @@ json_t *instance_container(const json_t *group, size_t place, bool *ret_init)
 const char *instance_words(struct op *op, const json_t *group)
 {
     return arena_printf(&op->arena, "-g %s -n %s",
-                        page_word(op, id_group(op, text_at_or(group, "id", ""))),
-                        page_word(op, text_at_or(group, "name", "")));
+                        shell_word(op, id_group(op, text_at_or(group, "id", ""))),
+                        shell_word(op, text_at_or(group, "name", "")));
 }
 
 /* ---- which container ---- */
@@ -233,7 +233,7 @@ enum fault instances_page(struct call *c)
     TRY(create_link_in_groups(&p, INSTANCE_ACTION "write", "/console/instances/new",
                               "Create a container group"));
     TRY(are_few(&p, &few));
-    TRY(resource_list_read(&p, TYPE, NULL, &l, &groups));
+    TRY(resource_list_read(&p, TYPE, NULL, RESOURCE_NAMES, &l, &groups));
     if (few && *l.l.q)
         TRY(add_found(&p));
     else if (json_array_size(groups) || !resource_list_is_whole(&l))

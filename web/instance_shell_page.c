@@ -38,7 +38,7 @@ enum fault instance_shell_page(struct call *c)
         &p, "The same by az",
         arena_printf(&c->op.arena,
                      "az container exec %s --container-name %s --exec-command " TERMINAL_SHELL,
-                     instance_words(&c->op, group), page_word(&c->op, name)));
+                     instance_words(&c->op, group), shell_word(&c->op, name)));
     return page_end(&p);
 }
 

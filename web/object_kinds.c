@@ -270,7 +270,7 @@ static enum fault add_pods(struct page *p, const struct shown_object *o, const c
         page_html(p, "<p class=\"note\">These are the first; the command shows all.</p>");
     page_command(p, "The same by kubectl",
                  arena_printf(&p->op->arena, "kubectl get pods -n %s -l %s", o->ns,
-                              page_word(p->op, selector)));
+                              shell_word(p->op, selector)));
     return OK;
 }
 

@@ -38,7 +38,7 @@ static enum fault read_path(struct call *c, struct shown_object *o)
 
 static const char *in_namespace(struct op *op, const struct shown_object *o)
 {
-    return *o->ns ? arena_printf(&op->arena, " -n %s", page_word(op, o->ns)) : "";
+    return *o->ns ? arena_printf(&op->arena, " -n %s", shell_word(op, o->ns)) : "";
 }
 
 /* "deployment/web", "roles.rbac.authorization.k8s.io/web" */
@@ -47,7 +47,7 @@ const char *object_word(struct op *op, const struct shown_object *o)
     bool plain =
         !*o->r->group || strcmp(o->r->group, "apps") == 0 || strcmp(o->r->group, "batch") == 0;
 
-    return page_word(
+    return shell_word(
         op, arena_printf(&op->arena, "%s/%s", plain ? o->r->singular : o->r->qualified, o->name));
 }
 

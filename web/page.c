@@ -520,25 +520,6 @@ void page_bar(struct page *p, const char *label, int64_t value, int64_t max)
     page_html(p, "\"></meter>");
 }
 
-const char *page_word(struct op *op, const char *text)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "-_./:@=,+%";
-    struct text out;
-
-    if (*text && !text[strspn(text, plain)])
-        return text;
-    text_init(&out, &op->arena, 4 * strlen(text) + 3);
-    text_str(&out, "'");
-    for (; *text; text++)
-        if (*text == '\'')
-            text_str(&out, "'\\''");
-        else
-            text_add(&out, text, 1);
-    text_str(&out, "'");
-    return out.data;
-}
-
 void page_command(struct page *p, const char *label, const char *command)
 {
     page_html(p, "<figure class=\"command\"><figcaption>");

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "auth/html.h"
+#include "core/shell_word.h"
 #include "web/session.h"
 
 #define PAGE_MAX  ((size_t)4 << 20)
@@ -86,8 +87,6 @@ const char *page_count(struct op *op, int64_t n);     /* "12,345" */
 /* How much of max; label says it to who cannot see. */
 void page_bar(struct page *p, const char *label, int64_t value, int64_t max);
 
-/* A text as one word of a shell, quoted where it must be. */
-const char *page_word(struct op *op, const char *text);
 /* The command that does the same, with a button that copies it. */
 void page_command(struct page *p, const char *label, const char *command);
 /* Nothing here yet: why, and the next command to type. */

@@ -110,7 +110,7 @@ static enum fault add_run(struct page *p, const struct shown_cluster *k, const j
                              previous ? "&previous=true" : "")));
     page_command(p, "The same by kubectl",
                  arena_printf(&p->op->arena, "kubectl logs %s -n %s -c %s --tail=%d%s", name, ns,
-                              page_word(p->op, container), LOG_VIEW_LINES,
+                              shell_word(p->op, container), LOG_VIEW_LINES,
                               previous ? " --previous" : ""));
     return OK;
 }

@@ -42,7 +42,7 @@ enum fault cluster_pod_shell_page(struct call *c)
     page_command(&p, "The same by kubectl",
                  arena_printf(&c->op.arena, "kubectl exec -it %s -n %s%s%s -- " TERMINAL_SHELL,
                               name, ns, container ? " -c " : "",
-                              container ? page_word(&c->op, container) : ""));
+                              container ? shell_word(&c->op, container) : ""));
     return page_end(&p);
 }
 

@@ -52,8 +52,8 @@ static enum fault read_registry(struct call *c, const struct create_form *form, 
                                   text_at_or(group, "location", ""), "sku", "name", sku,
                                   "properties", "adminUserEnabled", strcmp(admin, "true") == 0));
     ret->command = arena_printf(&op->arena, "az acr create -g %s -n %s --sku %s --admin-enabled %s",
-                                page_word(op, id_group(op, id)), page_word(op, name),
-                                page_word(op, sku), page_word(op, admin));
+                                shell_word(op, id_group(op, id)), shell_word(op, name),
+                                shell_word(op, sku), shell_word(op, admin));
     ret->said = "The registry is there.";
     ret->link = arena_printf(&op->arena, "/console%s", ret->path);
     return OK;
@@ -121,7 +121,7 @@ static json_t *read_words(struct op *op, const char *typed, const char **ret_wor
 
         if (json_array_size(list) < WORDS_MAX)
             json_array_append_new(list, json_string(word));
-        text_printf(&words, "%s%s", words.len ? " " : "", page_word(op, word));
+        text_printf(&words, "%s%s", words.len ? " " : "", shell_word(op, word));
         typed += strlen(word);
     }
     *ret_words = words.len ? words.data : "";
@@ -147,8 +147,8 @@ static enum fault read_webhook(struct call *c, const struct create_form *form, s
                                           "actions", list));
     ret->command =
         arena_printf(&op->arena, "az acr webhook create -r %s -n %s --uri %s --actions %s%s%s",
-                     v.name, page_word(op, name), page_word(op, uri), words,
-                     *scope ? " --scope " : "", *scope ? page_word(op, scope) : "");
+                     v.name, shell_word(op, name), shell_word(op, uri), words,
+                     *scope ? " --scope " : "", *scope ? shell_word(op, scope) : "");
     ret->said = "The webhook is there. Ping it to see that it is heard.";
     ret->link = arena_printf(&op->arena, "/console%s", ret->path);
     return OK;
@@ -212,7 +212,7 @@ static enum fault read_token(struct call *c, const struct create_form *form, str
                                           arena_printf(&op->arena, "%s/scopeMaps/%s", v.id, map),
                                           "status", "enabled"));
     ret->command = arena_printf(&op->arena, "az acr token create -r %s -n %s --scope-map %s",
-                                v.name, page_word(op, name), page_word(op, map));
+                                v.name, shell_word(op, name), shell_word(op, map));
     return OK;
 }
 

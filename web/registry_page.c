@@ -79,7 +79,7 @@ enum fault registries_page(struct call *c)
     size_t i;
 
     page_begin(c, &p, "Registries", NULL);
-    TRY(resource_list_read(&p, ACR, NULL, &l, &registries));
+    TRY(resource_list_read(&p, ACR, NULL, RESOURCE_NAMES, &l, &registries));
     TRY(create_link_in_groups(&p, ACR "/write", "/console/registries/new", "Create a registry"));
     if (!json_array_size(registries) && resource_list_is_whole(&l)) {
         page_empty(&p, "A registry keeps images and gives them to those who may have them.",

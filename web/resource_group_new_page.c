@@ -43,7 +43,7 @@ static enum fault read_form(struct call *c, const struct create_form *form, stru
     ret->body = create_kept(op, json_pack("{s:s}", "location", location));
     ret->command =
         arena_printf(&op->arena, "az group create -n %s -l %s --subscription %s",
-                     page_word(op, parts[1]), page_word(op, location), page_word(op, parts[0]));
+                     shell_word(op, parts[1]), shell_word(op, location), shell_word(op, parts[0]));
     ret->said = "The resource group is there.";
     ret->link = arena_printf(&op->arena, "/console%s", ret->path);
     return OK;

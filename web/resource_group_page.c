@@ -93,7 +93,7 @@ enum fault resource_group_page(struct call *c)
     id = text_at_or(group, "id", "");
     name = text_at_or(group, "name", "");
     page_begin(c, &p, name, crumbs);
-    TRY(resource_list_read(&p, NULL, path, &l, &resources));
+    TRY(resource_list_read(&p, NULL, path, RESOURCE_NAMES, &l, &resources));
     page_facts_begin(&p);
     page_fact_state(&p, "State", text_at_or(group, "properties.provisioningState", ""));
     page_fact(&p, "Location", text_at_or(group, "location", ""));
@@ -110,7 +110,7 @@ enum fault resource_group_page(struct call *c)
                                  name));
     page_command(
         &p, "The same by az",
-        arena_printf(&c->op.arena, "az group delete -n %s --yes", page_word(&c->op, name)));
+        arena_printf(&c->op.arena, "az group delete -n %s --yes", shell_word(&c->op, name)));
     page_heading(&p, "Latest activity");
     TRY(events_add(&p, id, LATEST));
     return page_end(&p);

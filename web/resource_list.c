@@ -7,6 +7,8 @@
 #include "core/uri.h"
 #include "web/subscriptions.h"
 
+#define ROWS_FOUND 40 /* that are asked for one by one */
+
 static struct resource_place place_of(struct call *c)
 {
     const char *part = call_query(c, "part", 0), *after = call_query(c, "after", 0);
@@ -29,8 +31,15 @@ static const char *filter_of(struct op *op, const char *type, const char *q)
                    : "";
 }
 
+/* The service's own list has all of each; it finds nothing, but its marks are the same. */
+static const char *list_of(struct arena *arena, const char *path, const char *type, bool own)
+{
+    return own ? arena_printf(arena, "%s/providers/%s?", path, type)
+               : arena_printf(arena, "%s/resources?$expand=provisioningState&", path);
+}
+
 /* One part's list, from the place on, which moves to where the next page begins. */
-static enum fault read_part(struct page *p, const char *path, const char *filter,
+static enum fault read_part(struct page *p, const char *list, size_t rows, const char *filter,
                             struct resource_place *place, json_t *found)
 {
     struct arena *arena = &p->op->arena;
@@ -38,9 +47,8 @@ static enum fault read_part(struct page *p, const char *path, const char *filter
     const char *link;
 
     TRY(ask_manager(p->c,
-                    arena_printf(arena, "%s/resources?$expand=provisioningState&$top=%zu%s%s%s",
-                                 path, PAGE_ROWS - json_array_size(found), filter,
-                                 *place->after ? "&$skiptoken=" : "",
+                    arena_printf(arena, "%s$top=%zu%s%s%s", list, rows - json_array_size(found),
+                                 filter, *place->after ? "&$skiptoken=" : "",
                                  uri_encode(arena, place->after, "")),
                     &answer));
     json_array_extend(found, at(answer, "value"));
@@ -48,6 +56,23 @@ static enum fault read_part(struct page *p, const char *path, const char *filter
     link += strcspn(link, "?");
     place->after = *link ? uri_parameter(arena, BYTES(link + 1), "$skiptoken", 0) : NULL;
     return OK;
+}
+
+/* What was found by name only, asked for one by one. */
+static void make_whole(struct page *p, json_t *found)
+{
+    json_t *resource, *now;
+    size_t i;
+
+    json_array_foreach(found, i, resource)
+    {
+        const char *id = text_at_or(resource, "id", "");
+
+        if (ask_manager(p->c, page_of(p->op, id) + strlen("/console"), &now) == OK)
+            json_array_set(found, i, now);
+        else
+            op_clear_fault(p->op); /* it was deleted at this moment */
+    }
 }
 
 static enum fault paths_of(struct page *p, const char *group, const char ***ret, size_t *ret_n)
@@ -75,19 +100,24 @@ static enum fault paths_of(struct page *p, const char *group, const char ***ret,
 }
 
 enum fault resource_list_read(struct page *p, const char *type, const char *group,
-                              struct resource_list *ret, json_t **ret_resources)
+                              enum resource_detail detail, struct resource_list *ret,
+                              json_t **ret_resources)
 {
     struct resource_place place = place_of(p->c);
     json_t *found = json_array();
     const char **paths, *filter;
-    size_t n;
+    size_t n, rows;
+    bool own;
 
     arena_defer(&p->op->arena, (void (*)(void *))json_decref, found);
     *ret = (struct resource_list){.l = page_listing(p), .from = place};
-    filter = filter_of(p->op, type, ret->l.q);
+    own = detail == RESOURCE_WHOLE && !*ret->l.q;
+    rows = detail == RESOURCE_WHOLE && !own ? ROWS_FOUND : PAGE_ROWS;
+    filter = own ? "" : filter_of(p->op, type, ret->l.q);
     TRY(paths_of(p, group, &paths, &n));
-    while (place.part < n && json_array_size(found) < PAGE_ROWS) {
-        enum fault fault = read_part(p, paths[place.part], filter, &place, found);
+    while (place.part < n && json_array_size(found) < rows) {
+        enum fault fault = read_part(p, list_of(&p->op->arena, paths[place.part], type, own), rows,
+                                     filter, &place, found);
 
         if (fault == FORBIDDEN && !group) {
             op_clear_fault(p->op);
@@ -98,6 +128,8 @@ enum fault resource_list_read(struct page *p, const char *type, const char *grou
         if (!place.after)
             place = (struct resource_place){place.part + 1, ""};
     }
+    if (detail == RESOURCE_WHOLE && !own)
+        make_whole(p, found);
     ret->next = place;
     ret->more = place.part < n;
     *ret_resources = found;

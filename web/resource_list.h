@@ -19,12 +19,17 @@ struct resource_list {
     struct resource_place from, next;
     bool more; /* there may be a page at next */
 };
+enum resource_detail {
+    RESOURCE_NAMES, /* id, name, type, location, sku, provisioningState */
+    RESOURCE_WHOLE, /* as their service shows them; of what is searched for fewer a page */
+};
 /*
  * Up to PAGE_ROWS resources of a type (NULL: of all), in this group (its path; NULL: everywhere),
- * from the place on that the page's query names: id, name, type, location, sku, provisioningState.
+ * from the place on that the page's query names.
  */
 enum fault resource_list_read(struct page *p, const char *type, const char *group,
-                              struct resource_list *ret, json_t **ret_resources);
+                              enum resource_detail detail, struct resource_list *ret,
+                              json_t **ret_resources);
 /* Nothing was asked for but all of it. */
 bool resource_list_is_whole(const struct resource_list *l);
 void resource_list_search(struct page *p, const struct resource_list *l);

@@ -370,15 +370,15 @@ static void mend(struct op *op, const struct access *a)
     struct arena *arena = &op->arena;
     const char *who = a->actor->name, *kind = a->ns && *a->ns ? "" : "cluster";
     bool is_account = strncmp(who, accounts, strlen(accounts)) == 0;
-    const char *where = *kind ? "" : arena_printf(arena, " -n %s", trace_word(op, a->ns));
+    const char *where = *kind ? "" : arena_printf(arena, " -n %s", shell_word(op, a->ns));
     const char *group = a->group && *a->group ? arena_printf(arena, ".%s", a->group) : "";
     const char *sub = a->subresource ? arena_printf(arena, "/%s", a->subresource) : "";
     const char *what =
         a->path
-            ? arena_printf(arena, "--non-resource-url=%s", trace_word(op, a->path))
+            ? arena_printf(arena, "--non-resource-url=%s", shell_word(op, a->path))
             : arena_printf(arena, "--resource=%s",
-                           trace_word(op, arena_printf(arena, "%s%s%s", a->resource, group, sub)));
-    const char *name = trace_word(
+                           shell_word(op, arena_printf(arena, "%s%s%s", a->resource, group, sub)));
+    const char *name = shell_word(
         op, arena_printf(arena, "%s-%s-%s", who, a->verb, a->path ? "url" : a->resource));
 
     trace_mend(op,
@@ -386,7 +386,7 @@ static void mend(struct op *op, const struct access *a)
                "--%srole=%s --%s=%s%s",
                kind, name, a->verb, what, where, kind, name, kind, name,
                is_account ? "serviceaccount" : "user",
-               trace_word(op, is_account ? who + strlen(accounts) : who), where);
+               shell_word(op, is_account ? who + strlen(accounts) : who), where);
 }
 
 enum fault access_check(struct op *op, struct cluster *cluster, const struct access *a)

@@ -188,3 +188,21 @@ def test_a_group_its_page_and_its_end(browser, arm):
     assert browser.get(page.links["demo-one"]).status == 404
     assert "resourceGroups/delete" in wait_until(
         lambda: (p := browser.get("/console/activity?q=resourceGroups/delete").text) and "demo-one" in p and p, "the log has it")
+
+
+def test_activity_is_paged_and_searched(arm, browser):
+    """Older pages follow each other without a gap or a repeat, and what is searched for is found on all of them."""
+    groups = [f"paged-{n:03}" for n in range(230)]
+    for name in groups:
+        arm.group(name)
+    seen, page = [], browser.get("/console/activity?q=paged-")
+    while True:
+        seen += re.findall(r"paged-\d{3}", page.text)
+        if "Older" not in page.links:
+            break
+        page = browser.get(urllib.parse.urljoin(page.url, page.links["Older"]))
+    assert seen == groups[::-1]
+    assert "Newest" in page.links
+    assert "paged-117" in browser.get("/console/activity?q=PAGED-117").text
+    for odd in ("100%", "paged_1", "a\\\\b", '"caller"'):
+        assert "Nothing matches" in browser.get("/console/activity?" + urllib.parse.urlencode({"q": odd})).text, odd

@@ -55,10 +55,10 @@ static void test_words(void)
     CU_ASSERT_STRING_EQUAL(page_url(&op, "/a/%s?b=%s", (const char *const[]){"x/y z", "\"&"}),
                            "/a/x%2Fy%20z?b=%22%26");
     CU_ASSERT_STRING_EQUAL(page_of(&op, "/subscriptions/s/x y"), "/console/subscriptions/s/x%20y");
-    CU_ASSERT_STRING_EQUAL(page_word(&op, "a-b_c.d/e:f"), "a-b_c.d/e:f");
-    CU_ASSERT_STRING_EQUAL(page_word(&op, "g(1)"), "'g(1)'");
-    CU_ASSERT_STRING_EQUAL(page_word(&op, "it's; rm -rf $HOME"), "'it'\\''s; rm -rf $HOME'");
-    CU_ASSERT_STRING_EQUAL(page_word(&op, ""), "''");
+    CU_ASSERT_STRING_EQUAL(shell_word(&op, "a-b_c.d/e:f"), "a-b_c.d/e:f");
+    CU_ASSERT_STRING_EQUAL(shell_word(&op, "g(1)"), "'g(1)'");
+    CU_ASSERT_STRING_EQUAL(shell_word(&op, "it's; rm -rf $HOME"), "'it'\\''s; rm -rf $HOME'");
+    CU_ASSERT_STRING_EQUAL(shell_word(&op, ""), "''");
     op_free(&op);
 }
 
