@@ -63,7 +63,8 @@ struct service {
     const struct migration *migrations; /* ends with name NULL; applied in the order of services */
     const char *schema;
     bool realm;    /* answers calls that came through a realm's door, and no others */
-    bool any_case; /* paths match in any case of letters, and "//" as "/" (Resource Manager's) */
+    bool any_case; /* paths match in any case of letters, "//" as "/" and without the slash
+                           at their end (Resource Manager's) */
     bool (*owns_host)(
         const char *host); /* such a host is answered by this service (and core) only */
     /*
