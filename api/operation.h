@@ -25,7 +25,8 @@ struct operation {
     enum operation_status status;
     const char *code, *message; /* of a failure */
     const char *properties;     /* JSON object text: progress; or NULL */
-    const char *result;         /* JSON text: the body of …/operationResults; NULL: 204 */
+    const char *result;         /* JSON text: the body of …/operationResults; NULL: 204. Of a
+                                   failure: an array, the details of its error; or NULL */
     const char *input;          /* JSON text for the kind's own use; never shown */
     const char *created, *ended;
     int64_t percent; /* -1: not shown */

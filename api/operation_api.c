@@ -69,6 +69,7 @@ static json_t *error_json(struct op *op, const struct operation *o)
 
     json_set_text(error, "code", o->code ? o->code : "OperationFailed");
     json_set_text(error, "message", o->message ? o->message : "The operation failed.");
+    json_set_raw(error, "details", o->result);
     return error;
 }
 
@@ -108,8 +109,11 @@ enum fault operation_result_get(struct call *c)
             return reply_empty(c, 204);
         return reply_bytes(c, 200, "application/json; charset=utf-8", BYTES(o.result));
     case OPERATION_FAILED:
-        return fail_on(&c->op, o.code ? o.code : "OperationFailed", CONFLICT, "%s",
-                       o.message ? o.message : "The operation failed.");
+        fail_on(&c->op, o.code ? o.code : "OperationFailed", CONFLICT, "%s",
+                o.message ? o.message : "The operation failed.");
+        if (o.result)
+            c->op.detail = arena_printf(&c->op.arena, "{\"details\":%s}", o.result);
+        return CONFLICT;
     case OPERATION_CANCELED:
         break;
     }
