@@ -36,9 +36,14 @@ enum fault deployment_insert(struct op *op, const struct deployment *d, bool *re
 enum fault deployment_delete(struct op *op, const char *key, bool *ret_existed);
 /* Part of the open transaction: all of a group that is deleted. */
 enum fault deployment_delete_below(struct op *op, const char *scope);
-/* state NULL: any. Sorted by key, those after last. */
-enum fault deployment_list(struct op *op, const char *scope, const char *state, const char *last,
-                           int64_t limit, struct deployment **ret, size_t *ret_n);
+struct deployment_filter {
+    const char *subscription, *scope; /* scope NULL: all in the subscription */
+    const char *state, *last;         /* state NULL: any; last: key after which to begin, "" */
+    int64_t limit;
+};
+/* Sorted by key. */
+enum fault deployment_list(struct op *op, const struct deployment_filter *filter,
+                           struct deployment **ret, size_t *ret_n);
 /* It shall stop. *ret_uid NULL: it is not running. */
 enum fault deployment_want_cancel(struct op *op, const char *key, const char **ret_uid);
 /* Terminal, unless it is already; within the open transaction. */

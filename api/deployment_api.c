@@ -246,25 +246,43 @@ static enum fault read_state(struct call *c, const char **ret)
                        text);
 }
 
-enum fault deployment_api_list(struct call *c)
+/* Of a group or a subscription; of all groups in it too, by $expand=resourceGroups. */
+static enum fault read_list(struct call *c, struct deployment_filter *filter, bool *ret_all)
 {
     const struct resource_id *id = arm_id(c);
+    const char *expand = call_query(c, "$expand", 0);
+    struct group group;
+
+    *ret_all = true;
+    filter->subscription = id->subscription;
+    filter->scope = id_lower(&c->op, id->scope);
+    if (id->group)
+        return group_get(&c->op, id->subscription, id->group, &group);
+    if (expand && strcasecmp(expand, "resourceGroups") == 0)
+        filter->scope = NULL;
+    return arm_sees_subscription(c, ret_all);
+}
+
+enum fault deployment_api_list(struct call *c)
+{
+    struct deployment_filter filter = {0};
     struct op *op = &c->op;
     json_t *values = json_new_array(op);
-    struct deployment *all;
+    struct deployment *found;
     struct arm_page page;
-    struct group group;
-    const char *state;
+    bool all;
     size_t n;
 
-    if (id->group)
-        TRY(group_get(op, id->subscription, id->group, &group));
+    TRY(read_list(c, &filter, &all));
     TRY(page_read_arm(c, DEPLOYMENT_HISTORY_MAX, &page));
-    TRY(read_state(c, &state));
-    TRY(deployment_list(op, id_lower(op, id->scope), state, page.last, page.limit, &all, &n));
+    TRY(read_state(c, &filter.state));
+    filter.last = page.last;
+    filter.limit = page.limit;
+    TRY(deployment_list(op, &filter, &found, &n));
     for (size_t i = 0; i < n && (int64_t)i < page.top; i++)
-        json_array_append(values, deployment_json(op, &all[i]));
-    return page_reply(c, values, (int64_t)n > page.top ? all[page.top - 1].key : NULL);
+        if (all || role_allows(op, arm_who(c), found[i].id, c->route->action))
+            json_array_append(values, deployment_json(op, &found[i]));
+    return page_reply(c, values, (int64_t)n > page.top ? found[page.top - 1].key : NULL);
 }
 
 /* ---- actions ---- */

@@ -51,8 +51,9 @@ static const struct db_stmt stmts[] = {
     [END_BELOW] = {"UPDATE api.operation SET status = 3, ended = now() WHERE status = 0 AND id IN"
                    " (SELECT operation FROM api.deployment WHERE scope = $1)"},
     [DELETE_BELOW] = {"DELETE FROM api.deployment WHERE scope = $1"},
-    [LIST_THEM] = {"SELECT " COLUMNS " FROM api.deployment WHERE scope = $1 AND key > $2"
-                   " AND ($3::text IS NULL OR lower(state) = lower($3)) ORDER BY key LIMIT $4"},
+    [LIST_THEM] = {"SELECT " COLUMNS " FROM api.deployment WHERE subscription = $1"
+                   " AND ($2::text IS NULL OR scope = $2) AND key > $3"
+                   " AND ($4::text IS NULL OR lower(state) = lower($4)) ORDER BY key LIMIT $5"},
     [WANT_CANCEL] = {"UPDATE api.deployment SET cancel = true WHERE key = $1"
                      " AND state = 'Running' RETURNING uid"},
     [END_ONE] = {"UPDATE api.deployment SET state = $2, outputs = $3, secrets = $4,"
@@ -193,14 +194,15 @@ enum fault deployment_delete_below(struct op *op, const char *scope)
     return db_query(op, &stmts[DELETE_BELOW], NULL, DB_TEXT(scope));
 }
 
-enum fault deployment_list(struct op *op, const char *scope, const char *state, const char *last,
-                           int64_t limit, struct deployment **ret, size_t *ret_n)
+enum fault deployment_list(struct op *op, const struct deployment_filter *filter,
+                           struct deployment **ret, size_t *ret_n)
 {
     struct db_rows rows;
     size_t n = 0;
 
-    TRY(db_query(op, &stmts[LIST_THEM], &rows, DB_TEXT(scope), DB_TEXT(last), DB_TEXT(state),
-                 DB_INT(limit)));
+    TRY(db_query(op, &stmts[LIST_THEM], &rows, DB_TEXT(filter->subscription),
+                 DB_TEXT(filter->scope), DB_TEXT(filter->last), DB_TEXT(filter->state),
+                 DB_INT(filter->limit)));
     *ret = arena_alloc(&op->arena, ((size_t)PQntuples(rows.result) + 1) * sizeof(**ret));
     while (db_next(&rows))
         (*ret)[n++] = from_row(&rows);

@@ -67,6 +67,7 @@ enum fault role_assignment_api_get(struct call *c);
 enum fault role_assignment_api_put(struct call *c);
 enum fault role_assignment_api_delete(struct call *c);
 /* operation_api.c */
+enum fault operation_list(struct call *c);
 enum fault operation_status_get(struct call *c);
 enum fault operation_result_get(struct call *c);
 enum fault operation_cancel(struct call *c);

@@ -2,6 +2,7 @@
 
 #include "clusters/object/object.h"
 #include "web/create.h"
+#include "web/deployment.h"
 #include "web/events.h"
 #include "web/pages.h"
 #include "web/resource_list.h"
@@ -101,6 +102,7 @@ enum fault resource_group_page(struct call *c)
     page_facts_end(&p);
     page_heading(&p, "Resources");
     add_resources(&p, &l, resources);
+    TRY(deployments_add(&p, id));
     if (page_may(&p, id, DELETE_ACTION))
         page_danger(&p, arena_printf(&c->op.arena, "%s/delete", page_of(p.op, id)),
                     "Delete the group",

@@ -33,6 +33,7 @@ CREATE TABLE api.deployment (
     ended        timestamptz
 );
 CREATE INDEX ON api.deployment (scope, key);
+CREATE INDEX ON api.deployment (subscription, key);
 CREATE INDEX ON api.deployment (group_key);
 CREATE INDEX ON api.deployment (uid) WHERE state = 'Running';
 
@@ -56,3 +57,6 @@ CREATE TABLE api.deployment_step (
     ended      timestamptz,
     PRIMARY KEY (deployment, number)
 );
+
+-- What runs now in a subscription, as a list.
+CREATE INDEX ON api.operation (subscription, created) WHERE status = 0;

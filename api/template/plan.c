@@ -352,6 +352,27 @@ static void need(struct template_plan *plan, struct template_node *n, size_t whi
         n->needs[n->n_needs++] = which;
 }
 
+/* A copy of count 0 is known by its name, and nothing to wait for. */
+static bool is_empty_loop(const struct template_plan *plan, const char *what)
+{
+    const json_t *resources = member_of(plan->scope.template, "resources"), *one;
+    const char *key, *name;
+    size_t i;
+
+    json_array_foreach(resources, i, one)
+    {
+        name = json_string_value(member_of(member_of(one, "copy"), "name"));
+        if (name && strcasecmp(name, what) == 0)
+            return true;
+    }
+    json_object_foreach((json_t *)resources, key, one)
+    {
+        if (strcasecmp(key, what) == 0 && member_of(one, "copy"))
+            return true;
+    }
+    return false;
+}
+
 static enum fault link_one(struct template_plan *plan, struct template_node *n, const char *what)
 {
     bool found = false;
@@ -365,7 +386,7 @@ static enum fault link_one(struct template_plan *plan, struct template_node *n, 
             found = true;
         }
     }
-    if (found)
+    if (found || is_empty_loop(plan, what))
         return OK;
     return template_fail(plan->scope.op,
                          "The resource '%.300s' is not defined in the template; '%.200s' depends "
@@ -391,35 +412,13 @@ static void link_batch(struct template_plan *plan, size_t which)
         }
 }
 
-/* A copy of count 0 is known by its name, and nothing to wait for. */
-static bool is_empty_loop(const struct template_plan *plan, const char *what)
-{
-    const json_t *resources = member_of(plan->scope.template, "resources"), *one;
-    const char *key, *name;
-    size_t i;
-
-    json_array_foreach(resources, i, one)
-    {
-        name = json_string_value(member_of(member_of(one, "copy"), "name"));
-        if (name && strcasecmp(name, what) == 0)
-            return true;
-    }
-    json_object_foreach((json_t *)resources, key, one)
-    {
-        if (strcasecmp(key, what) == 0 && member_of(one, "copy"))
-            return true;
-    }
-    return false;
-}
-
 static enum fault link_node(struct template_plan *plan, size_t which)
 {
     struct template_node *n = &plan->nodes[which];
 
     n->needs = arena_alloc(&plan->scope.op->arena, plan->n * sizeof(*n->needs));
     for (size_t i = 0; n->depends[i]; i++)
-        if (!is_empty_loop(plan, n->depends[i]) || template_find(plan, n->depends[i]))
-            TRY(link_one(plan, n, n->depends[i]));
+        TRY(link_one(plan, n, n->depends[i]));
     for (size_t i = 0; n->parent && i < plan->n; i++)
         if (&plan->nodes[i] == n->parent)
             need(plan, n, i);
