@@ -38,7 +38,6 @@ static enum fault start(struct op *op, const struct settings *settings)
 
 static void stop(void)
 {
-    deployment_run_stop();
     group_delete_stop();
     for (const struct provider *const *p = providers; *p; p++)
         if ((*p)->stop)
@@ -67,6 +66,7 @@ const struct service api_service = {
     .authorise = arm_authorise,
     .decorate = arm_decorate,
     .start = start,
+    .drain = deployment_run_stop,
     .stop = stop,
     .metrics = metrics,
 };

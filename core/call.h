@@ -79,6 +79,8 @@ struct service {
     void (*prepare)(void);
     /* After migrations: first-start rows, caches, background jobs. op->db is set. */
     enum fault (*start)(struct op *op, const struct settings *settings);
+    /* Before any service stops: what asks others' routes in the background ends. */
+    void (*drain)(void);
     void (*stop)(void);
     /* `sundog doctor`: what this machine lacks for the service, and how to mend it; NULL: nothing.
        Without a server. */

@@ -12,7 +12,7 @@ from harness.azure import Az
 from harness.containers import push_shell, wait_nothing_left
 from harness.entra import Entra
 from harness.machine import need
-from harness.manager import Arm, refused
+from harness.manager import VERSION, Arm, refused
 from harness.server import Sundog, wait_until
 from test_secrets import dump
 
@@ -307,6 +307,57 @@ def test_polling(arm):
     _, again = put(arm, "rg", "polled", {"template": template()})
     assert again.status == 200
     assert arm.get(f"{path}/operations")["value"] == []
+
+
+def test_what_runs_now_is_listed(arm, people):
+    """Of what one may see: its beginner, and who may read what it works on."""
+    stranger, reader = people("Microsoft.ContainerRegistry/registries/read"), people("*/read")
+    path, _ = put(arm, "rg", "listed", {"template": long_one("listed", 400)})
+    wait_until(lambda: done(arm, path) >= 2, "some are made")
+    listed = f"{arm.sub}/operationresults"
+    [one] = arm.get(listed)["value"]
+    assert one["status"] == "InProgress" and one["properties"]["operation"] == "deployment" and one["startTime"]
+    assert one["properties"]["resourceId"].endswith("/deployments/listed") and one["properties"]["principalName"] == "sundog-admin"
+    assert 0 <= one["percentComplete"] < 100
+    assert arm.get(one["id"], version=VERSION)["status"] == "InProgress"
+    assert len(arm.get(f"{listed}?$filter=resourceId eq '{arm.sub}/resourceGroups/rg'")["value"]) == 1
+    assert arm.get(f"{listed}?$filter=resourceId eq '{arm.sub}/resourceGroups/other'")["value"] == []
+    refused(arm("GET", f"{listed}?$filter=name eq 'x'"), 400, "InvalidFilterInQueryString")
+    assert stranger.get(listed)["value"] == []
+    assert len(reader.get(listed)["value"]) in (0, 1)
+    web.expect(arm("POST", f"{path}/cancel"), 204)
+    wait_until(lambda: arm.get(listed)["value"] == [], "nothing runs")
+
+
+def test_all_of_a_subscription(arm, people):
+    """$expand=resourceGroups: those of groups too, for whom may read them."""
+    every = f"{arm.sub}/providers/Microsoft.Resources/deployments"
+    put(arm, "rg", "everywhere", {"template": template()})
+    assert "everywhere" not in [d["name"] for d in arm.get(every)["value"]]
+    assert "everywhere" in [d["name"] for d in arm.all(f"{every}?$expand=resourceGroups")[0]]
+    reader, stranger = people("*/read"), people("Microsoft.ContainerRegistry/registries/read")
+    assert "everywhere" in [d["name"] for d in reader.all(f"{every}?$expand=resourceGroups")[0]]
+    assert stranger.get(f"{every}?$expand=resourceGroups")["value"] == []
+
+
+def test_an_inner_one_stops_with_its_outer(arm):
+    inner = {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": "stopinner",
+             "properties": {"mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
+                            "template": long_one("stopinner", 400)}}
+    path, _ = put(arm, "rg", "stopouter", {"template": template(inner)})
+    within = path.replace("stopouter", "stopinner")
+    wait_until(lambda: arm("HEAD", within).status == 204 and done(arm, within) >= 2, "it makes some")
+    web.expect(arm("POST", f"{path}/cancel"), 204)
+    wait_until(lambda: state(arm, path) == "Canceled" and state(arm, within) == "Canceled", "both are cancelled")
+
+
+def test_it_ends_with_its_group(arm):
+    arm.group("doomed")
+    path, answer = put(arm, "doomed", "long", {"template": long_one("doomed", 400)})
+    wait_until(lambda: done(arm, path) >= 2, "some are made")
+    web.expect(arm.wait(web.expect(arm("DELETE", f"{arm.sub}/resourceGroups/doomed"), 202)), 200, 204)
+    assert arm.get(answer["Azure-AsyncOperation"], version=None)["status"] in ("Canceled", "Failed")
+    refused(arm("GET", path), 404, "DeploymentNotFound")
 
 
 def test_killed(files):
