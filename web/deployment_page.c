@@ -60,7 +60,7 @@ static void add_problem(struct page *p, const json_t *error)
     page_text(p, code);
     page_html(p, "</b> ");
     if (*target == '/')
-        page_anchor(p, page_of(p->op, target), id_name(target));
+        page_text(p, id_name(target));
     page_html(p, "</p><p>");
     page_text(p, text_at_or(error, "message", ""));
     page_html(p, "</p>");

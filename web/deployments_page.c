@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "clusters/object/object.h"
+#include "core/uri.h"
 #include "web/deployment.h"
 #include "web/pages.h"
 #include "web/subscriptions.h"
@@ -162,22 +163,48 @@ static void add_operation(struct page *p, const json_t *one)
     page_row_end(p);
 }
 
-static enum fault running_add(struct page *p)
+static void operations_table(struct page *p, const json_t *all)
 {
-    json_t *all, *one;
+    json_t *one;
     size_t i;
 
-    TRY(resources_of(p->c, "/operationresults", &all));
-    page_heading(p, "Running now");
-    if (!json_array_size(all)) {
-        page_html(p, "<p class=\"soft\">No long-running operation is under way.</p>");
-        return OK;
-    }
     page_table_begin(
         p, "Operations that run now",
         (const char *const[]){"What", "On", "State", "Progress", "Who", "Since", NULL});
     json_array_foreach(all, i, one) add_operation(p, one);
     page_table_end(p);
+}
+
+enum fault running_add(struct page *p, const char *group)
+{
+    const char *path = arena_printf(
+        &p->op->arena, "/subscriptions/%s/operationresults?$filter=%s", p->c->path_args[0],
+        uri_encode(&p->op->arena, arena_printf(&p->op->arena, "resourceId eq '%s'", group), ""));
+    json_t *all;
+    enum fault fault = ask_manager_all(p->c, path, RESOURCES_MAX, &all);
+
+    if (fault == FORBIDDEN) {
+        op_clear_fault(p->op);
+        return OK;
+    }
+    TRY(fault);
+    if (json_array_size(all)) {
+        page_heading(p, "Running now");
+        operations_table(p, all);
+    }
+    return OK;
+}
+
+static enum fault all_running_add(struct page *p)
+{
+    json_t *all;
+
+    TRY(resources_of(p->c, "/operationresults", &all));
+    page_heading(p, "Running now");
+    if (json_array_size(all))
+        operations_table(p, all);
+    else
+        page_html(p, "<p class=\"soft\">No long-running operation is under way.</p>");
     return OK;
 }
 
@@ -222,7 +249,7 @@ enum fault deployments_page(struct call *c)
     struct page p;
 
     page_begin(c, &p, "Deployments", NULL);
-    TRY(running_add(&p));
+    TRY(all_running_add(&p));
     TRY(listing_add(&p));
     return page_end(&p);
 }

@@ -100,6 +100,7 @@ enum fault resource_group_page(struct call *c)
     page_fact(&p, "Location", text_at_or(group, "location", ""));
     page_fact(&p, "Subscription", c->path_args[0]);
     page_facts_end(&p);
+    TRY(running_add(&p, id));
     page_heading(&p, "Resources");
     add_resources(&p, &l, resources);
     TRY(deployments_add(&p, id));

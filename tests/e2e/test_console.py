@@ -219,6 +219,7 @@ def test_a_deployment_and_what_runs_now(browser, arm):
     # one that runs is among what runs now, and stops when told
     long = deploy("long", 700)
     now = wait_until(lambda: (p := browser.get("/console/deployments")) and "Deploy a template" in p.text and p, "it runs")
+    assert "Deploy a template" in browser.get(f"/console{base}").text
     assert {"long", "good", "bad"} <= set(now.links) and arm.admin["clientId"] not in now.text
     page = browser.get(long)
     assert page.has_form("Cancel") and not page.has_form("Forget it") and "InProgress" in page.text
