@@ -104,6 +104,7 @@ enum fault resource_group_page(struct call *c)
     page_heading(&p, "Resources");
     add_resources(&p, &l, resources);
     TRY(deployments_add(&p, id));
+    page_html(&p, "<div class=\"actions\">");
     if (page_may(&p, id, DELETE_ACTION))
         page_danger(&p, arena_printf(&c->op.arena, "%s/delete", page_of(p.op, id)),
                     "Delete the group",
@@ -111,6 +112,7 @@ enum fault resource_group_page(struct call *c)
                                  "All resources in %s go with it: images, containers, clusters."
                                  " This cannot be undone.",
                                  name));
+    page_html(&p, "</div>");
     page_command(
         &p, "The same by az",
         arena_printf(&c->op.arena, "az group delete -n %s --yes", page_word(&c->op, name)));

@@ -1,5 +1,6 @@
 /* From a template to the resources it makes: loops, conditions, children, ids, and their order. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -394,6 +395,11 @@ static enum fault link_one(struct template_plan *plan, struct template_node *n, 
                          what, n->id);
 }
 
+static bool is_of_loop(const struct template_node *n, const char *loop)
+{
+    return n->loop == loop || (n->loop && strcasecmp(n->loop, loop) == 0);
+}
+
 /* In a serial copy, a batch comes after the one before it. */
 static void link_batch(struct template_plan *plan, size_t which)
 {
@@ -403,9 +409,9 @@ static void link_batch(struct template_plan *plan, size_t which)
     if (!n->batch)
         return;
     for (size_t i = 0; i < which; i++)
-        place += plan->nodes[i].loop && strcasecmp(plan->nodes[i].loop, n->loop) == 0;
+        place += is_of_loop(&plan->nodes[i], n->loop);
     for (size_t i = 0; i < which; i++)
-        if (plan->nodes[i].loop && strcasecmp(plan->nodes[i].loop, n->loop) == 0) {
+        if (is_of_loop(&plan->nodes[i], n->loop)) {
             if (before / n->batch + 1 == place / n->batch)
                 need(plan, n, i);
             before++;
@@ -452,20 +458,29 @@ static enum fault check_order(struct template_plan *plan)
     return OK;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    return strcasecmp((*(const struct template_node *const *)a)->id,
+                      (*(const struct template_node *const *)b)->id);
+}
+
 static enum fault check_twice(const struct template_plan *plan)
 {
-    for (size_t i = 0; i < plan->n; i++)
-        for (size_t k = 0; k < i; k++) {
-            const struct template_node *a = &plan->nodes[i], *b = &plan->nodes[k];
+    struct op *op = plan->scope.op;
+    const struct template_node **made = arena_alloc(&op->arena, (plan->n + 1) * sizeof(*made));
+    size_t n = 0;
 
-            if (!a->existing && !b->existing && !a->skipped && !b->skipped &&
-                strcasecmp(a->id, b->id) == 0)
-                return template_fail(plan->scope.op,
-                                     "The resource '%.300s' is defined multiple times in a "
-                                     "template. Please see https://aka.ms/arm-syntax-resources for "
-                                     "usage details.",
-                                     a->id);
-        }
+    for (size_t i = 0; i < plan->n; i++)
+        if (!plan->nodes[i].existing && !plan->nodes[i].skipped)
+            made[n++] = &plan->nodes[i];
+    qsort(made, n, sizeof(*made), by_id);
+    for (size_t i = 1; i < n; i++)
+        if (strcasecmp(made[i]->id, made[i - 1]->id) == 0)
+            return template_fail(op,
+                                 "The resource '%.300s' is defined multiple times in a template. "
+                                 "Please see https://aka.ms/arm-syntax-resources for usage "
+                                 "details.",
+                                 made[i]->id);
     return OK;
 }
 
