@@ -191,7 +191,8 @@ static bool ends(const char *text, const char *end)
 static bool only_reads(const struct call *c)
 {
     return ends(c->route->action, "/read") ||
-           (c->vouched && ends(c->route->action, "/listEvents/action"));
+           (c->vouched && (ends(c->route->action, "/listEvents/action") ||
+                           ends(c->route->action, "/deployments/exportTemplate/action")));
 }
 
 /* Refused tokens are not noted: anybody can make those. */

@@ -3,6 +3,7 @@
 #include "api/activity.h"
 #include "api/arm.h"
 #include "api/cache.h"
+#include "api/deployment.h"
 #include "api/group.h"
 #include "api/handlers.h"
 #include "api/lock.h"
@@ -17,6 +18,7 @@ static enum fault start(struct op *op, const struct settings *settings)
     resource_store_start();
     group_store_start();
     operation_store_start();
+    deployment_store_start();
     provider_store_start();
     tag_names_start();
     cache_start();
@@ -30,7 +32,8 @@ static enum fault start(struct op *op, const struct settings *settings)
     for (const struct provider *const *p = providers; *p; p++)
         if ((*p)->adopt)
             TRY((*p)->adopt(op));
-    return group_delete_start(op);
+    TRY(group_delete_start(op));
+    return deployment_run_start(op, settings);
 }
 
 static void stop(void)
@@ -63,6 +66,7 @@ const struct service api_service = {
     .authorise = arm_authorise,
     .decorate = arm_decorate,
     .start = start,
+    .drain = deployment_run_stop,
     .stop = stop,
     .metrics = metrics,
 };

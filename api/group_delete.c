@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/cache.h"
+#include "api/deployment.h"
 #include "api/group.h"
 #include "api/lock.h"
 #include "api/operation.h"
@@ -78,6 +79,7 @@ static enum fault finish(struct op *op, const struct doomed *doomed)
         return db_commit(op);
     TRY(lock_delete_below(op, key));
     TRY(role_assignment_delete_below(op, key));
+    TRY(deployment_delete_below(op, key));
     TRY(group_delete_row(op, key));
     if (doomed->operation)
         TRY(operation_finish(op, doomed->operation, OPERATION_SUCCEEDED, NULL, NULL, NULL));

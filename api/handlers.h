@@ -67,9 +67,23 @@ enum fault role_assignment_api_get(struct call *c);
 enum fault role_assignment_api_put(struct call *c);
 enum fault role_assignment_api_delete(struct call *c);
 /* operation_api.c */
+enum fault operation_list(struct call *c);
 enum fault operation_status_get(struct call *c);
 enum fault operation_result_get(struct call *c);
 enum fault operation_cancel(struct call *c);
+/* deployment_api.c */
+enum fault deployment_put(struct call *c);
+enum fault deployment_api_get(struct call *c);
+enum fault deployment_api_delete(struct call *c);
+enum fault deployment_api_list(struct call *c);
+enum fault deployment_api_cancel(struct call *c);
+enum fault deployment_api_validate(struct call *c);
+enum fault deployment_api_what_if(struct call *c);
+enum fault deployment_api_export(struct call *c);
+enum fault deployment_api_secure_outputs(struct call *c);
+enum fault deployment_template_hash(struct call *c);
+enum fault deployment_operation_list(struct call *c);
+enum fault deployment_operation_get(struct call *c);
 /* quota_api.c */
 enum fault quota_api_list(struct call *c);
 enum fault quota_api_get(struct call *c);

@@ -15,7 +15,17 @@
     " message, properties, result, input, percent, cancel_wanted, api.iso(created) AS created,"    \
     " api.iso(ended) AS ended"
 
-enum { INSERT, FINISH, PROGRESS, GET_ONE, RUNNING, WANT_CANCEL, PRUNE, COUNT_RUNNING };
+enum {
+    INSERT,
+    FINISH,
+    PROGRESS,
+    GET_ONE,
+    RUNNING,
+    OF_SUBSCRIPTION,
+    WANT_CANCEL,
+    PRUNE,
+    COUNT_RUNNING
+};
 static const struct db_stmt stmts[] = {
     [INSERT] = {"INSERT INTO api.operation (id, kind, subscription, resource_id, provider,"
                 "  location, who, status_word, properties, input)"
@@ -28,6 +38,8 @@ static const struct db_stmt stmts[] = {
     [GET_ONE] = {"SELECT " COLUMNS " FROM api.operation WHERE id = $1"},
     [RUNNING] = {"SELECT " COLUMNS " FROM api.operation WHERE kind = $1 AND status = 0"
                  " ORDER BY id"},
+    [OF_SUBSCRIPTION] = {"SELECT " COLUMNS " FROM api.operation WHERE subscription = $1"
+                         " AND status = 0 ORDER BY created DESC, id LIMIT 1000"},
     [WANT_CANCEL] = {"UPDATE api.operation SET cancel_wanted = true WHERE id = $1 AND status = 0"},
     [PRUNE] = {"DELETE FROM api.operation WHERE id IN (SELECT id FROM api.operation WHERE status"
                " <> 0 AND ended < now() - interval '" KEPT_DAYS " days' LIMIT " PRUNE_ROWS ")"},
@@ -131,18 +143,30 @@ enum fault operation_get(struct op *op, const char *id, struct operation *ret)
     return OK;
 }
 
-enum fault operation_list_running(struct op *op, const char *kind, struct operation **ret,
-                                  size_t *ret_n)
+static enum fault list(struct op *op, int which, const char *value, struct operation **ret,
+                       size_t *ret_n)
 {
     struct db_rows rows;
     size_t n = 0;
 
-    TRY(db_query(op, &stmts[RUNNING], &rows, DB_TEXT(kind)));
+    TRY(db_query(op, &stmts[which], &rows, DB_TEXT(value)));
     *ret = arena_alloc(&op->arena, ((size_t)PQntuples(rows.result) + 1) * sizeof(**ret));
     while (db_next(&rows))
         (*ret)[n++] = from_row(&rows);
     *ret_n = n;
     return OK;
+}
+
+enum fault operation_list_running(struct op *op, const char *kind, struct operation **ret,
+                                  size_t *ret_n)
+{
+    return list(op, RUNNING, kind, ret, ret_n);
+}
+
+enum fault operation_list_of(struct op *op, const char *subscription, struct operation **ret,
+                             size_t *ret_n)
+{
+    return list(op, OF_SUBSCRIPTION, subscription, ret, ret_n);
 }
 
 static atomic_llong running;

@@ -25,7 +25,8 @@ struct operation {
     enum operation_status status;
     const char *code, *message; /* of a failure */
     const char *properties;     /* JSON object text: progress; or NULL */
-    const char *result;         /* JSON text: the body of …/operationResults; NULL: 204 */
+    const char *result;         /* JSON text: the body of …/operationResults; NULL: 204. Of a
+                                   failure: an array, the details of its error; or NULL */
     const char *input;          /* JSON text for the kind's own use; never shown */
     const char *created, *ended;
     int64_t percent; /* -1: not shown */
@@ -65,6 +66,9 @@ enum fault operation_get(struct op *op, const char *id, struct operation *ret);
 /* Rows of a kind that are not terminal: what to go on with after a restart. */
 enum fault operation_list_running(struct op *op, const char *kind, struct operation **ret,
                                   size_t *ret_n);
+/* Those of a subscription that are not terminal, the newest first, at most 1000. */
+enum fault operation_list_of(struct op *op, const char *subscription, struct operation **ret,
+                             size_t *ret_n);
 /* Note that it shall stop; a terminal one stays as it is. */
 enum fault operation_want_cancel(struct op *op, const char *id);
 /* Count those that are not terminal, of all `serve`; operation_metrics tells the last count. */

@@ -1,18 +1,27 @@
 /* Polling and cancelling long-running operations (DESIGN §4.9). */
 #include <string.h>
 
+#include "api/filter.h"
 #include "api/handlers.h"
 #include "api/operation.h"
+#include "api/page.h"
 #include "core/db.h"
 #include "core/durable.h"
 
 /* The one who began it, or whoever may read what it works on. */
+static bool may_see(struct call *c, const struct operation *o)
+{
+    const struct identity *who = arm_who(c);
+
+    return strcmp(who->object_id, o->who) == 0 ||
+           role_allows(&c->op, who, o->resource_id, "Microsoft.Resources/subscriptions/read");
+}
+
 static enum fault may_poll(struct call *c, const struct operation *o, const char *action)
 {
     const struct identity *who = arm_who(c);
 
-    if (strcmp(who->object_id, o->who) == 0 ||
-        role_allows(&c->op, who, o->resource_id, "Microsoft.Resources/subscriptions/read"))
+    if (may_see(c, o))
         return OK;
     return fail_on(&c->op, "AuthorizationFailed", FORBIDDEN,
                    "The client '%s' with object id '%s' does not have authorization to perform "
@@ -69,6 +78,7 @@ static json_t *error_json(struct op *op, const struct operation *o)
 
     json_set_text(error, "code", o->code ? o->code : "OperationFailed");
     json_set_text(error, "message", o->message ? o->message : "The operation failed.");
+    json_set_raw(error, "details", o->result);
     return error;
 }
 
@@ -94,6 +104,75 @@ enum fault operation_status_get(struct call *c)
     return arm_reply(c, 200, body);
 }
 
+static json_t *listed(struct call *c, const struct operation *o)
+{
+    struct op *op = &c->op;
+    json_t *out = json_new_object(op), *properties = json_new_object(op);
+    const struct identity *who;
+
+    json_set_text(out, "id",
+                  arena_printf(&op->arena,
+                               "/subscriptions/%s/providers/%s/locations/%s/"
+                               "operationStatuses/%s",
+                               o->subscription, o->provider, o->location, o->id));
+    json_set_text(out, "name", o->id);
+    json_set_text(out, "status", word(o));
+    json_set_text(out, "startTime", o->created);
+    if (o->percent >= 0)
+        json_object_set_new(out, "percentComplete", json_integer(o->percent));
+    json_set_text(properties, "operation", o->kind);
+    json_set_text(properties, "resourceId", o->resource_id);
+    json_set_text(properties, "principalId", o->who);
+    if (entra_principal(op, o->who, &who) == OK)
+        json_set_text(properties, "principalName", who->name);
+    op_clear_fault(op);
+    json_object_set(out, "properties", properties);
+    return out;
+}
+
+/* $filter: resourceId eq 'ID', it and all below. */
+static enum fault read_filter(struct call *c, const char **ret_key)
+{
+    const char *text = call_query(c, "$filter", 0), *id;
+    struct filter *filter;
+
+    *ret_key = NULL;
+    TRY(filter_parse(&c->op, text, &filter));
+    if (!filter)
+        return OK;
+    id = filter_equal(filter, "resourceId");
+    if (!id)
+        return arm_fail_at(&c->op, "InvalidFilterInQueryString", INVALID, "$filter",
+                           "Invalid $filter '%.200s': operations are filtered by "
+                           "\"resourceId eq 'ID'\".",
+                           text);
+    *ret_key = id_lower(&c->op, id);
+    return OK;
+}
+
+/* What runs now; of each that one may poll. */
+enum fault operation_list(struct call *c)
+{
+    json_t *values = json_new_array(&c->op);
+    struct operation *all;
+    const char *key;
+    bool sees_all;
+    size_t n;
+
+    TRY(arm_sees_subscription(c, &sees_all));
+    TRY(read_filter(c, &key));
+    TRY(operation_list_of(&c->op, arm_id(c)->subscription, &all, &n));
+    for (size_t i = 0; i < n; i++) {
+        if (!may_see(c, &all[i]) ||
+            (key && !id_is_within(id_lower(&c->op, all[i].resource_id), key)))
+            continue;
+        TRY(look(&c->op, &all[i]));
+        if (all[i].status == OPERATION_RUNNING)
+            json_array_append(values, listed(c, &all[i]));
+    }
+    return page_reply(c, values, NULL);
+}
+
 enum fault operation_result_get(struct call *c)
 {
     struct operation o;
@@ -108,8 +187,11 @@ enum fault operation_result_get(struct call *c)
             return reply_empty(c, 204);
         return reply_bytes(c, 200, "application/json; charset=utf-8", BYTES(o.result));
     case OPERATION_FAILED:
-        return fail_on(&c->op, o.code ? o.code : "OperationFailed", CONFLICT, "%s",
-                       o.message ? o.message : "The operation failed.");
+        fail_on(&c->op, o.code ? o.code : "OperationFailed", CONFLICT, "%s",
+                o.message ? o.message : "The operation failed.");
+        if (o.result)
+            c->op.detail = arena_printf(&c->op.arena, "{\"details\":%s}", o.result);
+        return CONFLICT;
     case OPERATION_CANCELED:
         break;
     }

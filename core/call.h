@@ -63,7 +63,8 @@ struct service {
     const struct migration *migrations; /* ends with name NULL; applied in the order of services */
     const char *schema;
     bool realm;    /* answers calls that came through a realm's door, and no others */
-    bool any_case; /* paths match in any case of letters, and "//" as "/" (Resource Manager's) */
+    bool any_case; /* paths match in any case of letters, "//" as "/" and without the slash
+                           at their end (Resource Manager's) */
     bool (*owns_host)(
         const char *host); /* such a host is answered by this service (and core) only */
     /*
@@ -78,6 +79,8 @@ struct service {
     void (*prepare)(void);
     /* After migrations: first-start rows, caches, background jobs. op->db is set. */
     enum fault (*start)(struct op *op, const struct settings *settings);
+    /* Before any service stops: what asks others' routes in the background ends. */
+    void (*drain)(void);
     void (*stop)(void);
     /* `sundog doctor`: what this machine lacks for the service, and how to mend it; NULL: nothing.
        Without a server. */

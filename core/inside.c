@@ -6,9 +6,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/loop.h"
 #include "core/stream.h"
 
 #define LISTEN_MS  2000
+#define ALONE_MS   60000
 #define STREAM_MAX ((size_t)1 << 20)
 
 struct waiting {
@@ -38,7 +40,7 @@ static void heard(struct call *c)
     pthread_mutex_unlock(&w->lock);
 }
 
-static void set_headers(struct call *outer, struct call *c, const struct header *asked)
+static void set_headers(struct call *c, const char *correlation_id, const struct header *asked)
 {
     size_t n = 0;
 
@@ -47,29 +49,28 @@ static void set_headers(struct call *outer, struct call *c, const struct header 
     c->headers = arena_alloc(&c->op.arena, (n + 1) * sizeof(*c->headers));
     for (size_t i = 0; i < n; i++)
         c->headers[i] = asked[i];
-    c->headers[n] = (struct header){"x-ms-correlation-request-id", outer->correlation_id};
+    c->headers[n] = (struct header){"x-ms-correlation-request-id", correlation_id};
     c->n_headers = n + 1;
 }
 
-static struct call *begin(struct call *outer, const struct inside *asked)
+static struct call *begin(struct loop *loop, const struct inside_origin *origin,
+                          const struct inside *asked)
 {
-    struct call *c = call_new(outer->loop, NULL, NULL);
+    struct call *c = call_new(loop, NULL, NULL);
 
     c->method = asked->method;
     c->target = asked->target;
-    c->host = asked->host ? asked->host : outer->host;
-    c->tls = outer->tls;
+    c->host = asked->host ? asked->host : origin->host;
+    c->tls = origin->tls;
     c->realm = asked->realm;
-    c->local = outer->local;
-    c->http_major = outer->http_major;
-    c->client = outer->client;
+    c->http_major = 1;
+    c->client = origin->client;
     c->vouched = asked->vouched;
     c->certificate = asked->certificate;
-    set_headers(outer, c, asked->headers);
+    set_headers(c, origin->correlation_id, asked->headers);
     c->content_length = (int64_t)asked->body.len;
     c->body_state = asked->body.len ? BODY_COMPLETE : BODY_NONE;
     c->body = asked->body;
-    c->op.deadline_ms = outer->op.deadline_ms;
     c->dispatch.completed = completed;
     c->dispatch.heard = heard;
     return c;
@@ -147,14 +148,13 @@ static void waiting_init(struct waiting *w)
     pthread_condattr_destroy(&clock);
 }
 
-struct call *call_inside(struct call *outer, const struct inside *asked)
+static void ask(struct call *c, struct db *db)
 {
-    struct call *c = begin(outer, asked);
     struct waiting w;
 
     waiting_init(&w);
     c->connection = &w;
-    dispatch_inside(c, outer->op.db);
+    dispatch_inside(c, db);
     pthread_mutex_lock(&w.lock);
     while (!w.is_done)
         pthread_cond_wait(&w.news, &w.lock);
@@ -163,6 +163,27 @@ struct call *call_inside(struct call *outer, const struct inside *asked)
     pthread_mutex_destroy(&w.lock);
     pthread_cond_destroy(&w.news);
     c->connection = NULL;
+}
+
+struct call *call_inside(struct call *outer, const struct inside *asked)
+{
+    struct inside_origin origin = {outer->host, outer->client, outer->correlation_id, outer->tls};
+    struct call *c = begin(outer->loop, &origin, asked);
+
+    c->local = outer->local;
+    c->http_major = outer->http_major;
+    c->op.deadline_ms = outer->op.deadline_ms;
+    ask(c, outer->op.db);
+    return c;
+}
+
+struct call *call_alone(struct op *op, const struct inside_origin *origin,
+                        const struct inside *asked)
+{
+    struct call *c = begin(&loops[0], origin, asked);
+
+    c->op.deadline_ms = now_ms() + ALONE_MS;
+    ask(c, op->db);
     return c;
 }
 

@@ -26,6 +26,16 @@ struct inside {
  * streams is heard to its end or for 2 s; of more than 1 MiB the last 512 KiB or more are kept.
  */
 struct call *call_inside(struct call *outer, const struct inside *asked);
+/*
+ * The same for work in the background, which is nobody's request: whose URLs, address and
+ * correlation id the answer and the logs have. On any thread with op->db, no transaction open.
+ */
+struct inside_origin {
+    const char *host, *client, *correlation_id;
+    bool tls;
+};
+struct call *call_alone(struct op *op, const struct inside_origin *origin,
+                        const struct inside *asked);
 /* A header of the reply, or NULL. */
 const char *inside_header(const struct call *inner, const char *name);
 /* The reply's body; empty when it is not in memory. */

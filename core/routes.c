@@ -77,18 +77,21 @@ static void keep(struct call *c, const struct service *service, const struct rou
         c->path_args[i] = arena_strndup(&c->op.arena, m->start[i], m->len[i]);
 }
 
-/* Clients of Resource Manager join "https://host/" and "/path", or leave a name empty. */
+/* Clients of Resource Manager join "https://host/" and "/path", leave a name empty, or end lists
+   ("…/deployments/") with a slash. */
 static const char *single_slashes(struct arena *arena, const char *path)
 {
-    size_t n = 0;
+    size_t n = 0, len = strlen(path);
     char *out;
 
-    if (!strstr(path, "//"))
+    if (!strstr(path, "//") && (len < 2 || path[len - 1] != '/'))
         return path;
     out = arena_strdup(arena, path);
     for (const char *p = path; *p; p++)
         if (*p != '/' || n == 0 || out[n - 1] != '/')
             out[n++] = *p;
+    if (n > 1 && out[n - 1] == '/')
+        n--;
     out[n] = '\0';
     return out;
 }

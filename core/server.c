@@ -346,6 +346,9 @@ static void stop(const struct settings *s)
     atomic_store(&ending, true);
     atomic_store(&ready, false);
     loops_drain(s->drain_timeout_s);
+    for (const struct service *const *p = all_services; *p; p++)
+        if ((*p)->drain)
+            (*p)->drain();
     hub_stop();
     waits_stop();
     for (const struct service *const *p = all_services; *p; p++)

@@ -20,13 +20,14 @@ static const struct {
     const char *link, *text;
     const char *within; /* in the paths of resources that belong there */
 } menu[] = {
-    {"/console",            "Overview",         NULL                                     },
-    {"/console/registries", "Registries",       "/providers/Microsoft.ContainerRegistry/"},
-    {"/console/instances",  "Container groups", "/providers/Microsoft.ContainerInstance/"},
-    {"/console/clusters",   "Clusters",         "/providers/Microsoft.ContainerService/" },
-    {"/console/groups",     "Resource groups",  NULL                                     },
-    {"/console/access",     "Access",           NULL                                     },
-    {"/console/activity",   "Activity",         NULL                                     },
+    {"/console",             "Overview",         NULL                                         },
+    {"/console/registries",  "Registries",       "/providers/Microsoft.ContainerRegistry/"    },
+    {"/console/instances",   "Container groups", "/providers/Microsoft.ContainerInstance/"    },
+    {"/console/clusters",    "Clusters",         "/providers/Microsoft.ContainerService/"     },
+    {"/console/groups",      "Resource groups",  NULL                                         },
+    {"/console/deployments", "Deployments",      "/providers/Microsoft.Resources/deployments/"},
+    {"/console/access",      "Access",           NULL                                         },
+    {"/console/activity",    "Activity",         NULL                                         },
 };
 
 /* What stands first in the path is where one is. */

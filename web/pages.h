@@ -11,6 +11,10 @@ enum fault resource_group_page(struct call *c);
 enum fault resource_group_new_page(struct call *c); /* resource_group_new_page.c */
 enum fault resource_group_new_post(struct call *c);
 enum fault resource_group_delete(struct call *c);
+enum fault deployments_page(struct call *c); /* deployments_page.c */
+enum fault deployment_page(struct call *c);  /* deployment_page.c */
+enum fault deployment_cancel(struct call *c);
+enum fault deployment_forget(struct call *c);
 
 /* registries */
 enum fault registries_page(struct call *c); /* registry_page.c */

@@ -2,6 +2,7 @@
 
 #include "clusters/object/object.h"
 #include "web/create.h"
+#include "web/deployment.h"
 #include "web/events.h"
 #include "web/pages.h"
 #include "web/resource_list.h"
@@ -99,8 +100,11 @@ enum fault resource_group_page(struct call *c)
     page_fact(&p, "Location", text_at_or(group, "location", ""));
     page_fact(&p, "Subscription", c->path_args[0]);
     page_facts_end(&p);
+    TRY(running_add(&p, id));
     page_heading(&p, "Resources");
     add_resources(&p, &l, resources);
+    TRY(deployments_add(&p, id));
+    page_html(&p, "<div class=\"actions\">");
     if (page_may(&p, id, DELETE_ACTION))
         page_danger(&p, arena_printf(&c->op.arena, "%s/delete", page_of(p.op, id)),
                     "Delete the group",
@@ -108,6 +112,7 @@ enum fault resource_group_page(struct call *c)
                                  "All resources in %s go with it: images, containers, clusters."
                                  " This cannot be undone.",
                                  name));
+    page_html(&p, "</div>");
     page_command(
         &p, "The same by az",
         arena_printf(&c->op.arena, "az group delete -n %s --yes", shell_word(&c->op, name)));

@@ -290,7 +290,7 @@ def test_move(arm):
 @pytest.mark.parametrize("method, path, status, code", [
     ("GET", "/resourceGroups/rest/providers/Microsoft.Nope/a/b", 404, "InvalidResourceNamespace"),
     ("PUT", "/resourceGroups/rest/providers/Microsoft.ContainerRegistry/nope/b", 404, "InvalidResourceType"),
-    ("PUT", "/resourceGroups/rest/providers/Microsoft.Resources/deployments/d", 404, "InvalidResourceType"),
+    ("PUT", "/resourceGroups/rest/providers/Microsoft.Resources/deploymentStacks/d", 404, "InvalidResourceType"),
     ("POST", "/resourceGroups/rest/exportTemplate", 501, "NotSupported"),
     ("GET", "/providers/Microsoft.Authorization/policyAssignments", 501, "NotSupported"),
     ("DELETE", "/something", 501, "NotSupported"),

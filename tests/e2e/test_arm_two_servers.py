@@ -163,6 +163,24 @@ def postgres_of(servers):
     return postgres
 
 
+def test_a_deployment_is_taken_over(arms, servers):
+    """Its `serve` dies in the middle: the other one ends it, when its lease is over."""
+    here, there = arms
+    group = here.group("takeover")["id"]
+    path = f"{here.sub}/resourceGroups/takeover/providers/Microsoft.Resources/deployments/long"
+    expect(there("PUT", path, {"properties": {"mode": "Incremental", "template": {
+        "$schema": "x", "contentVersion": "1", "resources": [{
+            "type": "Microsoft.ContainerRegistry/registries", "apiVersion": "2023-07-01", "location": "eastus", "sku": {"name": "Basic"},
+            "name": "[format('takeover{0}', copyIndex())]", "copy": {"name": "l", "count": 40, "mode": "serial"}}]}}}), 201)
+    wait_until(lambda: len(here.get(f"{here.sub}/resourceGroups/takeover/resources")["value"]) >= 2, "some are made")
+    servers[1].kill()
+    assert here.get(path)["properties"]["provisioningState"] == "Running"
+    wait_until(lambda: here.get(path)["properties"]["provisioningState"] == "Succeeded", "the other one ends it")
+    assert len(here.get(f"{here.sub}/resourceGroups/takeover/resources")["value"]) == 40
+    servers[1].restart()
+    assert here.wait(expect(here("DELETE", group), 202)).status == 204  # the quota is 50 by now
+
+
 def test_a_deletion_is_finished_by_the_other(arms, servers):
     """kill -9 of the one that began it; last, because the first server does not come back."""
     here, there = arms

@@ -4,6 +4,7 @@ import json
 import re
 import urllib.parse
 import urllib.request
+import uuid
 
 import pytest
 
@@ -11,7 +12,7 @@ from harness.azure import admin
 from harness.clients import run
 from harness.console import Browser
 from harness.entra import Entra
-from harness.manager import Arm
+from harness.manager import READER, Arm
 from harness.server import HANG_S, program, wait_until
 from harness.web import expect
 
@@ -206,3 +207,67 @@ def test_activity_is_paged_and_searched(arm, browser):
     assert "paged-117" in browser.get("/console/activity?q=PAGED-117").text
     for odd in ("100%", "paged_1", "a\\\\b", '"caller"'):
         assert "Nothing matches" in browser.get("/console/activity?" + urllib.parse.urlencode({"q": odd})).text, odd
+
+
+# deployments
+
+
+def test_a_deployment_and_what_runs_now(browser, arm):
+    arm.group("deploys")
+    base = f"{arm.sub}/resourceGroups/deploys"
+    assert "No template was deployed here yet." in browser.get(f"/console{base}").text
+    registry = {"type": "Microsoft.ContainerRegistry/registries", "apiVersion": "2023-07-01", "location": "eastus",
+                "sku": {"name": "Basic"}}
+    whole = {"$schema": "x", "contentVersion": "1.0.0.0", "parameters": {"word": {"type": "secureString"}, "n": {"type": "int"}},
+             "outputs": {"said": {"type": "string", "value": "<b>hello</b>"}, "word": {"type": "secureString", "value": "[parameters('word')]"}},
+             "resources": [{**registry, "name": "[format('consoledep{0}', copyIndex())]",
+                            "copy": {"name": "many", "count": "[parameters('n')]", "mode": "serial"}}]}
+
+    def deploy(name, n, **more):
+        expect(arm("PUT", f"{base}/providers/Microsoft.Resources/deployments/{name}", {"properties": {
+            "mode": "Incremental", "template": {**whole, **more}, "parameters": {"word": {"value": "hush-hush"}, "n": {"value": n}}}}), 201)
+        return f"/console{base}/providers/Microsoft.Resources/deployments/{name}"
+
+    good, bad = deploy("good", 1), deploy("bad", 0, resources=[{**registry, "name": "no"}])
+    page = wait_until(lambda: (p := browser.get(good)) and "Succeeded" in p.text and "Outputs" in p.text and p, "it is deployed")
+    assert "consoledep0" in page.links and "&lt;b&gt;hello" in page.body and "not shown" in page.text
+    assert "hush-hush" not in page.body and "[parameters('n')]" in page.text and "az deployment group show -g deploys -n good" in page.text
+    page = wait_until(lambda: (p := browser.get(bad)) and "Why it failed" in p.text and p, "it has failed")
+    assert "InvalidRegistryName" in page.text and "Registry names may contain only" in page.text
+    # one that runs is among what runs now, and stops when told
+    long = deploy("long", 700)
+    now = wait_until(lambda: (p := browser.get("/console/deployments")) and "Deploy a template" in p.text and p, "it runs")
+    assert "Deploy a template" in browser.get(f"/console{base}").text
+    assert {"long", "good", "bad"} <= set(now.links) and arm.admin["clientId"] not in now.text
+    page = browser.get(long)
+    assert page.has_form("Cancel") and not page.has_form("Forget it") and "InProgress" in page.text
+    assert "being cancelled" in browser.submit(page, page.form("Cancel")).text
+    page = wait_until(lambda: (p := browser.get(long)).has_form("Forget it") and p, "it is cancelled")
+    assert "Canceled" in page.text
+    assert "is forgotten" in browser.submit(page, page.form("Forget it")).text
+    assert browser.get(long).status == 404
+    assert "No long-running operation is under way." in browser.get("/console/deployments").text
+    assert "good" in browser.get(f"/console{base}").links
+    assert set(browser.get("/console/deployments?q=failed").links) & {"good", "bad"} == {"bad"}
+
+
+def test_who_may_only_read_sees_no_buttons_of_deployments(sundog, arm):
+    entra = Entra(sundog)
+    user = entra.graph("POST", "/users", 201, {
+        "displayName": "Dora", "userPrincipalName": "dora@sundog.localhost", "accountEnabled": True, "mailNickname": "dora",
+        "passwordProfile": {"password": "Correct-horse-1"}})
+    arm.group("readonly-deploys")
+    base = f"{arm.sub}/resourceGroups/readonly-deploys"
+    path = f"{base}/providers/Microsoft.Resources/deployments/one"
+    expect(arm("PUT", path, {"properties": {"mode": "Incremental", "template": {"$schema": "x", "contentVersion": "1", "resources": []}}}), 201)
+    wait_until(lambda: arm.get(path)["properties"]["provisioningState"] == "Succeeded", "it is deployed")
+    arm.put(f"{base}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}", {"properties": {
+        "principalId": user["id"], "roleDefinitionId": f"{arm.sub}/providers/Microsoft.Authorization/roleDefinitions/{READER}"}})
+    browser = Browser(sundog)
+    browser.sign_in("dora@sundog.localhost", "Correct-horse-1")
+    assert "one" in browser.get("/console/deployments").links
+    page = browser.get(f"/console{path}")
+    assert "Succeeded" in page.text and not page.has_form("Forget it") and "Template" not in page.text
+    form = browser.get("/console").form("Sign out")
+    form.action = f"/console{path}/delete"
+    assert browser.submit(page, form).status == 403

@@ -36,7 +36,7 @@ def node():
 
 
 def test_javascript(sundog, env, node):
-    run_checks(node, "sdk.mjs", {**env, "SUNDOG_SDK_MADE": push(sundog, "hello-world:v1")}, 12)
+    run_checks(node, "sdk.mjs", {**env, "SUNDOG_SDK_MADE": push(sundog, "hello-world:v1")}, 13)
 
 
 def test_javascript_containers(sundog, env, node):

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { AuthorizationManagementClient } from "@azure/arm-authorization";
 import { ContainerRegistryManagementClient } from "@azure/arm-containerregistry";
 import { ResourceManagementClient } from "@azure/arm-resources";
+import { DeploymentsClient } from "@azure/arm-resourcesdeployments";
 import { SubscriptionClient } from "@azure/arm-resources-subscriptions";
 import { ContainerRegistryClient } from "@azure/container-registry";
 import { ClientSecretCredential, DefaultAzureCredential, EnvironmentCredential, UsernamePasswordCredential } from "@azure/identity";
@@ -46,6 +47,30 @@ await check("resource groups", async () => {
   assert.ok((await collect(resources.resourceGroups.list())).some((one) => one.name === "js"));
   await assert.rejects(resources.resourceGroups.get("nowhere"), (error) => error.statusCode === 404 && error.code === "ResourceGroupNotFound");
   await assert.rejects(resources.resourceGroups.createOrUpdate("js", { location: "westus" }), (error) => error.statusCode === 409);
+});
+
+const { deployments, deploymentOperations } = new DeploymentsClient(credential, subscription, at);
+await check("deployments", async () => {
+  const template = {
+    $schema: "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", contentVersion: "1.0.0.0",
+    parameters: { name: { type: "string" } },
+    resources: [{ type: "Microsoft.ContainerRegistry/registries", apiVersion: "2023-07-01", name: "[parameters('name')]",
+                  location: "[resourceGroup().location]", sku: { name: "Basic" } }],
+    outputs: { server: { type: "string", value: "[reference(parameters('name')).loginServer]" } },
+  };
+  const body = (name) => ({ properties: { mode: "Incremental", template, parameters: { name: { value: name } } } });
+  const made = await deployments.beginCreateOrUpdateAndWait("js", "bysdk", body("jsdeployed"));
+  assert.equal(made.properties.provisioningState, "Succeeded");
+  assert.match(made.properties.outputs.server.value, /^jsdeployed\./);
+  assert.ok((await collect(deployments.listByResourceGroup("js"))).some((one) => one.name === "bysdk"));
+  assert.equal((await collect(deploymentOperations.list("js", "bysdk"))).length, 1);
+  const foretold = await deployments.beginWhatIfAndWait("js", "bysdk", body("jsother01"));
+  assert.ok((foretold.changes ?? foretold.properties?.changes).some((one) => one.changeType === "Create"));
+  assert.ok(await deployments.beginValidateAndWait("js", "bysdk", body("jsother01")));
+  await assert.rejects(deployments.beginCreateOrUpdateAndWait("js", "bysdk", body("no")), /DeploymentFailed|At least one resource|failed/);
+  assert.equal((await deployments.get("js", "bysdk")).properties.error.code, "DeploymentFailed");
+  await deployments.beginDeleteAndWait("js", "bysdk");
+  await assert.rejects(deployments.get("js", "bysdk"), (error) => error.statusCode === 404 && error.code === "DeploymentNotFound");
 });
 
 const registries = new ContainerRegistryManagementClient(credential, subscription, at);

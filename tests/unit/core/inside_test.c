@@ -187,10 +187,40 @@ static void test_files(void)
     end();
 }
 
+/* Nobody's request: host, client and correlation are as they were kept. */
+static void test_alone(void)
+{
+    struct inside_origin origin = {
+        .host = "there:2", .client = "::1", .correlation_id = "kept", .tls = true};
+    struct inside asked = {.method = PUT, .target = "/say/x", .body = BYTES("b"), .vouched = "me"};
+    struct call *c;
+    struct op op;
+
+    begin();
+    op_init(&op);
+    c = call_alone(&op, &origin, &asked);
+    CU_ASSERT_EQUAL(c->reply.status, 200);
+    CU_ASSERT_STRING_EQUAL(inside_header(c, "x-ms-correlation-request-id"), "kept");
+    CU_ASSERT_STRING_EQUAL(c->client, "::1");
+    CU_ASSERT(strncmp(c->base_url, "https://there:2", 15) == 0);
+    CU_ASSERT_NSTRING_EQUAL(inside_body(c).data, "v - - b", 7);
+    call_free(c);
+    asked.target = "/late";
+    asked.method = GET;
+    asked.body = (struct bytes){0};
+    c = call_alone(&op, &origin, &asked); /* waits for one that parks */
+    CU_ASSERT_EQUAL(c->reply.status, 202);
+    call_free(c);
+    pthread_join(completer, NULL);
+    op_free(&op);
+    end();
+}
+
 CU_TestInfo core_inside_tests[] = {
-    {"answers",         test_answers},
-    {"faults",          test_faults },
-    {"parked handlers", test_parked },
-    {"files",           test_files  },
+    {"in the background", test_alone  },
+    {"answers",           test_answers},
+    {"faults",            test_faults },
+    {"parked handlers",   test_parked },
+    {"files",             test_files  },
     CU_TEST_INFO_NULL,
 };

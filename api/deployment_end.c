@@ -1,0 +1,343 @@
+/* Which steps can begin, and how a deployment ends: outputs, what Complete deletes, errors. */
+#include <string.h>
+#include <strings.h>
+
+#include "api/deployment_run.h"
+#include "api/operation.h"
+#include "api/provider.h"
+#include "core/db.h"
+#include "core/seal.h"
+
+#define FAILED_MESSAGE                                                                             \
+    "At least one resource deployment operation failed. Please list deployment operations for "    \
+    "details. Please see https://aka.ms/arm-deployment-operations for usage details."
+
+/* ---- the end ---- */
+
+static enum fault end(struct op *op, struct deployment_run *run, enum operation_status status)
+{
+    static const char *const states[] = {[OPERATION_SUCCEEDED] = "Succeeded",
+                                         [OPERATION_FAILED] = "Failed",
+                                         [OPERATION_CANCELED] = "Canceled"};
+    json_t *error =
+        run->d.error ? json_keep(op, json_loads(run->d.error, 0, NULL)) : json_new_object(op);
+    const json_t *details = json_object_get(error, "details");
+
+    run->d.state = states[status];
+    TRY(db_begin(op));
+    TRY(deployment_steps_cancel(op, run->d.uid));
+    TRY(deployment_end(op, &run->d));
+    TRY(operation_finish(op, run->d.operation, status,
+                         json_string_value(json_object_get(error, "code")),
+                         json_string_value(json_object_get(error, "message")),
+                         details ? json_text_of(op, details) : NULL));
+    return db_commit(op);
+}
+
+/* Each step's error becomes a detail. */
+static enum fault end_failed(struct op *op, struct deployment_run *run)
+{
+    json_t *details = json_new_array(op), *error;
+
+    for (size_t i = 0; i < run->n_steps; i++) {
+        error = run->steps[i].error ? json_loads(run->steps[i].error, 0, NULL) : NULL;
+        if (!error)
+            continue;
+        json_set_text(error, "target", run->steps[i].target);
+        json_array_append_new(details, error);
+    }
+    error = json_keep(op, json_pack("{s:s, s:s, s:s, s:O}", "code", "DeploymentFailed", "target",
+                                    run->d.id, "message", FAILED_MESSAGE, "details", details));
+    run->d.error = json_text_of(op, error);
+    return end(op, run, OPERATION_FAILED);
+}
+
+/* For what op says. */
+static enum fault end_with(struct op *op, struct deployment_run *run, const char *code)
+{
+    json_t *error = json_keep(op, json_pack("{s:s, s:s, s:s}", "code",
+                                            code       ? code
+                                            : op->noun ? op->noun
+                                                       : "InternalError",
+                                            "target", run->d.id, "message",
+                                            op->message ? op->message : "It failed."));
+
+    op_clear_fault(op);
+    run->d.error = json_text_of(op, error);
+    return end(op, run, OPERATION_FAILED);
+}
+
+static bool is_for_now(enum fault fault)
+{
+    return fault == UNAVAILABLE || fault == INTERNAL || fault == TOO_MANY;
+}
+
+static json_t *made(struct op *op, const struct deployment_run *run)
+{
+    json_t *out = json_new_array(op);
+
+    for (size_t i = 0; i < run->n_steps; i++)
+        if (strcmp(run->steps[i].action, "Create") == 0 &&
+            strcmp(run->steps[i].state, "Succeeded") == 0)
+            json_array_append_new(out, json_pack("{s:s}", "id", run->steps[i].target));
+    return out;
+}
+
+static enum fault end_well(struct op *op, struct deployment_run *run)
+{
+    struct template_calls calls = deployment_calls(&run->asker);
+    json_t *shown, *all;
+    enum fault fault = template_outputs(run->context.plan, &calls, &shown, &all);
+
+    run->d.resources = json_text_of(op, made(op, run));
+    if (is_for_now(fault))
+        return fault;
+    if (fault != OK)
+        return end_with(op, run, "DeploymentOutputEvaluationFailed");
+    run->d.outputs = json_text_of(op, shown);
+    run->d.secrets = seal(op, arena_printf(&op->arena, "deployment-outputs/%s", run->d.uid),
+                          BYTES(json_text_of(op, all)));
+    return end(op, run, OPERATION_SUCCEEDED);
+}
+
+/* Deployments within this one stop, too; what a service has begun goes on there. */
+static enum fault end_canceled(struct op *op, struct deployment_run *run)
+{
+    struct call *answer;
+
+    for (size_t i = 0; i < run->n_steps; i++) {
+        const struct deployment_step *s = &run->steps[i];
+
+        if (strcmp(s->state, "Running") != 0 || !run->who ||
+            strcasecmp(s->type, "Microsoft.Resources/deployments") != 0)
+            continue;
+        TRY(deployment_ask(op, &run->asker, POST, arena_printf(&op->arena, "%s/cancel", s->target),
+                           s->version, NULL, &answer));
+    }
+    return end(op, run, OPERATION_CANCELED);
+}
+
+/* ---- mode Complete: what the template does not name ---- */
+
+/* It, or what it belongs to or what belongs to it, is among the steps or was made by one. */
+static bool is_named(const struct deployment_run *run, const json_t *inner, const char *key)
+{
+    json_t *one;
+    size_t i;
+
+    for (size_t k = 0; k < run->n_steps; k++)
+        if (strcasecmp(run->steps[k].target, key) == 0)
+            return true;
+    json_array_foreach(inner, i, one)
+    {
+        const char *id = json_string_value(json_object_get(one, "id"));
+
+        if (id && strcasecmp(id, key) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What deployments within this one have made. */
+static enum fault made_within(struct op *op, const struct deployment_run *run, json_t **ret)
+{
+    json_t *all = json_new_array(op), *some;
+
+    for (size_t i = 0; i < run->n_steps; i++) {
+        struct deployment inner;
+        struct resource_id id;
+        enum fault fault;
+
+        if (strcasecmp(run->steps[i].type, "Microsoft.Resources/deployments") != 0)
+            continue;
+        TRY(resource_id_parse(op, run->steps[i].target, &id));
+        fault = deployment_get(op, &id, &inner);
+        if (fault == NOT_FOUND)
+            op_clear_fault(op);
+        else
+            TRY(fault);
+        some = fault == OK && inner.resources ? json_keep(op, json_loads(inner.resources, 0, NULL))
+                                              : NULL;
+        json_array_extend(all, some);
+    }
+    *ret = all;
+    return OK;
+}
+
+static enum fault add_deletion(struct op *op, const struct deployment_run *run, int64_t number,
+                               const struct resource *r)
+{
+    const struct resource_type *type = resource_type_find(r->type);
+    struct deployment_step s = {.number = number,
+                                .action = "Delete",
+                                .target = r->id,
+                                .type = r->type,
+                                .name = r->name,
+                                .version = type && type->api_versions ? *type->api_versions : ""};
+    char id[37];
+
+    random_uuid(id);
+    s.id = id;
+    return deployment_step_insert(op, run->d.uid, &s);
+}
+
+/* Rows for all that is to go: parents alone, whose children go with them. *ret_n: how many. */
+static enum fault plan_deletions(struct op *op, const struct deployment_run *run, size_t *ret_n)
+{
+    struct resource_filter filter = {.subscription = run->d.subscription,
+                                     .group = run->d.group,
+                                     .tracked_only = true,
+                                     .last = "",
+                                     .limit = 5000};
+    struct resource *rows;
+    const char *last = NULL;
+    json_t *inner;
+    size_t n;
+
+    *ret_n = 0;
+    TRY(made_within(op, run, &inner));
+    TRY(resource_list(op, &filter, &rows, &n));
+    TRY(db_begin(op));
+    for (size_t i = 0; i < n; i++) {
+        if (is_named(run, inner, rows[i].key) || (last && id_is_within(rows[i].key, last)))
+            continue;
+        last = rows[i].key;
+        TRY(add_deletion(op, run, (int64_t)(run->context.plan->n + *ret_n), &rows[i]));
+        ++*ret_n;
+    }
+    return db_commit(op);
+}
+
+/* ---- what can begin ---- */
+
+static enum fault insert_steps(struct op *op, const struct deployment_run *run)
+{
+    const struct template_plan *plan = run->context.plan;
+    char id[37];
+
+    TRY(db_begin(op));
+    for (size_t i = 0; i < plan->n; i++) {
+        const struct template_node *n = &plan->nodes[i];
+        struct deployment_step s = {.number = (int64_t)i,
+                                    .id = id,
+                                    .action = "Create",
+                                    .target = n->id,
+                                    .type = n->type,
+                                    .name = n->name,
+                                    .version = n->version};
+
+        if (n->existing || n->skipped)
+            continue;
+        random_uuid(id);
+        TRY(deployment_step_insert(op, run->d.uid, &s));
+    }
+    return db_commit(op);
+}
+
+/* Is this node there, and with one that makes nothing, all it needs? */
+static bool is_met(const struct deployment_run *run, size_t which)
+{
+    const struct template_node *n = &run->context.plan->nodes[which];
+
+    if (!n->existing && !n->skipped)
+        return strcmp(run->states[which], "Succeeded") == 0;
+    for (size_t i = 0; i < n->n_needs; i++)
+        if (!is_met(run, n->needs[i]))
+            return false;
+    return true;
+}
+
+static bool can_begin(const struct deployment_run *run, const struct deployment_step *s)
+{
+    const struct template_node *n;
+
+    if (strcmp(s->state, "Waiting") != 0)
+        return false;
+    if (s->number >= (int64_t)run->context.plan->n)
+        return true; /* a deletion */
+    n = &run->context.plan->nodes[s->number];
+    for (size_t i = 0; i < n->n_needs; i++)
+        if (!is_met(run, n->needs[i]))
+            return false;
+    return s->blocker < 0 || is_met(run, (size_t)s->blocker);
+}
+
+struct tally {
+    size_t busy, waiting, failed, ended;
+};
+
+static struct tally wake_steps(struct deployment_run *run)
+{
+    struct tally t = {0};
+
+    for (size_t i = 0; i < run->n_steps; i++) {
+        const struct deployment_step *s = &run->steps[i];
+        bool running = strcmp(s->state, "Running") == 0;
+
+        if (running || can_begin(run, s)) {
+            deployment_step_wake(run->d.uid, s->number);
+            t.busy++;
+        } else if (strcmp(s->state, "Waiting") == 0)
+            t.waiting++;
+        else
+            t.ended++;
+        t.failed += strcmp(s->state, "Failed") == 0;
+    }
+    return t;
+}
+
+/* Nothing runs, and nothing can begin. */
+static enum fault settle(struct op *op, struct deployment_run *run, const struct tally *t)
+{
+    bool deletes = strcasecmp(run->d.mode, "Complete") == 0 && run->d.group;
+    size_t n = 0;
+
+    if (t->failed)
+        return end_failed(op, run);
+    if (t->waiting) {
+        template_fail(op, "Circular dependency detected: resources refer to each other by "
+                          "reference().");
+        return end_with(op, run, NULL);
+    }
+    for (size_t i = 0; i < run->n_steps; i++)
+        deletes = deletes && strcmp(run->steps[i].action, "Delete") != 0;
+    if (deletes)
+        TRY(plan_deletions(op, run, &n));
+    if (n) {
+        deployment_wake(run->d.uid);
+        return OK;
+    }
+    return end_well(op, run);
+}
+
+enum fault deployment_coordinate(struct op *op, const char *uid)
+{
+    struct deployment_run run;
+    struct tally t;
+    bool running;
+    enum fault fault;
+
+    TRY(deployment_run_load(op, uid, &run, &running));
+    if (!running)
+        return OK;
+    fault = deployment_run_plan(op, &run);
+    if (is_for_now(fault))
+        return fault;
+    if (run.d.cancel) {
+        op_clear_fault(op);
+        return end_canceled(op, &run);
+    }
+    if (fault != OK)
+        return end_with(op, &run, NULL);
+    if (!run.n_steps) {
+        TRY(insert_steps(op, &run));
+        TRY(deployment_steps(op, uid, &run.steps, &run.n_steps));
+    }
+    t = wake_steps(&run);
+    if (t.busy) {
+        int64_t percent = (int64_t)(100 * t.ended / run.n_steps);
+
+        return operation_progress(op, run.d.operation, NULL, percent);
+    }
+    return settle(op, &run, &t);
+}

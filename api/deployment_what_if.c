@@ -1,0 +1,209 @@
+/* whatIf: what a deployment would make, change, leave or delete, against what is there. */
+#include <string.h>
+#include <strings.h>
+
+#include "api/deployment.h"
+#include "api/resource.h"
+
+struct comparing {
+    struct op *op;
+    json_t *delta; /* of WhatIfPropertyChange */
+};
+
+static void note(struct comparing *k, const char *path, const char *kind, const json_t *before,
+                 const json_t *after)
+{
+    json_t *one = json_pack("{s:s, s:s}", "path", path, "propertyChangeType", kind);
+
+    if (before)
+        json_object_set(one, "before", (json_t *)before);
+    if (after)
+        json_object_set(one, "after", (json_t *)after);
+    json_array_append_new(k->delta, one);
+}
+
+/* Regions are written in two ways; all else is compared as it is, but for letters' case in words.
+ */
+static bool is_same(const char *path, const json_t *a, const json_t *b)
+{
+    const char *x = json_string_value(a), *y = json_string_value(b);
+
+    if (json_equal(a, b))
+        return true;
+    if (json_is_number(a) && json_is_number(b))
+        return json_number_value(a) == json_number_value(b);
+    if (!x || !y)
+        return false;
+    if (strcmp(y, "*****") == 0)
+        return true;
+    if (strcmp(path, "location") == 0)
+        while (*x && *y) {
+            x += *x == ' ';
+            y += *y == ' ';
+            if (strncasecmp(x++, y++, 1) != 0)
+                return false;
+        }
+    return strcasecmp(x, y) == 0;
+}
+
+/* Of what is not said there is nothing to compare: the service has its defaults. */
+static void compare(struct comparing *k, const char *path, const json_t *before,
+                    const json_t *after)
+{
+    const json_t *had;
+    const char *key;
+    json_t *wanted;
+
+    if (json_is_object(before) && json_is_object(after)) {
+        json_object_foreach((json_t *)after, key, wanted)
+        {
+            const char *at = *path ? arena_printf(&k->op->arena, "%s.%s", path, key) : key;
+
+            had = member_of(before, key);
+            if (!had && json_is_string(wanted) && strcmp(json_string_value(wanted), "*****") == 0)
+                continue; /* a secret is never shown */
+            if (!had && (json_is_null(wanted) || json_object_size(wanted) == 0) &&
+                !json_is_string(wanted) && !json_is_number(wanted) && !json_is_boolean(wanted))
+                continue;
+            if (had)
+                compare(k, at, had, wanted);
+            else
+                note(k, at, "Create", NULL, wanted);
+        }
+        return;
+    }
+    if (!is_same(path, before, after))
+        note(k, path, "Modify", before, after);
+}
+
+static void without(json_t *object)
+{
+    static const char *const names[] = {"etag", "systemData"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        json_object_del(object, names[i]);
+}
+
+/* The body with id, name, type and apiVersion, as whatIf shows resources. */
+static json_t *shown(struct op *op, const struct template_node *n, json_t *body)
+{
+    json_t *out = json_keep(op, json_pack("{s:s, s:s, s:s, s:s}", "id", n->id, "name",
+                                          strrchr(n->id, '/') + 1, "type", n->type, "apiVersion",
+                                          n->version));
+
+    json_object_update(out, body);
+    return out;
+}
+
+static enum fault body_of(struct op *op, struct deployment_asker *asker,
+                          const struct template_node *n, json_t **ret, const char **ret_why)
+{
+    struct template_calls calls = deployment_calls(asker);
+    enum fault fault = template_body(asker->plan, n, &calls, true, ret);
+
+    *ret_why = NULL;
+    if (fault == OK || fault == UNAVAILABLE || fault == INTERNAL)
+        return fault;
+    /* it refers to what is not there yet: only that it would be deployed can be told */
+    *ret_why = arena_strdup(&op->arena, op->message ? op->message : "it cannot be evaluated");
+    op_clear_fault(op);
+    return OK;
+}
+
+static json_t *change(const char *id, const char *kind)
+{
+    return json_pack("{s:s, s:s}", "resourceId", id, "changeType", kind);
+}
+
+static enum fault add_change(struct op *op, struct deployment_asker *asker,
+                             const struct template_node *n, bool only_ids, json_t *changes)
+{
+    struct comparing k = {op, json_new_array(op)};
+    json_t *body, *before, *after, *one;
+    struct call *answer;
+    const char *why, *kind;
+
+    TRY(deployment_ask(op, asker, GET, n->id, n->version, NULL, &answer));
+    before = answer->reply.status < 300 ? deployment_answer(op, answer) : NULL;
+    TRY(body_of(op, asker, n, &body, &why));
+    if (why) {
+        one = change(n->id, before ? "Deploy" : "Create");
+        json_set_text(one, "unsupportedReason", why);
+        json_array_append_new(changes, one);
+        return OK;
+    }
+    if (before) {
+        without(before);
+        compare(&k, "", before, body);
+    }
+    kind = !before ? "Create" : json_array_size(k.delta) ? "Modify" : "NoChange";
+    if (strcasecmp(n->type, "Microsoft.Resources/deployments") == 0)
+        kind = before ? "Deploy" : "Create";
+    one = change(n->id, kind);
+    after = shown(op, n, body);
+    if (!only_ids) {
+        if (before)
+            json_object_set(one, "before", before);
+        json_object_set(one, "after", after);
+        json_object_set(one, "delta", k.delta);
+    }
+    json_array_append_new(changes, one);
+    return OK;
+}
+
+static bool is_in_plan(const struct template_plan *plan, const char *key)
+{
+    for (size_t i = 0; i < plan->n; i++)
+        if (!plan->nodes[i].existing && !plan->nodes[i].skipped &&
+            strcasecmp(plan->nodes[i].id, key) == 0)
+            return true;
+    return false;
+}
+
+/* What is in the group and not in the template: left alone, or deleted by Complete. */
+static enum fault add_rest(struct op *op, const struct deployment_asker *asker, bool deletes,
+                           bool only_ids, json_t *changes)
+{
+    const struct deployment *d = asker->d;
+    struct resource_filter filter = {.subscription = d->subscription,
+                                     .group = d->group,
+                                     .tracked_only = true,
+                                     .last = "",
+                                     .limit = 1000};
+    struct resource *rows;
+    size_t n;
+
+    if (!d->group)
+        return OK;
+    TRY(resource_list(op, &filter, &rows, &n));
+    for (size_t i = 0; i < n; i++) {
+        json_t *one;
+
+        if (is_in_plan(asker->plan, rows[i].key) ||
+            !role_allows(op, asker->who, rows[i].id,
+                         arena_printf(&op->arena, "%s/read", rows[i].type)))
+            continue;
+        one = change(rows[i].id, deletes ? "Delete" : "Ignore");
+        if (!only_ids)
+            json_object_set(one, "before", resource_json(op, &rows[i]));
+        json_array_append_new(changes, one);
+    }
+    return OK;
+}
+
+enum fault deployment_what_if(struct op *op, struct deployment_asker *asker, const char *mode,
+                              bool only_ids, json_t **ret)
+{
+    json_t *changes = json_new_array(op);
+
+    for (size_t i = 0; i < asker->plan->n; i++) {
+        const struct template_node *n = &asker->plan->nodes[i];
+
+        if (!n->existing && !n->skipped)
+            TRY(add_change(op, asker, n, only_ids, changes));
+    }
+    TRY(add_rest(op, asker, strcmp(mode, "Complete") == 0, only_ids, changes));
+    *ret = json_keep(op, json_pack("{s:s, s:{s:O, s:s}}", "status", "Succeeded", "properties",
+                                   "changes", changes, "correlationId", asker->d->correlation));
+    return OK;
+}

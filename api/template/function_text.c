@@ -1,0 +1,271 @@
+/* Texts. Positions count letters (code points), as people do. */
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/template/function.h"
+#include "api/template/limits.h"
+
+static enum fault too_long(const struct arguments *a)
+{
+    return function_fail(a, "makes a text that is too long.");
+}
+
+static enum fault give_written(const struct arguments *a, const struct text *out, json_t **ret)
+{
+    return out->overflow ? too_long(a) : give_text(a, out->data, ret);
+}
+
+static enum fault concat_arrays(const struct arguments *a, json_t **ret)
+{
+    json_t *all = json_new_array(a->s->op);
+
+    for (size_t i = 0; i < a->n; i++) {
+        TRY(array_arg(a, i));
+        json_array_extend(all, a->v[i]);
+    }
+    a->s->effort->bytes += json_array_size(all) * sizeof(json_t *);
+    *ret = all;
+    return OK;
+}
+
+FUNCTION(f_concat)
+{
+    struct text out;
+
+    if (json_is_array(a->v[0]))
+        return concat_arrays(a, ret);
+    text_init(&out, &a->s->op->arena, EXPRESSION_TEXT_MAX);
+    for (size_t i = 0; i < a->n; i++) {
+        if (json_is_array(a->v[i]) || json_is_object(a->v[i]))
+            return wrong_arg(a, i, "String");
+        text_str(&out, text_of(a->s->op, a->v[i]));
+    }
+    return give_written(a, &out, ret);
+}
+
+FUNCTION(f_replace)
+{
+    const char *text, *old, *new, *at;
+    struct text out;
+
+    TRY(text_arg(a, 0, &text));
+    TRY(text_arg(a, 1, &old));
+    TRY(text_arg(a, 2, &new));
+    if (!*old)
+        return function_fail(a, "cannot look for an empty text.");
+    text_init(&out, &a->s->op->arena, EXPRESSION_TEXT_MAX);
+    while ((at = strstr(text, old))) {
+        text_add(&out, text, (size_t)(at - text));
+        text_str(&out, new);
+        text = at + strlen(old);
+    }
+    text_str(&out, text);
+    return give_written(a, &out, ret);
+}
+
+/* The first of the delimiters in text; *ret_len: how long it is. */
+static const char *find_delimiter(const char *text, const json_t *delimiters, size_t *ret_len)
+{
+    const char *first = NULL;
+    json_t *one;
+    size_t i;
+
+    json_array_foreach(delimiters, i, one)
+    {
+        const char *d = json_string_value(one), *at = d && *d ? strstr(text, d) : NULL;
+
+        if (at && (!first || at < first)) {
+            first = at;
+            *ret_len = strlen(d);
+        }
+    }
+    return first;
+}
+
+FUNCTION(f_split)
+{
+    json_t *parts = json_new_array(a->s->op), *delimiters = a->v[1];
+    const char *text, *at;
+    size_t len = 0;
+
+    TRY(text_arg(a, 0, &text));
+    if (json_is_string(delimiters)) {
+        delimiters = json_new_array(a->s->op);
+        json_array_append(delimiters, a->v[1]);
+    } else
+        TRY(array_arg(a, 1));
+    while ((at = find_delimiter(text, delimiters, &len))) {
+        json_array_append_new(parts, json_stringn(text, (size_t)(at - text)));
+        text = at + len;
+    }
+    json_array_append_new(parts, json_string(text));
+    *ret = parts;
+    return OK;
+}
+
+FUNCTION(f_join)
+{
+    const char *between;
+    struct text out;
+    json_t *one;
+    size_t i;
+
+    TRY(array_arg(a, 0));
+    TRY(text_arg(a, 1, &between));
+    text_init(&out, &a->s->op->arena, EXPRESSION_TEXT_MAX);
+    json_array_foreach(a->v[0], i, one)
+    {
+        if (i)
+            text_str(&out, between);
+        text_str(&out, text_of(a->s->op, one));
+    }
+    return give_written(a, &out, ret);
+}
+
+FUNCTION(f_substring)
+{
+    int64_t start, length;
+    const char *text;
+    size_t n, from;
+
+    TRY(text_arg(a, 0, &text));
+    TRY(int_arg(a, 1, &start));
+    n = letters(text);
+    length = (int64_t)n - start;
+    if (a->n == 3)
+        TRY(int_arg(a, 2, &length));
+    if (start < 0 || length < 0 || start > (int64_t)n || length > (int64_t)n - start)
+        return function_fail(a,
+                             "is asked for %lld letters from position %lld on; the text has %zu.",
+                             (long long)length, (long long)start, n);
+    from = letter_at(text, (size_t)start);
+    return give(a, json_stringn(text + from, letter_at(text + from, (size_t)length)), ret);
+}
+
+static enum fault change_case(const struct arguments *a, int (*change)(int), json_t **ret)
+{
+    const char *text;
+    char *copy;
+
+    TRY(text_arg(a, 0, &text));
+    copy = arena_strdup(&a->s->op->arena, text);
+    for (char *p = copy; *p; p++)
+        if ((unsigned char)*p < 128)
+            *p = (char)change(*p);
+    return give_text(a, copy, ret);
+}
+
+FUNCTION(f_to_lower)
+{
+    return change_case(a, tolower, ret);
+}
+
+FUNCTION(f_to_upper)
+{
+    return change_case(a, toupper, ret);
+}
+
+FUNCTION(f_trim)
+{
+    const char *text;
+    size_t len;
+
+    TRY(text_arg(a, 0, &text));
+    while (isspace((unsigned char)*text))
+        text++;
+    len = strlen(text);
+    while (len && isspace((unsigned char)text[len - 1]))
+        len--;
+    return give(a, json_stringn(text, len), ret);
+}
+
+FUNCTION(f_starts_with)
+{
+    const char *text, *start;
+
+    TRY(text_arg(a, 0, &text));
+    TRY(text_arg(a, 1, &start));
+    return give(a, json_boolean(strncasecmp(text, start, strlen(start)) == 0), ret);
+}
+
+FUNCTION(f_ends_with)
+{
+    const char *text, *end;
+    size_t len, n;
+
+    TRY(text_arg(a, 0, &text));
+    TRY(text_arg(a, 1, &end));
+    len = strlen(text);
+    n = strlen(end);
+    return give(a, json_boolean(len >= n && strcasecmp(text + len - n, end) == 0), ret);
+}
+
+static enum fault index_in_array(const struct arguments *a, bool last, json_t **ret)
+{
+    json_int_t found = -1;
+    json_t *one;
+    size_t i;
+
+    json_array_foreach(a->v[0], i, one)
+    {
+        if (values_equal(one, a->v[1]) && (last || found < 0))
+            found = (json_int_t)i;
+    }
+    return give(a, json_integer(found), ret);
+}
+
+static enum fault index_in(const struct arguments *a, bool last, json_t **ret)
+{
+    const char *text, *sought, *at, *found = NULL;
+    json_int_t place = -1;
+
+    if (json_is_array(a->v[0]))
+        return index_in_array(a, last, ret);
+    TRY(text_arg(a, 0, &text));
+    TRY(text_arg(a, 1, &sought));
+    for (at = text; (at = strcasestr(at, sought)) && (!found || last); at++) {
+        found = at;
+        if (!*at)
+            break;
+    }
+    if (found)
+        place = (json_int_t)letters(arena_strndup(&a->s->op->arena, text, (size_t)(found - text)));
+    return give(a, json_integer(place), ret);
+}
+
+FUNCTION(f_index_of)
+{
+    return index_in(a, false, ret);
+}
+
+FUNCTION(f_last_index_of)
+{
+    return index_in(a, true, ret);
+}
+
+FUNCTION(f_pad_left)
+{
+    const char *text, *with = " ";
+    struct text out;
+    int64_t width;
+
+    if (!json_is_string(a->v[0]) && !json_is_integer(a->v[0]))
+        return wrong_arg(a, 0, "String");
+    text = text_of(a->s->op, a->v[0]);
+    TRY(int_arg(a, 1, &width));
+    if (a->n == 3)
+        TRY(text_arg(a, 2, &with));
+    if (letters(with) != 1)
+        return function_fail(a, "pads with one letter.");
+    text_init(&out, &a->s->op->arena, EXPRESSION_TEXT_MAX);
+    for (int64_t n = (int64_t)letters(text); n < width && !out.overflow; n++)
+        text_str(&out, with);
+    text_str(&out, text);
+    return give_written(a, &out, ret);
+}
+
+FUNCTION(f_string)
+{
+    return give_text(a, text_of(a->s->op, a->v[0]), ret);
+}

@@ -1,0 +1,545 @@
+"""Deployments of ARM templates by Debian's az, as people and pipelines run them."""
+
+import json
+import re
+import textwrap
+import uuid
+
+import pytest
+
+from harness import web
+from harness.azure import Az
+from harness.containers import push_shell, wait_nothing_left
+from harness.entra import Entra
+from harness.machine import need
+from harness.manager import VERSION, Arm, refused
+from harness.server import Sundog, wait_until
+from test_secrets import dump
+
+SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
+SUB_SCHEMA = "https://schema.management.azure.com/schemas/2018-05-01/subscriptionDeploymentTemplate.json#"
+REGISTRY = "Microsoft.ContainerRegistry/registries"
+
+
+@pytest.fixture(scope="module")
+def az(sundog):
+    need("az", "localhost-names")
+    client = Az(sundog)
+    client.login()
+    client("group create -n rg -l eastus")
+    return client
+
+
+@pytest.fixture(scope="module")
+def arm(sundog):
+    arm = Arm(sundog)
+    arm.group("rg")
+    return arm
+
+
+def template(*resources, schema=SCHEMA, **more):
+    return {"$schema": schema, "contentVersion": "1.0.0.0", "resources": list(resources), **more}
+
+
+def registry(name, **more):
+    return {"type": REGISTRY, "apiVersion": "2023-07-01", "name": name, "location": "[resourceGroup().location]",
+            "sku": {"name": "Basic"}, "properties": {}, **more}
+
+
+class Files:
+    def __init__(self, folder):
+        self.folder = folder
+        self.n = 0
+
+    def __call__(self, content):
+        self.n += 1
+        path = f"{self.folder}/t{self.n}.json"
+        with open(path, "w") as file:
+            file.write(content if isinstance(content, str) else json.dumps(content))
+        return path
+
+
+@pytest.fixture(scope="module")
+def files(az):
+    return Files(az.folder)
+
+
+def test_the_walk(az, files):
+    """A template as a person writes it: comments, texts over lines, parameters of the command line and of a file."""
+    path = files(textwrap.dedent("""\
+        {
+          // a registry of our own
+          "$schema": "%s",
+          "contentVersion": "1.0.0.0",
+          "parameters": {
+            "name": { "type": "string", "minLength": 5, "metadata": { "description": "over
+                       two lines" } },
+            "sku": { "type": "string", "defaultValue": "Basic", "allowedValues": [ "Basic", "Premium" ] },
+            "count": { "type": "int", "defaultValue": 2 }
+          },
+          "variables": { "hooks": { "copy": [ { "name": "names", "count": "[parameters('count')]",
+                                                "input": "[format('hook{0}', copyIndex('names'))]" } ] } },
+          "resources": [ /* dependents wait, whatever the order */
+            { "type": "Microsoft.ContainerRegistry/registries/webhooks", "apiVersion": "2023-07-01",
+              "name": "[concat(parameters('name'), '/', variables('hooks').names[copyIndex()])]",
+              "location": "[resourceGroup().location]",
+              "copy": { "name": "hooks", "count": "[parameters('count')]" },
+              "dependsOn": [ "[resourceId('Microsoft.ContainerRegistry/registries', parameters('name'))]" ],
+              "properties": { "serviceUri": "http://127.0.0.1:9/", "actions": [ "push" ] } },
+            { "type": "Microsoft.ContainerRegistry/registries", "apiVersion": "2023-07-01", "name": "[parameters('name')]",
+              "location": "[resourceGroup().location]", "sku": { "name": "[parameters('sku')]" },
+              "tags": { "by": "[deployment().name]" }, "properties": { "adminUserEnabled": true } }
+          ],
+          "outputs": {
+            "server": { "type": "string", "value": "[reference(parameters('name')).loginServer]" },
+            "user": { "type": "string", "value": "[listCredentials(resourceId('Microsoft.ContainerRegistry/registries', parameters('name')), '2023-07-01').username]" },
+            "ids": { "type": "array", "copy": { "count": "[parameters('count')]",
+                     "input": "[resourceId('Microsoft.ContainerRegistry/registries/webhooks', parameters('name'), variables('hooks').names[copyIndex()])]" } },
+            "place": { "type": "object", "value": "[resourceGroup()]" }
+          }
+        }
+        """) % SCHEMA)
+    made = az.json("deployment", "group", "create", "-g", "rg", "-n", "walk", "--template-file", path, "-p", "name=walkreg", "sku=Premium")
+    properties = made["properties"]
+    assert properties["provisioningState"] == "Succeeded" and properties["mode"] == "Incremental"
+    assert properties["outputs"]["server"]["value"].startswith("walkreg.azurecr.localhost")
+    assert properties["outputs"]["user"] == {"type": "String", "value": "walkreg"}
+    assert [i.rsplit("/", 1)[1] for i in properties["outputs"]["ids"]["value"]] == ["hook0", "hook1"]
+    assert properties["outputs"]["place"]["value"]["location"] == "eastus"
+    assert properties["parameters"]["name"] == {"type": "String", "value": "walkreg"}
+    assert sorted(r["id"].rsplit("/", 1)[1] for r in properties["outputResources"]) == ["hook0", "hook1", "walkreg"]
+    assert re.match(r"PT[\d.]+S", properties["duration"])
+    assert az.json("acr show -n walkreg")["tags"] == {"by": "walk"}
+    assert {h["name"] for h in az.json("acr webhook list -r walkreg")} == {"hook0", "hook1"}
+    # read again
+    assert az.json("deployment group show -g rg -n walk")["properties"]["outputs"] == properties["outputs"]
+    assert "walk" in [d["name"] for d in az.json("deployment group list -g rg")]
+    assert az.json("deployment", "group", "list", "-g", "rg", "--filter", "provisioningState eq 'Failed'") == []
+    operations = az.json("deployment operation group list -g rg -n walk")
+    assert {o["properties"]["targetResource"]["resourceName"] for o in operations} == {
+        "walkreg", "walkreg/hook0", "walkreg/hook1"}
+    assert {o["properties"]["provisioningState"] for o in operations} == {"Succeeded"}
+    one = operations[0]["operationId"]
+    assert az.json("deployment", "operation", "group", "show", "-g", "rg", "-n", "walk", "--operation-ids", one)[0]["operationId"] == one
+    exported = az.json("deployment group export -g rg -n walk")
+    assert exported["parameters"]["sku"]["allowedValues"] == ["Basic", "Premium"]
+    # once more: nothing changes; then it is forgotten, and what it made stays
+    az("deployment", "group", "create", "-g", "rg", "-n", "walk", "--template-file", path, "-p", "name=walkreg", "sku=Premium")
+    az("deployment group delete -g rg -n walk")
+    az("deployment group show -g rg -n walk", status=3)
+    assert az.json("acr show -n walkreg")["name"] == "walkreg"
+
+
+def test_a_bad_template_is_told(az, files):
+    said = az("deployment", "group", "create", "-g", "rg", "-n", "bad", "--template-file",
+              files(template(registry("[parameters('nothing')]"))), status=1)
+    assert "InvalidTemplate" in said.err and "'nothing' is not found" in said.err
+    said = az("deployment", "group", "validate", "-g", "rg", "--template-file",
+              files(template(registry("[concat('a'") | {"name": "[concat('a']"})), status=1)
+    assert "InvalidTemplate" in said.err and "')' is missing" in said.err
+    circle = template(registry("circlea1", dependsOn=["circleb1"]), registry("circleb1", dependsOn=["circlea1"]))
+    assert "Circular dependency" in az("deployment", "group", "validate", "-g", "rg", "--template-file", files(circle), status=1).err
+    needs = template(parameters={"count": {"type": "int", "maxValue": 3}})
+    said = az("deployment", "group", "validate", "-g", "rg", "--template-file", files(needs), "-p", "count=4", status=1)
+    assert "maxValue" in said.err
+    unknown = template({"type": "Microsoft.Nothing/things", "apiVersion": "2020-01-01", "name": "x"})
+    assert "InvalidResourceNamespace" in az("deployment", "group", "validate", "-g", "rg", "--template-file", files(unknown), status=1).err
+    good = az.json("deployment", "group", "validate", "-g", "rg", "-n", "v", "--template-file", files(template(registry("validreg1"))))
+    assert good["properties"]["validatedResources"][0]["id"].endswith("/registries/validreg1")
+    assert good["error"] is None
+    az("deployment group show -g rg -n bad", status=3)
+
+
+def test_a_failing_resource(az, files):
+    """What fails is told with its reason, what depends on it is not begun, and what does not is made."""
+    path = files(template(registry("no"), registry("afterno1", dependsOn=["no"]), registry("besideno1")))
+    said = az("deployment", "group", "create", "-g", "rg", "-n", "failing", "--template-file", path, status=1)
+    assert "DeploymentFailed" in said.err and "aka.ms/arm-deployment-operations" in said.err
+    shown = az.json("deployment group show -g rg -n failing")["properties"]
+    assert shown["provisioningState"] == "Failed" and shown["error"]["code"] == "DeploymentFailed"
+    detail = shown["error"]["details"][0]
+    assert detail["target"].endswith("/registries/no") and detail["message"]
+    states = {o["properties"]["targetResource"]["resourceName"]: o["properties"]
+              for o in az.json("deployment operation group list -g rg -n failing")}
+    assert states["no"]["provisioningState"] == "Failed" and states["no"]["statusMessage"]["error"]["code"] == detail["code"]
+    assert states["no"]["statusCode"] == "BadRequest"
+    assert states["besideno1"]["provisioningState"] == "Succeeded"
+    assert states["afterno1"]["provisioningState"] == "Canceled"
+    az("acr show -g rg -n afterno1", status=3)
+    assert [d["name"] for d in az.json("deployment", "group", "list", "-g", "rg", "--filter", "provisioningState eq 'failed'")] == ["failing"]
+
+
+def test_what_if(az, files):
+    az("acr create -g rg -n whatifreg --sku Basic")
+    path = files(template(registry("whatifreg") | {"sku": {"name": "Premium"}}, registry("whatifnew")))
+    said = az("deployment", "group", "what-if", "-g", "rg", "--template-file", path).out
+    assert "~ Microsoft.ContainerRegistry/registries/whatifreg" in said and '"Basic" => "Premium"' in said, said
+    assert "+ Microsoft.ContainerRegistry/registries/whatifnew" in said
+    result = az.json("deployment", "group", "what-if", "-g", "rg", "--template-file", path, "--no-pretty-print")
+    changes = {c["resourceId"].rsplit("/", 1)[1]: c for c in result["changes"]}
+    assert changes["whatifreg"]["delta"] == [{"path": "sku.name", "propertyChangeType": "Modify", "before": "Basic",
+                                              "after": "Premium", "children": None}]
+    az("acr show -g rg -n whatifnew", status=3)
+
+
+def test_subscription_scope(az, files):
+    """A group, and within it what an inner deployment makes, evaluated there or here."""
+    inner = template(registry("[parameters('reg')]"), parameters={"reg": {"type": "string"}},
+                     outputs={"id": {"type": "string", "value": "[resourceId('%s', parameters('reg'))]" % REGISTRY}})
+    outer = template({"copy": {"name": "some", "count": 2}, "type": REGISTRY, "apiVersion": "2023-07-01",
+                      "name": "[concat(variables('start'), copyIndex())]", "location": "eastus", "sku": {"name": "Basic"},
+                      "properties": {}})
+    whole = template(
+        {"type": "Microsoft.Resources/resourceGroups", "apiVersion": "2021-04-01", "name": "[parameters('group')]",
+         "location": "[deployment().location]", "tags": {"made": "by-template"}},
+        {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": "within",
+         "resourceGroup": "[parameters('group')]",
+         "dependsOn": ["[subscriptionResourceId('Microsoft.Resources/resourceGroups', parameters('group'))]"],
+         "properties": {"mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
+                        "parameters": {"reg": {"value": "[concat(variables('start'), 'inner')]"}}, "template": inner}},
+        {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": "without",
+         "resourceGroup": "[parameters('group')]", "dependsOn": ["within"],
+         "properties": {"mode": "Incremental", "template": outer}},
+        schema=SUB_SCHEMA, parameters={"group": {"type": "string"}}, variables={"start": "subscope"},
+        outputs={"id": {"type": "string", "value": "[reference(resourceId(parameters('group'), "
+                                                   "'Microsoft.Resources/deployments', 'within')).outputs.id.value]"}})
+    path = files(whole)
+    made = az.json("deployment", "sub", "create", "-l", "westus", "-n", "whole", "--template-file", path, "-p", "group=made")
+    assert made["location"] == "westus" and made["properties"]["outputs"]["id"]["value"].endswith(
+        "/resourceGroups/made/providers/Microsoft.ContainerRegistry/registries/subscopeinner")
+    group = az.json("group show -n made")
+    assert group["location"] == "westus" and group["tags"] == {"made": "by-template"}
+    assert {r["name"] for r in az.json("acr list -g made")} == {"subscopeinner", "subscope0", "subscope1"}
+    assert {d["name"] for d in az.json("deployment group list -g made")} == {"within", "without"}
+    assert "whole" in [d["name"] for d in az.json("deployment sub list")]
+    assert len(az.json("deployment operation sub list -n whole")) == 3
+    az("deployment sub delete -n whole")
+    az("group delete -n made -y")
+    # its deployments have gone with the group
+    az("group create -n made -l eastus")
+    assert az.json("deployment group list -g made") == []
+    az("group delete -n made -y")
+
+
+def test_mode_complete(az, files):
+    az("group create -n complete -l eastus")
+    az("acr create -g complete -n completeold --sku Basic")
+    path = files(template(registry("completenew")))
+    said = az("deployment", "group", "what-if", "-g", "complete", "--mode", "Complete", "--template-file", path).out
+    assert "- Microsoft.ContainerRegistry/registries/completeold" in said
+    az("deployment", "group", "create", "-g", "complete", "-n", "all", "--mode", "Complete", "--template-file", path)
+    assert [r["name"] for r in az.json("acr list -g complete")] == ["completenew"]
+    operations = az.json("deployment operation group list -g complete -n all")
+    assert {(o["properties"]["provisioningOperation"], o["properties"]["targetResource"]["resourceName"]) for o in operations} == {
+        ("Create", "completenew"), ("Delete", "completeold")}
+    az("group delete -n complete -y")
+
+
+def test_symbolic_names(az, files):
+    """As Bicep writes: an object of resources, existing ones, loops referred to by index."""
+    az("acr create -g rg -n symbolexisting --sku Basic")
+    whole = template(languageVersion="2.0", parameters={"names": {"type": "array"}}, resources={
+        "old": {"existing": True, "type": REGISTRY, "apiVersion": "2023-07-01", "name": "symbolexisting"},
+        "many": {"copy": {"name": "many", "count": "[length(parameters('names'))]", "mode": "serial", "batchSize": 1},
+                 "type": REGISTRY, "apiVersion": "2023-07-01", "name": "[parameters('names')[copyIndex()]]",
+                 "location": "eastus", "sku": {"name": "[reference('old', '2023-07-01', 'full').sku.name]"}},
+        "hook": {"type": f"{REGISTRY}/webhooks", "apiVersion": "2023-07-01",
+                 "name": "[format('{0}/{1}', parameters('names')[0], 'symbolhook')]", "location": "eastus",
+                 "properties": {"serviceUri": "[format('http://{0}/', reference('many[0]').loginServer)]", "actions": ["push"]},
+                 "dependsOn": ["many"]},
+        "not": {"condition": False, "type": REGISTRY, "apiVersion": "2023-07-01", "name": "symbolnever", "location": "eastus",
+                "sku": {"name": "Basic"}}},
+        outputs={"servers": {"type": "array", "value": "[map(references('many'), lambda('r', lambdaVariables('r').loginServer))]"},
+                 "id": {"type": "string", "value": "[resourceInfo('hook').id]"}})
+    made = az.json("deployment", "group", "create", "-g", "rg", "-n", "symbols", "--template-file", files(whole), "-p",
+                   'names=["symbola1", "symbolb1"]')["properties"]["outputs"]
+    assert [server.split(".")[0] for server in made["servers"]["value"]] == ["symbola1", "symbolb1"]
+    assert made["id"]["value"].endswith("/registries/symbola1/webhooks/symbolhook")
+    az("acr show -g rg -n symbolnever", status=3)
+
+
+def long_one(start, count=60):
+    """So many registries, one after the other."""
+    return template(registry(f"[concat('{start}', copyIndex())]", copy={"name": "many", "count": count, "mode": "serial"}),
+                    outputs={"n": {"type": "int", "value": count}})
+
+
+def put(arm, group, name, body, *statuses):
+    """PUT, without waiting for its end."""
+    path = f"{arm.sub}/resourceGroups/{group}/providers/Microsoft.Resources/deployments/{name}"
+    return path, web.expect(arm("PUT", path, {"properties": {"mode": "Incremental", **body}}), *(statuses or (200, 201)))
+
+
+def state(arm, path):
+    return arm.get(path)["properties"]["provisioningState"]
+
+
+def done(arm, path):
+    """How many of its operations have succeeded."""
+    return sum(o["properties"]["provisioningState"] == "Succeeded" for o in arm.get(f"{path}/operations")["value"])
+
+
+def test_cancel(az, arm):
+    """What was not begun is not made; what was made stays."""
+    az("deployment group cancel -g rg -n nothere", status=3)
+    path, _ = put(arm, "rg", "long", {"template": long_one("cancelled")})
+    wait_until(lambda: done(arm, path) >= 2, "some are made")
+    refused(arm("PUT", path, {"properties": {"mode": "Incremental", "template": template()}}), 409, "DeploymentActive")
+    refused(arm("DELETE", path), 409, "DeploymentActive")
+    az("deployment group cancel -g rg -n long")
+    wait_until(lambda: state(arm, path) == "Canceled", "it is cancelled")
+    states = [o["properties"]["provisioningState"] for o in arm.get(f"{path}/operations")["value"]]
+    assert states.count("Canceled") > 1 and states.count("Succeeded") >= 2 and len(states) == 60
+    assert "DeploymentCannotBeCancelled" in az("deployment group cancel -g rg -n long", status=1).err
+
+
+def test_polling(arm):
+    """201 with Azure-AsyncOperation, which says how far it is and what went wrong."""
+    path, answer = put(arm, "rg", "polled", {"template": template(registry("no"))})
+    assert answer.status == 201 and answer["Retry-After"] == "1"
+    url = answer["Azure-AsyncOperation"]
+    assert url.startswith(arm.base + "/")
+    ended = wait_until(lambda: (s := arm.get(url, version=None))["status"] != "InProgress" and s, "it ends")
+    assert ended["status"] == "Failed" and ended["error"]["code"] == "DeploymentFailed"
+    assert ended["error"]["details"][0]["target"].endswith("/registries/no")
+    assert arm("HEAD", path).status == 204 and arm("HEAD", path + "x").status == 404
+    assert arm("DELETE", path + "x").status == 204
+    _, again = put(arm, "rg", "polled", {"template": template()})
+    assert again.status == 200
+    assert arm.get(f"{path}/operations")["value"] == []
+
+
+def test_what_runs_now_is_listed(arm, people):
+    """Of what one may see: its beginner, and who may read what it works on."""
+    stranger, reader = people("Microsoft.ContainerRegistry/registries/read"), people("*/read")
+    path, _ = put(arm, "rg", "listed", {"template": long_one("listed", 400)})
+    wait_until(lambda: done(arm, path) >= 2, "some are made")
+    listed = f"{arm.sub}/operationresults"
+    [one] = arm.get(listed)["value"]
+    assert one["status"] == "InProgress" and one["properties"]["operation"] == "deployment" and one["startTime"]
+    assert one["properties"]["resourceId"].endswith("/deployments/listed") and one["properties"]["principalName"] == "sundog-admin"
+    assert 0 <= one["percentComplete"] < 100
+    assert arm.get(one["id"], version=VERSION)["status"] == "InProgress"
+    assert len(arm.get(f"{listed}?$filter=resourceId eq '{arm.sub}/resourceGroups/rg'")["value"]) == 1
+    assert arm.get(f"{listed}?$filter=resourceId eq '{arm.sub}/resourceGroups/other'")["value"] == []
+    refused(arm("GET", f"{listed}?$filter=name eq 'x'"), 400, "InvalidFilterInQueryString")
+    assert stranger.get(listed)["value"] == []
+    assert len(reader.get(listed)["value"]) in (0, 1)
+    web.expect(arm("POST", f"{path}/cancel"), 204)
+    wait_until(lambda: arm.get(listed)["value"] == [], "nothing runs")
+
+
+def test_all_of_a_subscription(arm, people):
+    """$expand=resourceGroups: those of groups too, for whom may read them."""
+    every = f"{arm.sub}/providers/Microsoft.Resources/deployments"
+    put(arm, "rg", "everywhere", {"template": template()})
+    assert "everywhere" not in [d["name"] for d in arm.get(every)["value"]]
+    assert "everywhere" in [d["name"] for d in arm.all(f"{every}?$expand=resourceGroups")[0]]
+    reader, stranger = people("*/read"), people("Microsoft.ContainerRegistry/registries/read")
+    assert "everywhere" in [d["name"] for d in reader.all(f"{every}?$expand=resourceGroups")[0]]
+    assert stranger.get(f"{every}?$expand=resourceGroups")["value"] == []
+
+
+def test_an_inner_one_stops_with_its_outer(arm):
+    inner = {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": "stopinner",
+             "properties": {"mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
+                            "template": long_one("stopinner", 400)}}
+    path, _ = put(arm, "rg", "stopouter", {"template": template(inner)})
+    within = path.replace("stopouter", "stopinner")
+    wait_until(lambda: arm("HEAD", within).status == 204 and done(arm, within) >= 2, "it makes some")
+    web.expect(arm("POST", f"{path}/cancel"), 204)
+    wait_until(lambda: state(arm, path) == "Canceled" and state(arm, within) == "Canceled", "both are cancelled")
+
+
+def test_it_ends_with_its_group(arm):
+    arm.group("doomed")
+    path, answer = put(arm, "doomed", "long", {"template": long_one("doomed", 400)})
+    wait_until(lambda: done(arm, path) >= 2, "some are made")
+    web.expect(arm.wait(web.expect(arm("DELETE", f"{arm.sub}/resourceGroups/doomed"), 202)), 200, 204)
+    assert arm.get(answer["Azure-AsyncOperation"], version=None)["status"] in ("Canceled", "Failed")
+    refused(arm("GET", path), 404, "DeploymentNotFound")
+
+
+def test_killed(files):
+    """kill -9 in the middle: the deployment goes on after the start, as if nothing had been."""
+    with Sundog() as server:
+        arm = Arm(server)
+        arm.group("rg")
+        path, _ = put(arm, "rg", "long", {"template": long_one("killed")})
+        wait_until(lambda: done(arm, path) >= 3, "some are made")
+        server.kill()
+        server.restart()
+        arm = Arm(server)
+        assert state(arm, path) == "Running"
+        wait_until(lambda: state(arm, path) != "Running", "it ends")
+        shown = arm.get(path)["properties"]
+        assert shown["provisioningState"] == "Succeeded", shown
+        assert shown["outputs"] == {"n": {"type": "Int", "value": 60}} and len(shown["outputResources"]) == 60
+        made, _ = arm.all(f"{arm.sub}/resourceGroups/rg/resources")
+        assert len(made) == 60
+
+
+@pytest.fixture(scope="module")
+def people(sundog, arm):
+    """Arm of a service principal with these actions at the group rg."""
+    entra = Entra(sundog)
+
+    def person(*actions):
+        app = entra.application(displayName="deployer")
+        secret = entra.secret(app)
+        principal = entra.graph("GET", f"/servicePrincipals?$filter=appId%20eq%20'{app['appId']}'")["value"][0]
+        role, scope = str(uuid.uuid4()), f"{arm.sub}/resourceGroups/rg"
+        auth = f"{scope}/providers/Microsoft.Authorization"
+        arm.put(f"{auth}/roleDefinitions/{role}", {"properties": {
+            "roleName": role, "type": "CustomRole", "assignableScopes": [scope], "permissions": [{"actions": list(actions)}]}})
+        arm.put(f"{auth}/roleAssignments/{uuid.uuid4()}", {"properties": {
+            "principalId": principal["id"], "roleDefinitionId": f"{arm.sub}/providers/Microsoft.Authorization/roleDefinitions/{role}"}})
+        return Arm(sundog, app["appId"], secret)
+
+    return person
+
+
+def test_both_rights_are_needed(arm, people):
+    body = {"template": template(registry("rightsreg"))}
+    path = f"{arm.sub}/resourceGroups/rg/providers/Microsoft.Resources/deployments/rights"
+    reader = people("*/read")
+    refused(reader("PUT", path, {"properties": body}), 403, "AuthorizationFailed", "Microsoft.Resources/deployments/write")
+    deployer = people("*/read", "Microsoft.Resources/deployments/*")
+    refused(deployer("PUT", path, {"properties": body}), 403, "InvalidTemplateDeployment", "registries/write")
+    refused(deployer("POST", f"{path}/validate", {"properties": body}), 403, "InvalidTemplateDeployment")
+    both = people("*/read", "Microsoft.Resources/deployments/*", "Microsoft.ContainerRegistry/*")
+    put(both, "rg", "rights", body)
+    wait_until(lambda: state(arm, path) == "Succeeded", "it is deployed")
+    # an inner deployment is no way round: its resources are asked for when it is made
+    inner = {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": "innerrights",
+             "properties": {"mode": "Incremental", "template": template(registry("rightsreg2"))}}
+    put(deployer, "rg", "rights", {"template": template(inner)})
+    wait_until(lambda: state(arm, path) == "Failed", "it is refused")
+    assert "registries/write" in json.dumps(arm.get(path)["properties"]["error"])
+    # and a lock holds for what a deployment makes
+    lock = f"{arm.sub}/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/rightsreg/providers/Microsoft.Authorization/locks/l"
+    arm.put(lock, {"properties": {"level": "ReadOnly"}})
+    changed = {"template": template(registry("rightsreg") | {"tags": {"a": "b"}})}
+    put(arm, "rg", "rights", changed)
+    wait_until(lambda: state(arm, path) == "Failed", "it is locked")
+    assert arm.get(path)["properties"]["error"]["details"][0]["code"] == "ScopeLocked"
+    web.expect(arm("DELETE", lock), 200)
+    # what it makes is in the activity log as of who deploys
+    events, _ = arm.all(f"{arm.sub}/providers/Microsoft.Insights/eventtypes/management/values?$filter="
+                        "eventTimestamp ge '2020-01-01' and resourceGroupName eq 'rg'")
+    assert any(e["operationName"]["value"].endswith("registries/write") and e["resourceId"].endswith("/rightsreg") for e in events)
+
+
+def test_secrets_are_nowhere(sundog, arm):
+    """A secure parameter in an inner deployment, evaluated outside: it reaches its resource, and is seen nowhere."""
+    need("root")
+    word = "hush-" + uuid.uuid4().hex
+    hook = {"type": f"{REGISTRY}/webhooks", "apiVersion": "2023-07-01", "name": "secretreg/[x", "location": "eastus",
+            "properties": {"serviceUri": "http://127.0.0.1:9/", "actions": ["push"],
+                           "customHeaders": {"Authorization": "[concat('Bearer ', variables('w'))]"}}}
+    inner = {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": "secretinner",
+             "dependsOn": ["secretreg"], "properties": {"mode": "Incremental", "template": template(hook | {"name": "secretreg/secrethook"})}}
+    whole = template(registry("secretreg"), inner, parameters={"word": {"type": "secureString"}}, variables={"w": "[parameters('word')]"},
+                     outputs={"word": {"type": "secureString", "value": "[parameters('word')]"}})
+    path, _ = put(arm, "rg", "secret", {"template": whole, "parameters": {"word": {"value": word}}})
+    wait_until(lambda: state(arm, path) != "Running", "it ends")
+    shown = arm.get(path)["properties"]
+    assert shown["provisioningState"] == "Succeeded", shown
+    assert shown["parameters"] == {"word": {"type": "SecureString"}} and shown["outputs"] == {"word": {"type": "SecureString"}}
+    hook = f"{arm.sub}/resourceGroups/rg/providers/{REGISTRY}/secretreg/webhooks/secrethook"
+    config = web.expect(arm("POST", f"{hook}/getCallbackConfig"), 200).json()
+    assert config["customHeaders"]["Authorization"] == f"Bearer {word}"
+    beside = path.replace("/secret", "/secretinner")
+    seen = [json.dumps(arm.get(p)) for p in (path, beside, f"{path}/operations", f"{beside}/operations")]
+    seen += [web.expect(arm("POST", f"{p}/exportTemplate"), 200).body.decode() for p in (path, beside)]
+    seen += [json.dumps(web.expect(arm("POST", f"{path}/validate", {"properties": {
+        "mode": "Incremental", "template": whole, "parameters": {"word": {"value": word}}}}), 200).json())]
+    answer = web.expect(arm("POST", f"{path}/whatIf", {"properties": {
+        "mode": "Incremental", "template": whole, "parameters": {"word": {"value": word}}}}), 202)
+    seen += [web.expect(arm.wait(answer), 200).body.decode(), sundog.said(), dump(sundog).decode()]
+    for text in seen:
+        assert word not in text
+    # but for whoever may ask for it
+    told = web.expect(arm("POST", f"{path}/listOutputsWithSecureValues"), 200).json()
+    assert told["properties"]["outputs"]["word"]["value"] == word
+
+
+@pytest.mark.parametrize("body, code", [
+    (b"", "InvalidRequestContent"),
+    (b"{", "InvalidRequestContent"),
+    (b'{"properties": {"mode": "Incremental"}}', "InvalidTemplate"),
+    (b'{"properties": {"template": []}}', "InvalidTemplate"),
+    (b'{"properties": {"templateLink": {"uri": "https://x/"}}}', "NotSupported"),
+    (b'{"properties": {"mode": "Other", "template": {}}}', "InvalidRequestContent"),
+    (b'{"properties": {"template": {"$schema": "x", "contentVersion": "1", "resources": [], "parameters":'
+     b' {"p": {"type": "securestring"}}}, "parameters": {"p": {"reference": {"keyVault": {"id": "x"}, "secretName": "s"}}}}}',
+     "KeyVaultReferenceNotSupported"),
+    (b'{"properties": {"template": {"$schema": "x", "contentVersion": "1", "resources": []}, "parameters": {"q": {"value": 1}}}}',
+     "InvalidTemplate"),
+    (b"[" * 100000, "InvalidRequestContent"),
+])
+def test_bad_requests(arm, az, body, code):
+    path = f"{arm.sub}/resourceGroups/rg/providers/Microsoft.Resources/deployments/badone"
+    assert arm("PUT", path, body).json()["error"]["code"] == code
+    assert arm("HEAD", path).status == 404
+
+
+def test_elsewhere(arm, az):
+    refused(arm("PUT", "/providers/Microsoft.Resources/deployments/x", {"properties": {"template": template()}}), 501, "NotSupported")
+    answer = arm("PUT", "/providers/Microsoft.Management/managementGroups/m/providers/Microsoft.Resources/deployments/x", {})
+    assert answer.status in (404, 501)
+    first, second = ({"a": 1, "b": [2]}, {"b": [2], "a": 1})
+    hashes = {web.expect(arm("POST", "/providers/Microsoft.Resources/calculateTemplateHash", t), 200).json()["templateHash"]
+              for t in (first, second)}
+    assert len(hashes) == 1
+
+
+@pytest.fixture(scope="module")
+def containers(sundog, az):
+    need("root", "crun", "mount")
+    push_shell(web.by_path(sundog))
+    az("group create -n cont -l eastus")
+    yield "cont"
+    az("group delete -n cont -y")
+    wait_nothing_left(sundog.data)
+
+
+def test_containers_and_a_cluster(az, files, containers):
+    """A registry, a container group with an identity that may pull from it, a cluster with a further pool; in order."""
+    whole = template(
+        registry("containersreg"),
+        {"type": "Microsoft.ContainerInstance/containerGroups", "apiVersion": "2023-05-01", "name": "web", "location": "eastus",
+         "identity": {"type": "SystemAssigned"}, "dependsOn": ["containersreg"],
+         "properties": {"osType": "Linux", "restartPolicy": "Always", "containers": [{"name": "main", "properties": {
+             "image": "sundog.azurecr.io/busybox:1", "command": ["/bin/sh", "-c", "echo $SERVER $WORD; sleep 100000"],
+             "environmentVariables": [{"name": "SERVER", "value": "[reference('containersreg').loginServer]"},
+                                      {"name": "WORD", "secureValue": "[parameters('word')]"}],
+             "resources": {"requests": {"cpu": 0.5, "memoryInGB": 0.5}}}}]}},
+        {"type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01",
+         "scope": f"[format('{REGISTRY}/{{0}}', 'containersreg')]",
+         "name": "[guid(resourceGroup().id, 'pull')]",
+         "properties": {"principalId": "[reference('web', '2023-05-01', 'Full').identity.principalId]",
+                        "principalType": "ServicePrincipal",
+                        "roleDefinitionId": "[subscriptionResourceId('Microsoft.Authorization/roleDefinitions', "
+                                            "'7f951dda-4ed3-4680-a7ca-43fe172d538d')]"}},
+        {"type": "Microsoft.ContainerService/managedClusters", "apiVersion": "2023-05-01", "name": "kube", "location": "eastus",
+         "identity": {"type": "SystemAssigned"},
+         "properties": {"dnsPrefix": "kube", "agentPoolProfiles": [
+             {"name": "system", "count": 1, "vmSize": "Standard_D2s_v3", "mode": "System", "osType": "Linux"}]}},
+        {"type": "Microsoft.ContainerService/managedClusters/agentPools", "apiVersion": "2023-05-01", "name": "kube/more",
+         "dependsOn": ["[resourceId('Microsoft.ContainerService/managedClusters', 'kube')]"],
+         "properties": {"count": 1, "vmSize": "Standard_D2s_v3", "mode": "User", "osType": "Linux"}},
+        parameters={"word": {"type": "secureString"}},
+        outputs={"fqdn": {"type": "string", "value": "[reference('kube').fqdn]"},
+                 "state": {"type": "string", "value": "[reference('web').instanceView.state]"}})
+    made = az.json("deployment", "group", "create", "-g", "cont", "-n", "all", "--template-file", files(whole), "-p",
+                   "word=hush-hush")["properties"]
+    assert made["outputs"]["state"]["value"] == "Running" and made["outputs"]["fqdn"]["value"].startswith("kube")
+    wait_until(lambda: "containersreg.azurecr.localhost" in (s := az("container logs -g cont -n web").out) and "hush-hush" in s,
+               "the container has what the template gave it")
+    assert [p["name"] for p in az.json("aks nodepool list -g cont --cluster-name kube")] == ["system", "more"]
+    groups = az.json("resource list -g cont --resource-type Microsoft.ContainerInstance/containerGroups")
+    principal = groups[0]["identity"]["principalId"]
+    registry_id = az.json("acr show -n containersreg")["id"]
+    given = az.json("rest", "--method", "get", "--url", f"{registry_id}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01")
+    assert principal in [a["properties"]["principalId"] for a in given["value"]]

@@ -1,0 +1,210 @@
+/* Deployments as rows: their history, what runs, steps, and how they end. */
+#include "api/deployment.h"
+
+#include <string.h>
+
+#include "api/group.h"
+#include "api/operation.h"
+#include "tests/unit/unit.h"
+
+#define S     "00000000-0000-0000-0000-00000000000a"
+#define SCOPE "/subscriptions/" S "/resourcegroups/rg"
+
+static void begin(struct op *op)
+{
+    struct group w = {.subscription = S, .name = "rg", .location = "eastus", .tags = "{}"}, now;
+    bool created;
+
+    unit_op(op);
+    group_store_start();
+    operation_store_start();
+    deployment_store_start();
+    CU_ASSERT_EQUAL_FATAL(db_begin(op), OK);
+    CU_ASSERT_EQUAL_FATAL(
+        db_exec(op, "INSERT INTO api.subscription (id, name) VALUES ('" S "', 'u')"), OK);
+    CU_ASSERT_EQUAL_FATAL(group_put(op, &w, &now, &created), OK);
+}
+
+static enum fault insert(struct op *op, const char *name, const char *uid, bool *created)
+{
+    const char *key =
+        arena_printf(&op->arena, SCOPE "/providers/microsoft.resources/deployments/%s", name);
+    struct deployment d = {.uid = uid,
+                           .key = key,
+                           .id = key,
+                           .scope = SCOPE,
+                           .subscription = S,
+                           .group = "rg",
+                           .name = name,
+                           .tags = "{}",
+                           .mode = "Incremental",
+                           .operation = "o",
+                           .who = "w",
+                           .correlation = "c",
+                           .client = "::1",
+                           .host = "h",
+                           .hash = "1",
+                           .input = BYTES("sealed"),
+                           .parameters = "{}",
+                           .facts = "{}",
+                           .owner = "me"};
+
+    return deployment_insert(op, &d, created);
+}
+
+static void finish(struct op *op, const char *uid, const char *state)
+{
+    struct deployment d = {.uid = uid, .state = state};
+
+    CU_ASSERT_EQUAL_FATAL(deployment_end(op, &d), OK);
+}
+
+static void test_life(void)
+{
+    const char *key = SCOPE "/providers/microsoft.resources/deployments/a", *uid;
+    struct deployment d;
+    struct op op;
+    bool yes;
+
+    begin(&op);
+    CU_ASSERT_EQUAL_FATAL(insert(&op, "a", "1", &yes), OK);
+    CU_ASSERT(yes);
+    CU_ASSERT_EQUAL(insert(&op, "a", "2", &yes), CONFLICT); /* it is running */
+    CU_ASSERT_STRING_EQUAL(op.noun, "DeploymentActive");
+    CU_ASSERT_EQUAL(deployment_delete(&op, key, &yes), CONFLICT);
+    CU_ASSERT_EQUAL_FATAL(deployment_want_cancel(&op, key, &uid), OK);
+    CU_ASSERT_STRING_EQUAL(uid, "1");
+    CU_ASSERT_EQUAL_FATAL(deployment_by_uid(&op, "1", &d), OK);
+    CU_ASSERT(d.cancel && !d.ended);
+    finish(&op, "1", "Canceled");
+    finish(&op, "1", "Succeeded"); /* the first end stays */
+    CU_ASSERT_EQUAL_FATAL(deployment_by_uid(&op, "1", &d), OK);
+    CU_ASSERT_STRING_EQUAL(d.state, "Canceled");
+    CU_ASSERT_EQUAL_FATAL(deployment_want_cancel(&op, key, &uid), OK);
+    CU_ASSERT_PTR_NULL(uid);
+    CU_ASSERT_EQUAL_FATAL(insert(&op, "a", "2", &yes), OK); /* again, as another */
+    CU_ASSERT(!yes);
+    CU_ASSERT_EQUAL(deployment_by_uid(&op, "1", &d), NOT_FOUND);
+    finish(&op, "2", "Succeeded");
+    CU_ASSERT_EQUAL_FATAL(deployment_delete(&op, key, &yes), OK);
+    CU_ASSERT(yes);
+    CU_ASSERT_EQUAL_FATAL(deployment_delete(&op, key, &yes), OK);
+    CU_ASSERT(!yes);
+    unit_op_end(&op);
+}
+
+static void test_history(void)
+{
+    struct deployment_filter filter = {
+        .subscription = S, .scope = SCOPE, .last = "", .limit = 2000};
+    struct deployment *all;
+    struct op op;
+    bool created;
+    size_t n;
+
+    begin(&op);
+    CU_ASSERT_EQUAL_FATAL(insert(&op, "first", "running", &created), OK); /* it stays: it runs */
+    for (int i = 0; i < 805; i++) {
+        const char *name = arena_printf(&op.arena, "d%04d", i);
+
+        CU_ASSERT_EQUAL_FATAL(insert(&op, name, name, &created), OK);
+        CU_ASSERT_EQUAL_FATAL(
+            db_exec(&op, "UPDATE api.deployment SET created = clock_timestamp() WHERE state = "
+                         "'Running' AND uid <> 'running'"),
+            OK);
+        finish(&op, name, i % 2 ? "Succeeded" : "Failed");
+    }
+    CU_ASSERT_EQUAL_FATAL(deployment_list(&op, &filter, &all, &n), OK);
+    CU_ASSERT(n <= 801 && n >= 799);
+    CU_ASSERT_STRING_EQUAL(all[n - 1].name, "first");
+    CU_ASSERT_STRING_EQUAL(all[n - 2].name, "d0804");
+    CU_ASSERT_STRING_NOT_EQUAL(all[0].name, "d0000");
+    filter.state = "failed";
+    filter.limit = 3;
+    CU_ASSERT_EQUAL_FATAL(deployment_list(&op, &filter, &all, &n), OK);
+    CU_ASSERT_EQUAL(n, 3);
+    CU_ASSERT_STRING_EQUAL(all[0].state, "Failed");
+    CU_ASSERT_EQUAL_FATAL(deployment_delete_below(&op, SCOPE), OK);
+    CU_ASSERT_EQUAL_FATAL(deployment_list(&op, &filter, &all, &n), OK);
+    CU_ASSERT_EQUAL(n, 0);
+    unit_op_end(&op);
+}
+
+static void test_adoption(void)
+{
+    const char **uids;
+    struct op op;
+    bool created;
+    size_t n;
+
+    begin(&op);
+    CU_ASSERT_EQUAL_FATAL(insert(&op, "a", "1", &created), OK);
+    CU_ASSERT_EQUAL_FATAL(deployment_adopt(&op, "other", &uids, &n), OK);
+    CU_ASSERT_EQUAL(n, 0); /* somebody works on it */
+    CU_ASSERT_EQUAL_FATAL(deployment_adopt(&op, "me", &uids, &n), OK);
+    CU_ASSERT_EQUAL(n, 1); /* the same folder, after a crash */
+    CU_ASSERT_EQUAL_FATAL(
+        db_exec(&op, "UPDATE api.deployment SET lease = now() - interval '1 second'"), OK);
+    CU_ASSERT_EQUAL_FATAL(deployment_adopt(&op, "other", &uids, &n), OK);
+    CU_ASSERT_EQUAL_FATAL(n, 1); /* nobody does any more */
+    CU_ASSERT_STRING_EQUAL(uids[0], "1");
+    CU_ASSERT_EQUAL_FATAL(deployment_adopt(&op, "me", &uids, &n), OK);
+    CU_ASSERT_EQUAL(n, 0);
+    unit_op_end(&op);
+}
+
+static void test_steps(void)
+{
+    struct deployment_step s = {.number = 0,
+                                .id = "x",
+                                .action = "Create",
+                                .target = "/t",
+                                .type = "A.B/c",
+                                .name = "n",
+                                .version = "1"},
+                           *all;
+    struct op op;
+    bool created;
+    size_t n;
+
+    begin(&op);
+    CU_ASSERT_EQUAL_FATAL(insert(&op, "a", "1", &created), OK);
+    CU_ASSERT_EQUAL_FATAL(deployment_step_insert(&op, "1", &s), OK);
+    CU_ASSERT_EQUAL_FATAL(deployment_step_insert(&op, "1", &s), OK); /* twice is once */
+    s.number = 1;
+    s.id = "y";
+    CU_ASSERT_EQUAL_FATAL(deployment_step_insert(&op, "1", &s), OK);
+    s.state = "Failed";
+    s.status = 409;
+    s.error = "{\"code\":\"Conflict\"}";
+    CU_ASSERT_EQUAL_FATAL(deployment_step_set(&op, "1", &s), OK);
+    s.state = "Running"; /* what has ended stays so */
+    CU_ASSERT_EQUAL_FATAL(deployment_step_set(&op, "1", &s), OK);
+    CU_ASSERT_EQUAL_FATAL(deployment_steps_cancel(&op, "1"), OK);
+    CU_ASSERT_EQUAL_FATAL(deployment_steps(&op, "1", &all, &n), OK);
+    CU_ASSERT_EQUAL_FATAL(n, 2);
+    CU_ASSERT_STRING_EQUAL(all[0].state, "Canceled");
+    CU_ASSERT_STRING_EQUAL(all[1].state, "Failed");
+    CU_ASSERT_EQUAL(all[1].status, 409);
+    unit_op_end(&op);
+}
+
+static void test_duration(void)
+{
+    struct op op;
+
+    op_init(&op);
+    CU_ASSERT_STRING_EQUAL(deployment_duration(&op, 2), "PT0.002S");
+    CU_ASSERT_STRING_EQUAL(deployment_duration(&op, 62500), "PT1M2.500S");
+    CU_ASSERT_STRING_EQUAL(deployment_duration(&op, 3600000), "PT1H0M0.000S");
+    op_free(&op);
+}
+
+CU_TestInfo api_deployment_tests[] = {
+    {"a life",                   test_life    },
+    {"the oldest are forgotten", test_history },
+    {"who works on what",        test_adoption},
+    {"steps",                    test_steps   },
+    {"how long it took",         test_duration},
+    CU_TEST_INFO_NULL,
+};
