@@ -267,11 +267,11 @@ static void add_actions(struct page *p, const json_t *d)
 static const char *command(struct op *op, const json_t *d)
 {
     const char *id = text_at_or(d, "id", ""), *group = id_group(op, id),
-               *name = page_word(op, text_at_or(d, "name", ""));
+               *name = shell_word(op, text_at_or(d, "name", ""));
 
     if (*group)
         return arena_printf(&op->arena, "az deployment group show -g %s -n %s",
-                            page_word(op, group), name);
+                            shell_word(op, group), name);
     return arena_printf(&op->arena, "az deployment sub show -n %s", name);
 }
 

@@ -106,7 +106,7 @@ enum fault deployments_add(struct page *p, const char *group)
         page_empty(p, "No template was deployed here yet.",
                    arena_printf(&p->op->arena,
                                 "az deployment group create -g %s --template-file main.json",
-                                page_word(p->op, id_name(group))));
+                                shell_word(p->op, id_name(group))));
         return OK;
     }
     page_table_begin(p, "Deployments",
