@@ -170,7 +170,7 @@ SPECIAL(f_filter)
 {
     json_t *list, *item, *said, *out = json_new_array(s->op);
     struct lambda l;
-    bool yes;
+    bool yes = false;
     size_t i;
 
     TRY(list_arg(s, call, &list));
@@ -222,7 +222,7 @@ SPECIAL(f_sort)
 
         while (low < high) {
             size_t middle = (low + high) / 2;
-            bool before;
+            bool before = false;
 
             TRY(apply(&l, (json_t *const[]){item, json_array_get(out, middle)}, &said));
             TRY(yes_or_no(&l, said, &before));
@@ -252,7 +252,7 @@ SPECIAL(f_to_object)
 {
     json_t *list, *item, *value, *out = json_new_object(s->op);
     struct lambda key, of_value;
-    const char *name;
+    const char *name = NULL;
     size_t i;
 
     TRY(list_arg(s, call, &list));
@@ -274,7 +274,7 @@ SPECIAL(f_to_object)
 SPECIAL(f_group_by)
 {
     json_t *list, *item, *out = json_new_object(s->op);
-    const char *name;
+    const char *name = NULL;
     struct lambda key;
     size_t i;
 

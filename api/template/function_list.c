@@ -24,7 +24,7 @@ static enum fault length_of(const struct arguments *a, size_t i, size_t *ret)
 
 FUNCTION(f_length)
 {
-    size_t n;
+    size_t n = 0;
 
     TRY(length_of(a, 0, &n));
     return give(a, json_integer((json_int_t)n), ret);
@@ -95,7 +95,7 @@ static enum fault text_or_array(const struct arguments *a, size_t *ret_length)
 
 static enum fault one_of(const struct arguments *a, bool last, json_t **ret)
 {
-    size_t n;
+    size_t n = 0;
 
     TRY(text_or_array(a, &n));
     if (json_is_string(a->v[0]))
@@ -128,7 +128,7 @@ static enum fault amount(const struct arguments *a, size_t n, size_t *ret)
 
 FUNCTION(f_take)
 {
-    size_t n, wanted;
+    size_t n = 0, wanted = 0;
 
     TRY(text_or_array(a, &n));
     TRY(amount(a, n, &wanted));
@@ -137,7 +137,7 @@ FUNCTION(f_take)
 
 FUNCTION(f_skip)
 {
-    size_t n, wanted;
+    size_t n = 0, wanted = 0;
 
     TRY(text_or_array(a, &n));
     TRY(amount(a, n, &wanted));

@@ -212,7 +212,7 @@ static enum fault compare(const struct arguments *a, int *ret)
 
 FUNCTION(f_less)
 {
-    int order;
+    int order = 0;
 
     TRY(compare(a, &order));
     return give(a, json_boolean(order < 0), ret);
@@ -220,7 +220,7 @@ FUNCTION(f_less)
 
 FUNCTION(f_less_or_equals)
 {
-    int order;
+    int order = 0;
 
     TRY(compare(a, &order));
     return give(a, json_boolean(order <= 0), ret);
@@ -228,7 +228,7 @@ FUNCTION(f_less_or_equals)
 
 FUNCTION(f_greater)
 {
-    int order;
+    int order = 0;
 
     TRY(compare(a, &order));
     return give(a, json_boolean(order > 0), ret);
@@ -236,7 +236,7 @@ FUNCTION(f_greater)
 
 FUNCTION(f_greater_or_equals)
 {
-    int order;
+    int order = 0;
 
     TRY(compare(a, &order));
     return give(a, json_boolean(order >= 0), ret);
