@@ -10,6 +10,7 @@
 
 #include "api/body.h"
 #include "api/cache.h"
+#include "api/continuous_deployment.h"
 #include "api/group.h"
 #include "api/location.h"
 #include "api/resource_page.h"
@@ -672,12 +673,18 @@ static const struct route routes[] = {
 };
 /* clang-format on */
 
+static void start(void)
+{
+    import_api_start();
+    continuous_deployment_start();
+}
+
 const struct provider registry_provider = {
     .name = NAMESPACE,
     .display = "Microsoft Container Registry",
     .types = types,
     .operations = operations,
-    .start = import_api_start,
+    .start = start,
     .adopt = adopt,
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/body.h"
+#include "api/continuous_deployment.h"
 #include "api/page.h"
 #include "api/registry_api.h"
 #include "core/db.h"
@@ -157,8 +158,11 @@ static enum fault read_headers(struct op *op, const json_t *body, struct webhook
     return OK;
 }
 
-static enum fault read_body(struct op *op, const json_t *body, struct webhook_wanted *wanted)
+static enum fault read_body(struct call *c, const json_t *body, struct webhook_wanted *wanted)
 {
+    struct op *op = &c->op;
+    struct resource_id target;
+    struct resource there;
     const char *status = NULL;
 
     TRY(body_choice(op, body, "properties.status", states, &status));
@@ -166,6 +170,11 @@ static enum fault read_body(struct op *op, const json_t *body, struct webhook_wa
         wanted->enabled = status == states[0];
     TRY(body_text(op, body, "properties.scope", 0, 512, &wanted->scope));
     TRY(body_text(op, body, "properties.serviceUri", 1, 4096, &wanted->service_uri));
+    if (wanted->service_uri && webhook_uri_is_path(wanted->service_uri)) {
+        TRY(continuous_deployment_check(c, wanted->service_uri, &target));
+        TRY(resource_get(op, &target, &there));
+        wanted->who = arm_who(c)->object_id;
+    }
     TRY(read_actions(op, body, &wanted->actions));
     return read_headers(op, body, wanted);
 }
@@ -192,7 +201,7 @@ enum fault webhook_write(struct call *c)
     TRY(body_read(c, false, &body));
     TRY(body_location(op, body, true, &envelope.location));
     TRY(body_tags(op, body, &envelope.tags, NULL));
-    TRY(read_body(op, body, &wanted));
+    TRY(read_body(c, body, &wanted));
     TRY(db_begin(op));
     /* what a GET shows has no address: put back, it keeps the one that is there */
     if (!wanted.service_uri && webhook_callback(op, registry->id, wanted.name, &there) != OK)
@@ -227,7 +236,7 @@ enum fault webhook_update(struct call *c)
                                      .scope = hook.scope,
                                      .actions = hook.actions,
                                      .keep_headers = true};
-    TRY(read_body(op, body, &wanted));
+    TRY(read_body(c, body, &wanted));
     TRY(registry_fault(op, webhook_put(op, registry, &wanted, &row_created)));
     return finish_write(c, registry, &now, 200);
 }

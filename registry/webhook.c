@@ -125,6 +125,11 @@ static bool header_is_valid(const struct header *h)
     return true;
 }
 
+bool webhook_uri_is_path(const char *uri)
+{
+    return strncasecmp(uri, "/subscriptions/", 15) == 0;
+}
+
 enum fault webhook_check(struct op *op, const struct webhook_wanted *w)
 {
     if (!registry_item_name_is_valid(w->name, ""))
@@ -135,8 +140,11 @@ enum fault webhook_check(struct op *op, const struct webhook_wanted *w)
         return fail_on(op, "scope", INVALID,
                        "the scope \"%.100s\" is neither REPOSITORY:TAG, REPOSITORY:* nor empty",
                        w->scope);
-    if (w->service_uri && !uri_is_valid(w->service_uri))
-        return fail_on(op, "serviceUri", INVALID, "the service URI is no http or https address");
+    if (w->service_uri && !uri_is_valid(w->service_uri) &&
+        !(webhook_uri_is_path(w->service_uri) && w->who))
+        return fail_on(op, "serviceUri", INVALID,
+                       "the service URI is no http or https address, and no path of a container "
+                       "group or of a Deployment in a cluster");
     if (w->n_headers > WEBHOOK_HEADERS_MAX)
         return fail_on(op, "customHeaders", INVALID, "there are more than %d custom headers",
                        WEBHOOK_HEADERS_MAX);
@@ -179,10 +187,15 @@ const char *webhook_headers_json(struct op *op, const struct header *headers, si
 
 const char *webhook_masked_uri(struct op *op, const char *uri)
 {
-    const char *host = strstr(uri, "://") + 3, *path = host + strcspn(host, "/?#");
-    const char *at = memrchr(host, '@', (size_t)(path - host));
-    size_t shown = strcspn(path, "?#");
+    const char *host, *path, *at;
+    size_t shown;
 
+    if (webhook_uri_is_path(uri))
+        return uri;
+    host = strstr(uri, "://") + 3;
+    path = host + strcspn(host, "/?#");
+    at = memrchr(host, '@', (size_t)(path - host));
+    shown = strcspn(path, "?#");
     return arena_printf(&op->arena, "%.*s%s%.*s%.*s%s", (int)(host - uri), uri, at ? "******@" : "",
                         (int)(path - (at ? at + 1 : host)), at ? at + 1 : host, (int)shown, path,
                         path[shown] ? "?******" : "");

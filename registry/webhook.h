@@ -47,10 +47,11 @@ struct webhook_wanted {
     bool enabled;
     const char *scope;            /* NULL: "" */
     unsigned actions;             /* not 0 */
-    const char *service_uri;      /* http or https; NULL keeps what is there */
+    const char *service_uri;      /* http or https, or a path; NULL keeps what is there */
     const struct header *headers; /* of each delivery; */
     size_t n_headers;
     bool keep_headers; /* … or those that are there */
+    const char *who;   /* object id of who gives a path: as whom is deployed */
 };
 /* Make or replace. INVALID (on "name", "serviceUri", "customHeaders", "scope", "actions"), CONFLICT
    on "quota": the tier has no more. */
@@ -62,7 +63,7 @@ enum fault webhook_delete(struct op *op, int64_t registry_id, const char *name);
 
 /* Its address and headers, in clear: getCallbackConfig. */
 struct webhook_callback {
-    const char *service_uri;
+    const char *service_uri, *who;
     struct header *headers;
     size_t n_headers;
 };
@@ -100,6 +101,23 @@ struct webhook_target {
 enum fault webhook_event(struct op *op, const struct registry *registry, unsigned action,
                          const struct webhook_target *target, const struct call *c);
 void webhook_wake(void);
+
+/* ---- deployments: a service URI that is the path of what runs the image ---- */
+
+/* "/subscriptions/…": an event is no POST then, but deploys what was pushed there. */
+bool webhook_uri_is_path(const char *uri);
+struct webhook_deployment {
+    const char *path, *who; /* object id */
+    const struct registry *registry;
+    const char *content; /* of the event */
+};
+struct webhook_answer {
+    int status; /* as HTTP has it */
+    const char *content;
+};
+/* Who deploys. On a thread with a connection, no transaction open. At start, once. */
+void webhook_deploy_with(enum fault (*deploy)(struct op *op, const struct webhook_deployment *d,
+                                              struct webhook_answer *ret));
 
 void webhook_store_start(void);
 void webhook_start(void); /* the reconciler; takes up what is due */

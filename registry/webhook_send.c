@@ -87,7 +87,7 @@ static const char *text_of(struct op *op, struct bytes body)
     return strstr(quoted.data, "\xef\xbf\xbd") ? "" : text;
 }
 
-static void send_event(struct op *op, const struct webhook_delivery *d,
+static void post_event(struct op *op, const struct webhook_delivery *d,
                        struct webhook_result *result)
 {
     struct fetch ask = {.method = "POST",
@@ -100,22 +100,59 @@ static void send_event(struct op *op, const struct webhook_delivery *d,
 
     ask.headers = request_headers(op, &d->to, &ask.n_headers);
     fault = fetch(op, &ask, &answer);
-    *result = (struct webhook_result){
-        .uri = webhook_masked_uri(op, d->to.service_uri),
-        .request_headers = webhook_headers_json(op, ask.headers, ask.n_headers, true),
-        .again_s = -1,
-    };
+    result->request_headers = webhook_headers_json(op, ask.headers, ask.n_headers, true);
     if (fault == OK) {
         result->status = answer.status;
-        result->reason = reason_phrase(op, answer.status);
         result->headers = webhook_headers_json(op, answer.headers, answer.n_headers, true);
         result->content = text_of(op, answer.body);
     } else if (fault == TOO_LARGE) { /* it was taken, and said more than is kept */
         result->status = 200;
-        result->reason = reason_phrase(op, 200);
     } else {
         result->reason = op->message;
     }
+}
+
+static enum fault (*deployer)(struct op *op, const struct webhook_deployment *d,
+                              struct webhook_answer *ret);
+
+void webhook_deploy_with(enum fault (*deploy)(struct op *op, const struct webhook_deployment *d,
+                                              struct webhook_answer *ret))
+{
+    deployer = deploy;
+}
+
+static void deploy_event(struct op *op, const struct webhook_delivery *d,
+                         struct webhook_result *result)
+{
+    const struct webhook_deployment deployment = {
+        .path = d->to.service_uri,
+        .who = d->to.who,
+        .registry = registry_find_id(op, d->registry_id),
+        .content = d->content,
+    };
+    struct webhook_answer answer;
+
+    result->request_headers = "{}";
+    if (!deployer || !deployment.registry || deployer(op, &deployment, &answer) != OK) {
+        result->reason = op->message ? op->message : "it cannot be deployed now";
+        return;
+    }
+    result->status = answer.status;
+    result->headers = "{}";
+    result->content = answer.content;
+}
+
+static void send_event(struct op *op, const struct webhook_delivery *d,
+                       struct webhook_result *result)
+{
+    *result =
+        (struct webhook_result){.uri = webhook_masked_uri(op, d->to.service_uri), .again_s = -1};
+    if (webhook_uri_is_path(d->to.service_uri))
+        deploy_event(op, d, result);
+    else
+        post_event(op, d, result);
+    if (result->status)
+        result->reason = reason_phrase(op, (int)result->status);
     op_clear_fault(op);
     if (result->status / 100 != 2)
         result->again_s = back_off_s(d->tries);

@@ -101,7 +101,8 @@ static struct bytes seal_config(struct op *op, int64_t registry_id, const char *
     for (size_t i = 0; i < config->n_headers; i++)
         json_array_append_new(headers,
                               json_pack("[ss]", config->headers[i].name, config->headers[i].value));
-    object = json_pack("{s:s, s:o}", "uri", config->service_uri, "headers", headers);
+    object = json_pack("{s:s, s:s*, s:o}", "uri", config->service_uri, "who", config->who,
+                       "headers", headers);
     text = json_dumps(object, JSON_COMPACT);
     json_decref(object);
     sealed = seal(op, label(op, registry_id, name), BYTES(text ? text : "{}"));
@@ -120,7 +121,8 @@ static enum fault open_config(struct op *op, int64_t registry_id, const char *na
     TRY(json_parse(op, plain, &object));
     headers = json_object_get(object, "headers");
     *ret =
-        (struct webhook_callback){.service_uri = json_string_value(json_object_get(object, "uri"))};
+        (struct webhook_callback){.service_uri = json_string_value(json_object_get(object, "uri")),
+                                  .who = json_string_value(json_object_get(object, "who"))};
     ret->headers = arena_alloc(&op->arena, (json_array_size(headers) + 1) * sizeof(struct header));
     for (size_t i = 0; i < json_array_size(headers); i++) {
         const json_t *pair = json_array_get(headers, i);
@@ -184,8 +186,10 @@ enum fault webhook_put(struct op *op, const struct registry *registry,
     TRY(webhook_check(op, wanted));
     TRY(registry_store_hold(op, registry->id, &sku));
     TRY(find_config(op, registry->id, wanted->name, &id, &config));
-    if (wanted->service_uri)
+    if (wanted->service_uri) {
         config.service_uri = wanted->service_uri;
+        config.who = wanted->who;
+    }
     if (!config.service_uri)
         return fail_on(op, "serviceUri", INVALID, "a webhook needs a service URI");
     if (!wanted->keep_headers) {
@@ -346,9 +350,10 @@ enum fault webhook_claim(struct op *op, int64_t webhook_id, struct webhook_deliv
         .id = db_text(&rows, "id"),
         .content = db_text(&rows, "content"),
         .tries = db_int(&rows, "tries"),
+        .registry_id = db_int(&rows, "registry_id"),
     };
-    return open_config(op, db_int(&rows, "registry_id"), db_text(&rows, "name"),
-                       db_bytes(&rows, "config"), &ret->to);
+    return open_config(op, ret->registry_id, db_text(&rows, "name"), db_bytes(&rows, "config"),
+                       &ret->to);
 }
 
 enum fault webhook_record(struct op *op, const struct webhook_delivery *delivery,

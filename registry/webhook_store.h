@@ -31,6 +31,7 @@ enum fault webhook_event_insert(struct op *op, int64_t webhook_id, const char *i
 struct webhook_delivery {
     const char *id, *content;
     int64_t tries; /* this one included */
+    int64_t registry_id;
     struct webhook_callback to;
 };
 struct webhook_result {

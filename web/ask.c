@@ -292,7 +292,7 @@ static enum fault cluster_refusal(struct call *c, struct call *inner)
     return refusal(c, inner);
 }
 
-static struct call *ask_realm(struct call *c, const struct asked_cluster *cluster,
+static struct call *ask_realm(struct call *c, const struct cluster_access *cluster,
                               struct inside *asked)
 {
     asked->realm = cluster->uid;
@@ -301,7 +301,7 @@ static struct call *ask_realm(struct call *c, const struct asked_cluster *cluste
     return ask(c, asked);
 }
 
-enum fault ask_cluster(struct call *c, enum method method, const struct asked_cluster *cluster,
+enum fault ask_cluster(struct call *c, enum method method, const struct cluster_access *cluster,
                        const char *path, const char *type, const json_t *body, json_t **ret)
 {
     const struct header headers[] = {
@@ -319,7 +319,7 @@ enum fault ask_cluster(struct call *c, enum method method, const struct asked_cl
                                      : cluster_refusal(c, inner);
 }
 
-enum fault ask_cluster_text(struct call *c, const struct asked_cluster *cluster, const char *path,
+enum fault ask_cluster_text(struct call *c, const struct cluster_access *cluster, const char *path,
                             const char *accept, struct bytes *ret)
 {
     const struct header headers[] = {

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "api/cluster_access.h"
 #include "web/page.h"
 
 /*
@@ -41,14 +42,10 @@ enum fault ask_registry_json(struct call *c, enum method method, const char *reg
                              const char *path, const json_t *body, json_t **ret);
 
 /* A cluster's API, as whom its kubeconfig would make the viewer. type: of body. */
-struct asked_cluster {
-    const char *uid;                       /* of its realm */
-    const struct certificate *certificate; /* NULL: as the viewer */
-};
-enum fault ask_cluster(struct call *c, enum method method, const struct asked_cluster *cluster,
+enum fault ask_cluster(struct call *c, enum method method, const struct cluster_access *cluster,
                        const char *path, const char *type, const json_t *body, json_t **ret);
 /* GET of what is no JSON (logs), or of another form of it. */
-enum fault ask_cluster_text(struct call *c, const struct asked_cluster *cluster, const char *path,
+enum fault ask_cluster_text(struct call *c, const struct cluster_access *cluster, const char *path,
                             const char *accept, struct bytes *ret);
 
 #endif

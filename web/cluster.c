@@ -2,39 +2,7 @@
 
 #include <string.h>
 
-#include "auth/role.h"
-#include "clusters/cluster.h"
-#include "core/realm.h"
 #include "core/uri.h"
-
-/* ---- as whom ---- */
-
-/* Whom the kubeconfigs of clusters without Entra name (clusters/kubeconfig.c). */
-static const char *const masters[] = {"system:masters", NULL};
-static const struct certificate administrator = {"masterclient", masters};
-
-static void choose_identity(struct call *c, struct shown_cluster *k)
-{
-    static const char admin[] = AKS_ACTION "listClusterAdminCredential/action";
-    static const char user[] = AKS_ACTION "listClusterUserCredential/action";
-    const struct session *session = c->caller;
-    bool local = !bool_at(k->resource, "properties.disableLocalAccounts", false);
-    bool entra = bool_at(k->resource, "properties.aadProfile.managed", false);
-    bool is_user = role_allows(&c->op, session->who, k->id, user);
-
-    if (local && ((!entra && is_user) || role_allows(&c->op, session->who, k->id, admin)))
-        k->inside.certificate = &administrator;
-    else if (!is_user)
-        k->missing = user;
-}
-
-/* "abcd123400000000abcd1234": twice what its realm is called (api/managed_cluster_json.c). */
-static const char *uid_of(struct op *op, const json_t *resource)
-{
-    const char *both = text_at_or(resource, "properties.resourceUID", "");
-
-    return arena_strndup(&op->arena, both, strnlen(both, CLUSTER_ID_LEN));
-}
 
 /* ---- which ---- */
 
@@ -55,18 +23,17 @@ enum fault cluster_of_page(struct call *c, struct shown_cluster *ret)
     k.power = text_at_or(resource, "properties.powerState.code", "");
     k.provisioning = text_at_or(resource, "properties.provisioningState", "");
     k.runs = strcmp(k.power, "Running") == 0 && strcmp(k.provisioning, "Creating") != 0;
-    k.inside.uid = uid_of(&c->op, resource);
-    choose_identity(c, &k);
+    cluster_access_of(&c->op, ((const struct session *)c->caller)->who, k.id, resource, &k.inside);
     *ret = k;
     return OK;
 }
 
 static enum fault check_inside(struct call *c, const struct shown_cluster *k)
 {
-    if (!k->missing)
+    if (!k->inside.missing)
         return OK;
     return fail(&c->op, FORBIDDEN, "to look into cluster %s you need the right %s on it", k->name,
-                k->missing);
+                k->inside.missing);
 }
 
 enum fault cluster_inside_of_page(struct call *c, struct shown_cluster *ret)

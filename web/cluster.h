@@ -9,16 +9,13 @@
 #include "clusters/object/object.h"
 #include "web/ask.h"
 
-#define AKS_ACTION "Microsoft.ContainerService/managedClusters/"
-
 struct shown_cluster {
     const char *id, *name, *group;
     const char *link;       /* of its page */
     const json_t *resource; /* as the resource manager shows it */
     const char *power, *provisioning;
-    bool runs;           /* its Kubernetes API answers */
-    const char *missing; /* the right without which the viewer may not look inside; or NULL */
-    struct asked_cluster inside; /* when missing is NULL */
+    bool runs; /* its Kubernetes API answers */
+    struct cluster_access inside;
 };
 /* That of the path. NOT_FOUND, FORBIDDEN. */
 enum fault cluster_of_page(struct call *c, struct shown_cluster *ret);

@@ -229,7 +229,7 @@ static enum fault add_inside(struct page *p, const struct shown_cluster *k)
 static void add_missing(struct page *p, const struct shown_cluster *k)
 {
     page_html(p, "<p class=\"note\">What is inside you cannot see: you need the right <code>");
-    page_text(p, k->missing);
+    page_text(p, k->inside.missing);
     page_html(p, "</code> on this cluster.</p>");
 }
 
@@ -251,7 +251,7 @@ enum fault cluster_page(struct call *c)
     add_actions(&p, &k);
     add_pools(&p, &k);
     page_heading(&p, "Inside");
-    if (k.missing)
+    if (k.inside.missing)
         add_missing(&p, &k);
     else if (k.runs)
         TRY(add_inside(&p, &k));
