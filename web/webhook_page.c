@@ -1,5 +1,6 @@
 /* A webhook of a registry, and what came of its deliveries. */
 #include <string.h>
+#include <strings.h>
 
 #include "clusters/object/object.h"
 #include "core/uri.h"
@@ -35,6 +36,33 @@ static void add_target(struct page *p, const struct registry_view *v, const json
     page_cell_end(p);
 }
 
+/* The page of what a delivery deploys to; NULL: it goes to an address. */
+static const char *place_link(struct op *op, const char *uri)
+{
+    static const char ns[] = "/namespaces/", deployments[] = "/deployments/";
+    const char *inside = strstr(uri, ns), *name = inside ? strstr(inside, deployments) : NULL;
+
+    if (strncasecmp(uri, "/subscriptions/", 15) != 0)
+        return NULL;
+    if (!name)
+        return page_of(op, uri);
+    inside += strlen(ns);
+    return arena_printf(
+        &op->arena, "%s/objects/apps/v1/deployments/%.*s/%s",
+        page_of(op, arena_strndup(&op->arena, uri, (size_t)(inside - uri) - strlen(ns))),
+        (int)(name - inside), inside, name + strlen(deployments));
+}
+
+static void add_place(struct page *p, const char *uri)
+{
+    const char *link = place_link(p->op, uri), *slash = link ? strrchr(link, '/') : NULL;
+
+    if (slash)
+        page_cell_link(p, link, slash + 1);
+    else
+        page_cell(p, uri);
+}
+
 static void add_answer(struct page *p, const json_t *answer)
 {
     const char *status = text_at_or(answer, "statusCode", "");
@@ -56,8 +84,9 @@ static void add_deliveries(struct page *p, const struct registry_view *v, const 
         page_empty(p, "Nothing was told in the last seven days.", NULL);
         return;
     }
-    page_table_begin(p, "Deliveries",
-                     (const char *const[]){"When", "Event", "Image", "Outcome", "Answer", NULL});
+    page_table_begin(
+        p, "Deliveries",
+        (const char *const[]){"When", "Event", "Image", "To", "Outcome", "Answer", NULL});
     json_array_foreach(events, i, event)
     {
         const json_t *content = at(event, "eventRequestMessage.content");
@@ -66,6 +95,7 @@ static void add_deliveries(struct page *p, const struct registry_view *v, const 
         page_cell_time(p, text_at_or(content, "timestamp", ""));
         page_cell(p, text_at_or(content, "action", ""));
         add_target(p, v, content);
+        add_place(p, text_at_or(event, "eventRequestMessage.requestUri", ""));
         add_answer(p, json_object_get(event, "eventResponseMessage"));
         page_row_end(p);
     }

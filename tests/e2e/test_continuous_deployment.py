@@ -5,7 +5,9 @@ import json
 import pytest
 
 from harness import web
+from harness.azure import admin
 from harness.clusters import Clusters
+from harness.console import Browser
 from harness.containers import Groups, push_shell
 from harness.entra import Entra
 from harness.machine import need
@@ -85,6 +87,10 @@ def test_a_container_group(sundog, arm, hook):
     said = hook.last(200, '"tag":"v1"')
     assert said["containerGroup"] == name and said["deployed"] == ["main"] and said["digest"].startswith("sha256:")
     groups.wait_logs(name, "second")
+    first = admin(sundog)
+    browser = Browser(sundog)
+    page = browser.sign_in(first["userName"], first["userPassword"], "/console" + hook.path)
+    assert browser.get(page.links[name]).title == f"{name} · Sundog", page.links
     expect(arm("POST", groups.path(name, "/stop"), version="2023-05-01"), 204)
     push(sundog, "v1", "third")
     hook.last(200, "it is stopped")
