@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/db.h"
 #include "core/pool.h"
 #include "core/server.h"
+#include "core/tls.h"
 
 /* Upper bounds of the latency histogram; a last one without bound follows. */
 static const int64_t bounds_us[] = {250,   500,    1000,   2500,   5000,    10000,   25000,
@@ -87,8 +89,10 @@ void metrics_count_call(const struct call *c)
     while (bucket < ARRAY_LEN(bounds_us) && c->started_us > bounds_us[bucket])
         bucket++;
     count(&numbers->classes[c->method == HEAD][class < 0 || class > 5 ? 0 : class], 1);
-    count(&numbers->buckets[bucket], 1);
-    count(&numbers->total_us, c->started_us);
+    if (!c->stream) { /* a watch lasts as long as its client likes */
+        count(&numbers->buckets[bucket], 1);
+        count(&numbers->total_us, c->started_us);
+    }
     count(&numbers->bytes_in, c->received_bytes);
     count(&numbers->bytes_out, c->sent_bytes);
 }
@@ -192,7 +196,8 @@ static void write_bytes(struct text *out, const char *name, const char *help, bo
 static void write_routes(struct text *out)
 {
     write_requests(out);
-    metric_head(out, "sundog_http_request_seconds", "histogram", "from head to answer sent");
+    metric_head(out, "sundog_http_request_seconds", "histogram",
+                "from head to answer sent, streams not counted");
     for (size_t i = 0; i < SLOTS; i++) {
         if (slots[i].route)
             write_latency(out, &slots[i]);
@@ -226,6 +231,12 @@ static void write_pools(struct text *out)
             text_printf(out, "sundog_queue_depth{pool=\"%s\"} %zu\n", pools[i].name,
                         pool_depth(pools[i].pool));
     }
+    metric_head(out, "sundog_queue_limit", "gauge", "so many may wait; the next is refused");
+    for (size_t i = 0; i < ARRAY_LEN(pools); i++) {
+        if (pools[i].pool)
+            text_printf(out, "sundog_queue_limit{pool=\"%s\"} %zu\n", pools[i].name,
+                        pool_limit(pools[i].pool));
+    }
 }
 
 static long long status_kib(const char *status, const char *key)
@@ -258,6 +269,7 @@ static void write_process(struct text *out)
 {
     char status[4096] = "";
     FILE *in = fopen("/proc/self/status", "re");
+    struct rlimit files;
     struct timespec cpu;
     size_t n;
 
@@ -273,10 +285,26 @@ static void write_process(struct text *out)
           (double)status_kib(status, "RssAnon:") * 1024);
     gauge(out, "process_threads", "threads", (double)status_kib(status, "Threads:"));
     gauge(out, "process_open_fds", "open files and sockets", (double)open_files());
+    gauge(out, "process_max_fds", "so many may be open",
+          getrlimit(RLIMIT_NOFILE, &files) == 0 ? (double)files.rlim_cur : 0);
     gauge(out, "process_start_time_seconds", "when it started", (double)started);
     metric_head(out, "process_cpu_seconds_total", "counter", "processor time");
     text_printf(out, "process_cpu_seconds_total %.3f\n",
                 (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9);
+}
+
+/* As /readyz says it, for who scrapes numbers only. */
+static void write_state(struct op *op, struct text *out)
+{
+    bool database = op->db && db_check(op) == OK;
+
+    op_clear_fault(op);
+    gauge(out, "sundog_database_up", "1: the database answers", database);
+    gauge(out, "sundog_ready", "1: requests may come and the database answers",
+          database && server_ready());
+    gauge(out, "sundog_ca_not_after_seconds",
+          "until when the CA's certificate is valid, in seconds since 1970",
+          (double)tls_ca_not_after_s());
 }
 
 __attribute__((constructor)) static void note_start(void)
@@ -289,6 +317,7 @@ void metrics_write(struct op *op, struct text *out)
     metric_head(out, "sundog_build_info", "gauge", "the version that runs");
     text_printf(out, "sundog_build_info{version=\"%s\"} 1\n", SUNDOG_VERSION);
     write_process(out);
+    write_state(op, out);
     write_pools(out);
     write_routes(out);
     write_registered(out);

@@ -142,6 +142,11 @@ void pool_post_always(struct pool *pool, struct task *task)
     pool_put(pool, task, false);
 }
 
+size_t pool_limit(const struct pool *pool)
+{
+    return pool->queue_max;
+}
+
 size_t pool_depth(const struct pool *pool)
 {
     struct pool *p = (struct pool *)pool;

@@ -24,6 +24,7 @@ bool pool_post(struct pool *pool, struct task *task);
 /* Post even over the limit: for work already begun that must end (sinks, completions). */
 void pool_post_always(struct pool *pool, struct task *task);
 size_t pool_depth(const struct pool *pool);
+size_t pool_limit(const struct pool *pool); /* queue_max */
 /* Nothing waits and at most one thread works: the one that asks. */
 bool pool_has_one_busy(struct pool *pool);
 /* Let queued tasks run, join the threads, free. */

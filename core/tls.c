@@ -604,6 +604,14 @@ const char *tls_ca_pem(void)
     return state.ca_pem;
 }
 
+int64_t tls_ca_not_after_s(void)
+{
+    struct tm tm;
+
+    return state.ca && ASN1_TIME_to_tm(X509_get0_notAfter(state.ca), &tm) ? (int64_t)timegm(&tm)
+                                                                          : 0;
+}
+
 void tls_stop(void)
 {
     for (size_t i = 0; i < state.n_cache; i++)

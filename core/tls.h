@@ -24,5 +24,7 @@ SSL_CTX *tls_new_context(void);
 int tls_choose_http1(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                      const unsigned char *in, unsigned in_len, void *arg);
 const char *tls_ca_pem(void); /* for GET /ca.pem */
+/* Until when the CA's certificate is valid, in seconds since 1970; 0: there is none. */
+int64_t tls_ca_not_after_s(void);
 
 #endif

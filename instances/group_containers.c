@@ -91,6 +91,7 @@ static void start_failed(struct op *op, struct group_pass *p, struct container_r
 {
     const char *why = op->message ? op->message : "";
 
+    group_count_start_failure();
     pass_event(op, p, row->name, true, "Failed", "Error: %s", why);
     row->starts++;
     row->exit_code = START_ERROR_EXIT;

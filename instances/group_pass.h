@@ -60,6 +60,7 @@ bool container_hears(struct op *op, const struct container_group *g, const char 
 void group_names(struct op *op, const struct container_group *g);
 void group_count_start(int64_t us);
 void group_count_restart(void);
+void group_count_start_failure(void);
 extern const struct container_group_listener *group_listener;
 
 #endif

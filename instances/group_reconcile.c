@@ -32,7 +32,7 @@
 const struct container_group_listener *group_listener;
 static struct reconciler *reconciler;
 static char refused[512]; /* why no group can run here; "": they can */
-static atomic_llong restarts, starts, start_us_total;
+static atomic_llong restarts, starts, start_us_total, start_failures, failures;
 static const int64_t start_bounds_ms[] = {20, 50, 100, 250, 500, 1000, 2500, 10000};
 static atomic_llong start_buckets[ARRAY_LEN(start_bounds_ms)];
 
@@ -99,6 +99,11 @@ void group_count_start(int64_t us)
 void group_count_restart(void)
 {
     atomic_fetch_add(&restarts, 1);
+}
+
+void group_count_start_failure(void)
+{
+    atomic_fetch_add(&start_failures, 1);
 }
 
 /* ---- one pass ---- */
@@ -182,6 +187,8 @@ static enum fault save(struct op *op, struct group_pass *p)
     for (const struct pass_event *e = p->events; e; e = e->next)
         TRY(event_add(op, p->g.id, e->container, e->warning, e->name, "%s", e->message));
     TRY(db_commit_async(op));
+    if (p->g.provisioning == PROVISIONING_FAILED && p->was.provisioning != PROVISIONING_FAILED)
+        atomic_fetch_add(&failures, 1);
     if (group_listener && group_listener->changed)
         group_listener->changed(p->g.key);
     return OK;
@@ -519,6 +526,14 @@ void container_groups_metrics(struct op *op, struct text *out)
     text_printf(out, "sundog_containers_running %lld\n", (long long)running);
     metric_head(out, "sundog_container_restarts_total", "counter", "containers started again");
     text_printf(out, "sundog_container_restarts_total %lld\n", (long long)atomic_load(&restarts));
+    metric_head(out, "sundog_container_start_failures_total", "counter",
+                "containers whose program could not be started");
+    text_printf(out, "sundog_container_start_failures_total %lld\n",
+                (long long)atomic_load(&start_failures));
+    metric_head(out, "sundog_container_group_failures_total", "counter",
+                "container groups whose creation failed");
+    text_printf(out, "sundog_container_group_failures_total %lld\n",
+                (long long)atomic_load(&failures));
     metric_head(out, "sundog_container_group_queue", "gauge", "groups that have a step to do");
     text_printf(out, "sundog_container_group_queue %zu\n", reconciler_depth(reconciler));
     start_metrics(out);

@@ -131,14 +131,20 @@ enum fault blob_adopt(struct op *op, int64_t repository_id, const char *digest, 
     return blob_link(op, repository_id, digest);
 }
 
-enum fault check_free_space(struct op *op, int64_t bytes)
+int64_t blob_free_bytes(void)
 {
     struct statvfs fs;
-    int64_t available;
 
-    if (statvfs(registry_settings->blobs, &fs) != 0)
+    return statvfs(registry_settings->blobs, &fs) == 0 ? (int64_t)fs.f_bavail * (int64_t)fs.f_frsize
+                                                       : -1;
+}
+
+enum fault check_free_space(struct op *op, int64_t bytes)
+{
+    int64_t available = blob_free_bytes();
+
+    if (available < 0)
         return fail_errno(op, "look at", registry_settings->blobs);
-    available = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
     if (available - bytes >= registry_settings->free_space_reserve)
         return OK;
     op->retry_after_s = 60;

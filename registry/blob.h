@@ -34,6 +34,8 @@ enum fault blob_adopt(struct op *op, int64_t repository_id, const char *digest, 
                       const char *path);
 /* Move a file and make the move durable. */
 enum fault file_move(struct op *op, const char *from, const char *to);
+/* What of the blobs' disk is free to us, in bytes; -1: nobody knows. */
+int64_t blob_free_bytes(void);
 /* UNAVAILABLE when writing so many bytes would go into the reserve of free space. */
 enum fault check_free_space(struct op *op, int64_t bytes);
 

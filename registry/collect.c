@@ -33,6 +33,8 @@
 #define USAGE_REGISTRIES_MAX 100
 
 static struct metric rounds = {"sundog_gc_rounds_total", "rounds of garbage collection", "counter"};
+static struct metric failed_rounds = {"sundog_gc_failed_rounds_total",
+                                      "rounds that ended with a fault", "counter"};
 static struct metric uploads_expired = {"sundog_gc_uploads_expired_total",
                                         "unfinished uploads removed", "counter"};
 static struct metric links_deleted = {"sundog_gc_links_deleted_total",
@@ -316,8 +318,10 @@ enum fault collect_round(struct op *op)
     if (!locked)
         return OK;
     fault = collect_everything(op);
-    if (fault != OK)
+    if (fault != OK) {
         db_rollback(op);
+        atomic_fetch_add(&failed_rounds.value, 1);
+    }
     collect_unlock(op);
     atomic_fetch_add(&rounds.value, 1);
     atomic_store(&round_at.value, wall_s());
@@ -390,8 +394,14 @@ static enum fault measure(struct op *op)
 
 void collect_metrics(struct text *out)
 {
+    int64_t free_bytes = blob_free_bytes();
+
     write_number(out, "sundog_uploads_writing", "uploads that write now",
                  atomic_load(&uploads_writing));
+    if (free_bytes >= 0)
+        write_number(out, "sundog_disk_free_bytes", "free on the disk of the blobs", free_bytes);
+    write_number(out, "sundog_disk_reserve_bytes", "uploads stop when less is free",
+                 registry_settings->free_space_reserve);
     pthread_mutex_lock(&collector.lock);
     if (collector.usage)
         text_str(out, collector.usage);
@@ -455,9 +465,9 @@ static void *run(void *arg)
 
 void collect_start(void)
 {
-    struct metric *metrics[] = {&rounds,        &uploads_expired, &links_deleted,
-                                &blobs_deleted, &bytes_freed,     &orphans_deleted,
-                                &round_at,      &blobs_waiting,   &bytes_waiting};
+    struct metric *metrics[] = {&rounds,        &failed_rounds, &uploads_expired, &links_deleted,
+                                &blobs_deleted, &bytes_freed,   &orphans_deleted, &round_at,
+                                &blobs_waiting, &bytes_waiting};
 
     for (size_t i = 0; i < ARRAY_LEN(metrics); i++)
         metric_register(metrics[i]);

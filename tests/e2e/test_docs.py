@@ -23,6 +23,7 @@ ELSEWHERE = {
     "az container exec": "tests/e2e/test_readme.py",
     "az aks create -g aks": "tests/e2e/test_readme.py",
     "apt-get install -y $deb": "tests/e2e/test_deb.py",
+    "prometheus --config.file=prometheus.yml": "tests/e2e/test_monitoring.py",
     "docker compose -f deploy/compose.yaml": "tests/e2e/test_compose.py",
 }
 CI = "docs/ci.md"  # tests/e2e/test_pipelines.py reads that page

@@ -20,6 +20,20 @@ static void count_one(enum method method, int status, int64_t us)
     metrics_count_call(&c);
 }
 
+/* A watch of an hour: a request like others, but no latency. */
+static void count_stream(void)
+{
+    static char stream;
+    struct call c = {.method = GET,
+                     .route = &route,
+                     .service = &service,
+                     .reply.status = 500,
+                     .started_us = INT64_C(3600) * 1000000,
+                     .stream = (void *)&stream};
+
+    metrics_count_call(&c);
+}
+
 static void test_counting(void)
 {
     static struct metric mine = {.name = "unit_things_total", .help = "things", .type = "counter"};
@@ -33,6 +47,7 @@ static void test_counting(void)
     count_one(GET, 200, 100);
     count_one(GET, 200, 700);
     count_one(HEAD, 404, 90000000);
+    count_stream();
     text_init(&out, &op.arena, 1 << 20);
     metrics_write(&op, &out);
     CU_ASSERT_PTR_NOT_NULL(strstr(out.data, "unit_things_total 5\n"));
@@ -45,6 +60,11 @@ static void test_counting(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(out.data, "method=\"GET\",le=\"+Inf\"} 3\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(out.data, "sundog_http_sent_bytes_total{service=\"unit\","
                                             "route=\"/unit/{name}\",method=\"GET\"} 300\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out.data, "method=\"GET\",status=\"5xx\"} 1\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out.data, "sundog_http_request_seconds_sum{service=\"unit\","
+                                            "route=\"/unit/{name}\",method=\"GET\"} 90.000800\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out.data, "\nsundog_database_up 1\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out.data, "\nsundog_ready 0\n")); /* no server here */
     CU_ASSERT_PTR_NOT_NULL(strstr(out.data, "\nprocess_resident_memory_bytes "));
     CU_ASSERT_PTR_NOT_NULL(strstr(out.data, "\nsundog_db_seconds_total "));
     CU_ASSERT_PTR_EQUAL(strstr(strstr(out.data, "unit_things_total 5") + 1, "unit_things_total 5"),
