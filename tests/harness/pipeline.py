@@ -1,0 +1,318 @@
+"""Pipeline files executed as their systems do: each shell step as the agent's own command line, each action or task by the
+commands its source runs, services by a real Docker Engine. What a file says and this does not know fails the test."""
+
+import base64
+import json
+import os
+import re
+import secrets
+import shlex
+import subprocess
+
+import yaml
+
+from harness import sundog_image
+from harness.machine import TOP, need
+from harness.server import fresh_folder
+
+FILES = f"{TOP}/deploy/pipelines"
+# `--privileged`, on machines that may not give CAP_SYS_RESOURCE away themselves: everything else it stands for
+CAPABILITIES = """CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
+    NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE
+    SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP
+    MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ""".split()
+PRIVILEGED = [*(word for name in CAPABILITIES for word in ("--cap-add", name)), "--security-opt", "seccomp=unconfined",
+              "--security-opt", "apparmor=unconfined", "--security-opt", "systempaths=unconfined",
+              "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw"]
+INHERITED = ("PATH", "LANG", "LSAN_OPTIONS", "ASAN_OPTIONS")
+
+
+def service_options(text):
+    """The words of `options:`, --privileged replaced."""
+    words = []
+    for word in shlex.split(text or ""):
+        words += PRIVILEGED if word == "--privileged" else [word]
+    return words
+
+
+class Log(list):
+    """What a job's log shows: lines, secrets replaced once they are known."""
+
+    def __init__(self):
+        super().__init__()
+        self.masks = set()
+
+    def mask(self, secret):
+        if secret.strip():
+            self.masks.add(secret)
+
+    def add(self, text):
+        for line in text.splitlines():
+            for secret in sorted(self.masks, key=len, reverse=True):
+                line = line.replace(secret, "***")
+            self.append(line)
+
+    def text(self):
+        return "\n".join(self)
+
+
+class Failed(AssertionError):
+    pass
+
+
+class Job:
+    """A job on an agent: a copy of this tree's files, a Docker Engine on the agent's network, variables, a log."""
+
+    def __init__(self, docker):
+        need("az", "docker", "jq", "curl")
+        self.docker, self.log, self.containers, self.networks = docker, Log(), [], []
+        self.folder = fresh_folder("j")
+        self.temp, self.home, self.work = (f"{self.folder}/{name}" for name in ("temp", "home", "work"))
+        for path in (self.temp, self.home, f"{self.work}/deploy"):
+            os.makedirs(path)
+        subprocess.run(["cp", "-R", FILES, f"{self.work}/deploy/pipelines"], check=True)
+        self.variables = {}
+
+    def close(self):
+        for name in self.containers:
+            self.docker("rm", "-f", "-v", name, check=False)
+        for name in self.networks:
+            self.docker("network", "rm", name, check=False)
+
+    # what the agent's machine gives every step
+
+    def environment(self, **more):
+        own = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        return {**own, "HOME": self.home, "DOCKER_HOST": f"unix://{self.docker.socket}", "DOCKER_BUILDKIT": "0",
+                "KUBECACHEDIR": f"{self.home}/kube", **self.variables, **more}
+
+    def beside(self):
+        return ["nsenter", "-t", str(self.docker.process.pid), "-n"]
+
+    def execute(self, command, env, stdin=None, cwd=None, input=None):
+        """One process of the job; its output, and what it did with its end."""
+        done = subprocess.run([*self.beside(), *command], env=env, cwd=cwd or self.work, input=input, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=900, check=False)
+        return done.returncode, done.stdout
+
+    def start_service(self, name, image, ports, env, options, aliases=(), network=None):
+        """A service's container, which is waited for until it is healthy."""
+        words = ["run", "-d", "--name", f"{name}-{secrets.token_hex(4)}"]
+        for port in ports or ():
+            words += ["-p", str(port)]
+        for key, value in (env or {}).items():
+            words += ["-e", f"{key}={value}"]
+        if network:
+            words += ["--network", network]
+            for alias in aliases:
+                words += ["--network-alias", alias]
+        container = self.docker(*words, *service_options(options), image).stdout.strip()
+        self.containers.append(container)
+        ready = self.docker("exec", container, "sundog", "ready", "--wait", "300", check=False)
+        assert ready.returncode == 0, ready.stderr + self.said_by(container)
+        return container
+
+    def said_by(self, container):
+        said = self.docker("logs", container, check=False)
+        return said.stdout[-2000:] + said.stderr[-4000:]
+
+    def failed(self, what, code):
+        services = "\n".join(self.said_by(container) for container in self.containers)
+        raise Failed(f"{what} ended with {code}:\n{self.log.text()}\n--- services\n{services}")
+
+
+def engine():
+    return sundog_image.engine(network=True)
+
+
+def load(name):
+    with open(f"{FILES}/{name}", encoding="utf-8") as file:
+        return yaml.safe_load(file)
+
+
+# GitHub Actions
+
+
+class GitHub(Job):
+    """https://docs.github.com/actions: workflow syntax, workflow commands, contexts."""
+
+    SHA = "f0e1d2c3b4a5968778695a4b3c2d1e0f01234567"
+
+    def __init__(self, docker, file, **repository):
+        """repository: its `vars`."""
+        super().__init__(docker)
+        self.job = next(iter(load(file)["jobs"].values()))
+        self.context = {"github": {"sha": self.SHA, "workspace": self.work}, "vars": repository, "job": {"services": {}},
+                        "steps": {}, "runner": {"temp": self.temp}}
+        self.job_env = {}
+
+    def value(self, text):
+        """With every ${{ … }} replaced; a name that is not there is a mistake of the file."""
+        def look(match):
+            node = {**self.context, "env": {**self.job_env, **self.variables}}
+            for part in match[1].split("."):
+                assert part in node, f"{match[0]}: there is no {part}"
+                node = node[part]
+            return str(node)
+
+        return re.sub(r"\$\{\{\s*([\w.-]+)\s*\}\}", look, text) if isinstance(text, str) else text
+
+    def env(self, **more):
+        file = {"GITHUB_ENV": f"{self.temp}/env", "GITHUB_OUTPUT": f"{self.temp}/output"}
+        for path in file.values():
+            open(path, "w", encoding="utf-8").close()
+        return self.environment(**{**self.job_env, **self.variables, "GITHUB_SHA": self.SHA, "GITHUB_WORKSPACE": self.work,
+                                   "RUNNER_TEMP": self.temp, "CI": "true", **file, **more})
+
+    def hear(self, output):
+        """The runner reads commands out of what a step prints, line by line."""
+        for line in output.splitlines():
+            if line.startswith("::add-mask::"):
+                self.log.mask(line[len("::add-mask::"):])
+                line = "::add-mask::***"
+            self.log.add(line)
+
+    def keep(self, step):
+        def pairs(name):
+            with open(f"{self.temp}/{name}", encoding="utf-8") as file:
+                return dict(line.split("=", 1) for line in file.read().splitlines() if line)
+
+        self.variables.update(pairs("env"))
+        if "id" in step:
+            self.context["steps"][step["id"]] = {"outputs": pairs("output")}
+
+    def command(self, *words, env=None, silent=False):
+        """What an action's exec.exec() runs."""
+        code, said = self.execute(words, env or self.env())
+        self.log.add("" if silent else f"[command]{' '.join(words)}")
+        self.hear("" if silent and code == 0 else said)
+        if code != 0:
+            self.failed(words[0], code)
+        return said
+
+    def run(self):
+        for key, value in self.job.get("env", {}).items():
+            self.job_env[key] = self.value(value)
+        for name, service in self.job["services"].items():
+            assert set(service) <= {"image", "ports", "env", "options"}, service
+            self.context["job"]["services"][name] = {"id": self.start_service(
+                name, self.value(service["image"]), service.get("ports"), service.get("env"), service.get("options"))}
+        for step in self.job["steps"]:
+            assert set(step) <= {"name", "id", "run", "uses", "with", "env"}, step
+            if "run" in step:
+                self.shell(step)
+            else:
+                action, version = step["uses"].split("@")
+                assert re.fullmatch(r"v\d+", version), step["uses"]
+                given = {name: self.value(text) for name, text in step.get("with", {}).items()}
+                ACTIONS[action](self, given)
+        return self
+
+    def shell(self, step):
+        """bash --noprofile --norc -eo pipefail {0}: what `shell: bash`, and so `run:` on Linux, is."""
+        script = f"{self.temp}/{secrets.token_hex(8)}.sh"
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(self.value(step["run"]) + "\n")
+        self.log.add(f"Run {self.value(step['run'])}")
+        code, said = self.execute(["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", script],
+                                  self.env(**{key: self.value(text) for key, text in step.get("env", {}).items()}))
+        self.hear(said)
+        if code != 0:
+            self.failed(step.get("name", step["run"]), code)
+        self.keep(step)
+
+
+def given(inputs, required, optional=()):
+    """An action's inputs: those it wants, and none it does not have."""
+    assert set(required) <= set(inputs) <= {*required, *optional}, inputs
+    return [inputs[name] for name in required]
+
+
+def checkout(job, inputs):
+    given(inputs, ())
+
+
+def azure_login(job, inputs):
+    """azure/login: az version; az cloud set -n azurecloud; az login; az account set."""
+    creds = json.loads(given(inputs, ["creds"])[0])
+    for name in ("clientSecret",):
+        job.log.mask(creds[name])
+    job.command("az", "version", silent=True)
+    job.command("az", "cloud", "set", "-n", "azurecloud")
+    job.command("az", "login", "--service-principal", "--username", creds["clientId"], "--tenant", creds["tenantId"],
+                f"--password={creds['clientSecret']}", silent=True)
+    job.command("az", "account", "set", "--subscription", creds["subscriptionId"], silent=True)
+
+
+def docker_login(job, inputs):
+    """azure/docker-login: an entry in $DOCKER_CONFIG/config.json."""
+    server, user, password = given(inputs, ["login-server", "username", "password"])
+    folder = job.variables.get("DOCKER_CONFIG") or f"{job.temp}/docker_login_1"
+    os.makedirs(folder, exist_ok=True)
+    config = {}
+    if os.path.exists(f"{folder}/config.json"):
+        with open(f"{folder}/config.json", encoding="utf-8") as file:
+            config = json.load(file)
+    config.setdefault("auths", {})[server] = {"auth": base64.b64encode(f"{user}:{password}".encode()).decode()}
+    with open(f"{folder}/config.json", "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    job.variables["DOCKER_CONFIG"] = folder
+
+
+def aks_set_context(job, inputs):
+    """azure/aks-set-context: az aks get-credentials into a file of the job's."""
+    group, cluster = given(inputs, ["resource-group", "cluster-name"])
+    path = f"{job.temp}/kubeconfig_1"
+    job.command("az", "aks", "get-credentials", "--resource-group", group, "--name", cluster, "-f", path)
+    os.chmod(path, 0o600)
+    job.variables.update(KUBECONFIG=path, KUBE_CONFIG_PATH=path)
+
+
+def with_images(paths, images, folder):
+    """The manifests with the tags of these images, as azure/k8s-deploy and KubernetesManifest substitute them: (file, documents)."""
+    documents = []
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            documents += [document for document in yaml.safe_load_all(file) if document]
+    for image in images:
+        name = image.rsplit(":", 1)[0]
+        for document in documents:
+            for container in document.get("spec", {}).get("template", {}).get("spec", {}).get("containers", ()):
+                if container["image"] == name or container["image"].rsplit(":", 1)[0] == name:
+                    container["image"] = image
+    target = f"{folder}/manifests-{secrets.token_hex(4)}.yaml"
+    with open(target, "w", encoding="utf-8") as file:
+        yaml.safe_dump_all(documents, file)
+    return target, documents
+
+
+def deploy_manifests(job, manifests, images, annotation, tail=()):
+    """The kubectl commands that both run: apply, rollout status, the service's address, annotate."""
+    file, documents = with_images(manifests, images, job.temp)
+    job.command("kubectl", "apply", "-f", file, *tail)
+    for document in documents:
+        if document["kind"] == "Deployment":
+            job.command("kubectl", "rollout", "status", f"Deployment/{document['metadata']['name']}", *tail)
+        elif document["kind"] == "Service" and document["spec"].get("type") == "LoadBalancer":
+            job.command("kubectl", "get", f"service/{document['metadata']['name']}", "-o", "json", *tail)
+    pods = json.loads(job.command("kubectl", "get", "pods", "-o", "json", *tail, silent=True))["items"]
+    job.command("kubectl", "annotate", "-f", file, annotation, "--overwrite", *tail)
+    for pod in pods:
+        job.command("kubectl", "annotate", "pod", pod["metadata"]["name"], annotation, "--overwrite", *tail)
+    return file
+
+
+def k8s_deploy(job, inputs):
+    """azure/k8s-deploy, strategy basic: first a pull of each image, for the label of its Dockerfile."""
+    manifests, images = given(inputs, ["manifests", "images"])
+    for image in images.split():
+        job.command("docker", "pull", image)
+        job.command("docker", "inspect", image, silent=True)
+    annotation = json.dumps({"run": "1", "repository": "team/app", "commit": job.SHA})
+    file = deploy_manifests(job, [f"{job.work}/{path}" for path in manifests.split()], images.split(),
+                            f"actions.github.com/k8s-deploy={annotation}", ("--namespace", "default"))
+    job.command("kubectl", "label", "-f", file, "workflow=deploy", "--overwrite", "--namespace", "default")
+
+
+ACTIONS = {"actions/checkout": checkout, "azure/login": azure_login, "azure/docker-login": docker_login,
+           "azure/aks-set-context": aks_set_context, "azure/k8s-deploy": k8s_deploy}
