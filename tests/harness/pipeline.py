@@ -316,3 +316,153 @@ def k8s_deploy(job, inputs):
 
 ACTIONS = {"actions/checkout": checkout, "azure/login": azure_login, "azure/docker-login": docker_login,
            "azure/aks-set-context": aks_set_context, "azure/k8s-deploy": k8s_deploy}
+
+
+# Azure Pipelines
+
+
+class AzurePipelines(Job):
+    """https://learn.microsoft.com/azure/devops/pipelines: the agent's variables, macros, logging commands and services."""
+
+    def __init__(self, docker, file, variables, connections):
+        """variables: of the pipeline's settings, name → (value, secret?); connections: the project's, by name."""
+        super().__init__(docker)
+        self.pipeline, self.connections = load(file), connections
+        self.macros = {"Build.BuildId": "4711", "Build.SourceVersion": GitHub.SHA, "Agent.TempDirectory": self.temp}
+        self.hidden = set()
+        for name, (value, secret) in variables.items():
+            self.macros[name] = value
+            if secret:
+                self.hidden.add(name)
+                self.log.mask(value)
+
+    def value(self, text):
+        """Macros: $(name). The agent leaves unknown ones as they are; a shell takes them for commands: no file of ours has one."""
+        def look(match):
+            assert match[1] in self.macros, f"{match[0]} is no variable"
+            return self.macros[match[1]]
+
+        return re.sub(r"\$\(([A-Za-z][\w.]*)\)", look, text) if isinstance(text, str) else text
+
+    def env(self):
+        """Each variable that is not secret, in capitals, points as underscores."""
+        told = {name.upper().replace(".", "_"): value for name, value in self.macros.items() if name not in self.hidden}
+        return self.environment(**told, BUILD_SOURCESDIRECTORY=self.work, TF_BUILD="True")
+
+    def hear(self, output):
+        for line in output.splitlines():
+            command = re.match(r"##vso\[task\.(\w+)(?: ([^\]]*))?\](.*)", line)
+            if not command:
+                self.log.add(line)
+            elif command[1] == "setsecret":
+                self.log.mask(command[3])
+            else:
+                assert command[1] == "setvariable", line
+                properties = dict(word.split("=", 1) for word in command[2].split(";") if word)
+                assert set(properties) == {"variable"}, line
+                self.macros[properties["variable"]] = command[3]
+
+    def command(self, *words, env=None, silent=False, input=None):
+        code, said = self.execute(words, env or self.env(), input=input)
+        self.log.add("" if silent else f"[command]{' '.join(words)}")
+        self.log.add("" if silent and code == 0 else said)
+        if code != 0:
+            self.failed(words[0], code)
+        return said
+
+    def run(self):
+        containers = {one["container"]: one for one in self.pipeline["resources"]["containers"]}
+        assert set(self.pipeline) == {"trigger", "resources", "pool", "jobs"}, list(self.pipeline)
+        network = f"vsts-network-{secrets.token_hex(4)}"
+        self.docker("network", "create", network)
+        self.networks.append(network)
+        for job in self.pipeline["jobs"]:
+            assert set(job) == {"job", "services", "steps"}, list(job)
+            mapping = {}
+            for alias, name in job["services"].items():
+                assert set(containers[name]) <= {"container", "image", "ports", "options", "env"}, containers[name]
+                env = {key: self.value(text) for key, text in containers[name].get("env", {}).items()}
+                mapping[alias] = {"id": self.start_service(name, self.value(containers[name]["image"]), containers[name].get("ports"),
+                                                           env, containers[name].get("options"), [alias], network)}
+            self.macros["Agent.ContainerMapping"] = json.dumps(mapping)
+            for step in job["steps"]:
+                if "task" in step:
+                    assert set(step) <= {"task", "displayName", "inputs"}, step
+                    TASKS[step["task"]](self, {name: self.value(text) for name, text in step["inputs"].items()})
+                else:
+                    assert set(step) <= {"bash", "displayName"}, step
+                    self.shell(step)
+        return self
+
+    def shell(self, step):
+        """Bash@3: bash FILE, without -e: the last command's status is the step's."""
+        script = f"{self.temp}/{secrets.token_hex(8)}.sh"
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(self.value(step["bash"]) + "\n")
+        self.log.add(f"Script contents:\n{self.value(step['bash'])}")
+        code, said = self.execute(["bash", script], self.env())
+        self.hear(said)
+        if code != 0:
+            self.failed(step.get("displayName", step["bash"]), code)
+
+
+def docker_2(job, inputs):
+    """Docker@2 with a connection of type "Others": an auths entry in a config of the task's own; docker build, docker push."""
+    connection = job.connections[inputs["containerRegistry"]]
+    host = re.sub("^https?://|/$", "", connection["registry"])
+    folder = f"{job.temp}/docker-config"
+    os.makedirs(folder, exist_ok=True)
+    with open(f"{folder}/config.json", "w", encoding="utf-8") as file:
+        auth = base64.b64encode(f"{connection['username']}:{connection['password']}".encode()).decode()
+        json.dump({"auths": {connection["registry"]: {"auth": auth, "email": ""}}, "HttpHeaders": {"X-Meta-Source-Client": "VSTS"}}, file)
+    env = {**job.env(), "DOCKER_CONFIG": folder}
+    if inputs["command"] == "login":
+        given(inputs, ["command", "containerRegistry"])
+        job.macros["DOCKER_CONFIG"] = folder
+        return
+    image = f"{host}/{inputs['repository']}:{inputs['tags']}"
+    if inputs["command"] == "build":
+        given(inputs, ["command", "containerRegistry", "repository", "tags", "Dockerfile"], ["arguments"])
+        path = f"{job.work}/{inputs['Dockerfile']}"
+        job.command("docker", "build", "-f", path, "--label", f"com.azure.dev.image.build.sourceversion={job.macros['Build.SourceVersion']}",
+                    *shlex.split(inputs.get("arguments", "")), "-t", image, os.path.dirname(path), env=env)
+    else:
+        assert inputs["command"] == "push", inputs
+        given(inputs, ["command", "containerRegistry", "repository", "tags"])
+        job.command("docker", "push", image, env=env)
+        job.command("docker", "history", "--format", "createdAt:{{.CreatedAt}}; layerSize:{{.Size}}; createdBy:{{.CreatedBy}}",
+                    "--no-trunc", image, env=env, silent=True)
+
+
+def kubernetes_manifest_1(job, inputs):
+    """KubernetesManifest@1 with a connection of the environment AzureStack: where to sign in by the metadata, a token for its
+    principal, the access profile, all by the paths it writes (with two slashes, and one at the end), then kubectl.
+    Node reads our CA from NODE_EXTRA_CA_CERTS, which the job's variables have become."""
+    action, kind, name, group, cluster, manifests, images = given(
+        inputs, ["action", "connectionType", "azureSubscriptionConnection", "azureResourceGroup", "kubernetesCluster", "manifests", "containers"])
+    assert (action, kind) == ("deploy", "azureResourceManager"), inputs
+    connection = job.connections[name]
+
+    def ask(*words):
+        return json.loads(job.command("curl", "-fsS", "--cacert", job.env()["NODE_EXTRA_CA_CERTS"], *words, silent=True))
+
+    there = ask(f"{connection['url']}metadata/endpoints?api-version=2015-01-01")["authentication"]
+    authority = there["loginEndpoint"].rstrip("/") + "/"
+    form = {"resource": there["audiences"][0], "client_id": connection["clientId"], "grant_type": "client_credentials",
+            "client_secret": connection["clientSecret"]}
+    tenant = "" if authority.endswith("/adfs/") else connection["tenantId"]
+    token = ask(*(word for key, value in form.items() for word in ("--data-urlencode", f"{key}={value}")),
+                f"{authority}{tenant}/oauth2/token/")["access_token"]
+    job.log.mask(token)
+    profile = ask("-H", f"Authorization: Bearer {token}",
+                  f"{connection['url']}/subscriptions/{connection['subscriptionId']}/resourceGroups/{group}/providers/Microsoft.ContainerService"
+                  f"/managedClusters/{cluster}/accessProfiles/clusterUser?api-version=2017-08-31")
+    config, kept = f"{job.temp}/kubeconfig", job.macros["KUBECONFIG"]
+    with open(config, "wb") as file:
+        file.write(base64.b64decode(profile["properties"]["kubeConfig"]))
+    job.macros["KUBECONFIG"] = config
+    deploy_manifests(job, [f"{job.work}/{path}" for path in manifests.split()], images.split(), "azure-pipelines/run=4711")
+    job.macros["KUBECONFIG"] = kept
+
+
+TASKS = {"Docker@2": docker_2, "KubernetesManifest@1": kubernetes_manifest_1}
