@@ -7,13 +7,14 @@ import os
 import re
 import secrets
 import shlex
+import signal
 import subprocess
 
 import yaml
 
 from harness import sundog_image
 from harness.machine import TOP, need
-from harness.server import fresh_folder
+from harness.server import fresh_folder, wait_until
 
 FILES = f"{TOP}/deploy/pipelines"
 # `--privileged`, on machines that may not give CAP_SYS_RESOURCE away themselves: everything else it stands for
@@ -466,3 +467,87 @@ def kubernetes_manifest_1(job, inputs):
 
 
 TASKS = {"Docker@2": docker_2, "KubernetesManifest@1": kubernetes_manifest_1}
+
+
+# GitLab CI
+
+
+class GitLab(Job):
+    """https://docs.gitlab.com/ci/yaml: variables, services, before_script and script as one shell, run by the Docker executor.
+
+    The job's container is this machine with names of its own: each service's alias in /etc/hosts. docker:dind is the
+    test's engine, which is given the service's arguments: nothing here can fetch that image."""
+
+    def __init__(self, docker, file, name, settings):
+        """settings: the project's CI/CD variables, name → (value, masked?)."""
+        super().__init__(docker)
+        self.file = load(file)
+        self.job = self.file[name]
+        assert set(self.file) == {"variables", name} and set(self.job) == {"image", "services", "variables", "before_script", "script"}
+        self.known = {"CI_COMMIT_SHA": GitHub.SHA, "CI_PROJECT_DIR": self.work, "CI": "true"}
+        for key, (value, masked) in settings.items():
+            self.known[key] = value
+            if masked:
+                self.log.mask(value)
+        for key, value in {**self.file["variables"], **self.job["variables"]}.items():
+            assert isinstance(value, str), f"{key} is no text"
+            self.known.setdefault(key, self.value(value))
+
+    def value(self, text):
+        def look(match):
+            assert match[1] in self.known, f"${match[1]} is no variable"
+            return self.known[match[1]]
+
+        return re.sub(r"\$(\w+)", look, text)
+
+    def run(self):
+        assert self.known["FF_NETWORK_PER_BUILD"] == "true"  # else no service reaches another one
+        network = f"build-{secrets.token_hex(4)}"
+        self.docker("network", "create", network)
+        self.networks.append(network)
+        self.value(self.job["image"])
+        hosts = {"localhost": "127.0.0.1"}
+        for service in self.job["services"]:
+            if service["name"] == "docker:dind":
+                hosts[service["alias"]] = "127.0.0.1"
+                registries = [re.fullmatch("--insecure-registry=(.*)", word)[1] for word in service["command"]]
+                assert self.known["DOCKER_HOST"] == f"tcp://{service['alias']}:2375" and self.known["DOCKER_TLS_CERTDIR"] == ""
+                continue
+            assert set(service) == {"name", "alias"}, service
+            given_to_services = {key: value for key, value in self.known.items() if key.startswith("SUNDOG_") and key != "SUNDOG_IMAGE"}
+            container = self.start_service(service["alias"], self.value(service["name"]), (), given_to_services, "--privileged",
+                                           [service["alias"]], network)
+            networks = json.loads(self.docker("inspect", container).stdout)[0]["NetworkSettings"]["Networks"]
+            hosts[service["alias"]] = networks[network]["IPAddress"]
+        self.engine_knows(hosts, registries)
+        self.shell(hosts)
+        return self
+
+    def engine_knows(self, hosts, registries):
+        """The engine in docker:dind stands in the job's network, and has the service's arguments."""
+        self.write_hosts(hosts)
+        pid = str(self.docker.process.pid)
+        subprocess.run(["nsenter", "-t", pid, "-m", "mount", "--bind", f"{self.folder}/hosts", "/etc/hosts"], check=True)
+        with open(f"{self.docker.folder}/daemon.json", "w", encoding="utf-8") as file:
+            json.dump({"insecure-registries": registries}, file)
+        os.kill(self.docker.process.pid, signal.SIGHUP)
+        wait_until(lambda: all(name in self.docker("info").stdout for name in registries), "the engine knows the registries")
+
+    def write_hosts(self, hosts):
+        with open(f"{self.folder}/hosts", "w", encoding="utf-8") as file:
+            file.writelines(f"{address} {name}\n" for name, address in hosts.items())
+
+    def shell(self, hosts):
+        """One script: `set -eo pipefail`, each line said before it runs."""
+        lines = ["set -eo pipefail"]
+        for line in [*self.job["before_script"], *self.job["script"]]:
+            lines += [f"echo {shlex.quote('$ ' + line)}", line]
+        with open(f"{self.temp}/script", "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+        self.write_hosts(hosts)
+        env = self.environment(**{**self.known, "DOCKER_HOST": f"unix://{self.docker.socket}"})
+        mounted = f"mount --bind {self.folder}/hosts /etc/hosts && exec bash {self.temp}/script"
+        code, said = self.execute(["unshare", "-mpf", "--mount-proc", "--kill-child", "sh", "-c", mounted], env)
+        self.log.add(said)
+        if code != 0:
+            self.failed("the job", code)
