@@ -1,6 +1,7 @@
 """The files of deploy/pipelines, each run from its first step to its last as its system runs it."""
 
 import json
+import os
 import re
 import secrets
 import uuid
@@ -8,7 +9,10 @@ import uuid
 import pytest
 
 from harness import pipeline, sundog_image
-from harness.pipeline import AzurePipelines, GitHub, GitLab
+from harness.containers import wait_nothing_left
+from harness.machine import TOP, need
+from harness.pipeline import AzurePipelines, GitHub, GitLab, Jenkins, OnTheAgent
+from harness.server import fresh_folder, program
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +81,40 @@ def test_gitlab(docker, run):
     said = job.log.text()
     assert "Hello from Sundog</h1>" in said and "successfully rolled out" in said, said
     assert_masked(job, job.containers[0], 1)
+
+
+def test_jenkins(docker, run):
+    """The chain of the articles: build, test, registry, Ansible, cluster, health check at the load balancer's address."""
+    need("root", "crun", "mount", "ansible-playbook")
+    with OnTheAgent(docker) as server:
+        bin_folder = fresh_folder("b")
+        os.symlink(program(), f"{bin_folder}/sundog")
+        job = run(Jenkins(docker, "Jenkinsfile", {"PATH": f"{bin_folder}:{os.environ['PATH']}", "SUNDOG_DATA": server.data,
+                                                    "ANSIBLE_HOME": bin_folder, "ANSIBLE_REMOTE_TEMP": f"{bin_folder}/tmp"}))
+        said = job.log.text()
+        assert re.search(r"localhost.*ok=3 +changed=1 .*failed=0", said), said
+        for name in ("clientSecret", "registryPassword", "userPassword"):
+            assert server.admin[name] not in said, name
+        assert not os.path.exists(f"{job.work}/.sundog")
+        wait_nothing_left(server.data)
+
+
+def test_what_the_page_quotes():
+    """Each block of docs/ci.md stands in a file of deploy/pipelines as it is; each file is on the page and run by a test."""
+    files = {}
+    for folder, _, names in os.walk(pipeline.FILES):
+        for name in names:
+            with open(f"{folder}/{name}", encoding="utf-8") as file:
+                files[os.path.relpath(f"{folder}/{name}", pipeline.FILES)] = file.read()
+    with open(f"{TOP}/docs/ci.md", encoding="utf-8") as file:
+        page = file.read()
+    blocks = re.findall(r"^```\w*\n(.*?)^```", page, re.M | re.S)
+    assert len(blocks) >= 8
+    for block in blocks:
+        assert any(block in text for text in files.values()), block
+    for name in files:
+        assert f"../deploy/pipelines/{name}" in page or name.startswith("app/"), name
+    paths = re.findall(r"deploy/pipelines/[\w./-]*\w", page + "".join(files.values()))
+    assert len(paths) > 20
+    for path in paths:
+        assert os.path.exists(f"{TOP}/{path}"), path

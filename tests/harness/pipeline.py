@@ -14,7 +14,7 @@ import yaml
 
 from harness import sundog_image
 from harness.machine import TOP, need
-from harness.server import fresh_folder, wait_until
+from harness.server import Sundog, fresh_folder, wait_until
 
 FILES = f"{TOP}/deploy/pipelines"
 # `--privileged`, on machines that may not give CAP_SYS_RESOURCE away themselves: everything else it stands for
@@ -551,3 +551,78 @@ class GitLab(Job):
         self.log.add(said)
         if code != 0:
             self.failed("the job", code)
+
+
+# Jenkins
+
+
+class Jenkins(Job):
+    """A declarative Jenkinsfile of sh steps: each is `sh -xe FILE` in the workspace, with the pipeline's environment."""
+
+    def __init__(self, docker, file, agent):
+        """agent: variables of the agent's machine."""
+        super().__init__(docker)
+        self.variables.update(agent)
+        with open(f"{FILES}/{file}", encoding="utf-8") as text:
+            self.text = re.sub(r"^\s*//.*\n", "", text.read(), flags=re.M)
+        self.seen = ""
+        self.known = {"WORKSPACE": self.work, "BUILD_NUMBER": "42"}
+
+    def block(self, name, text):
+        """What stands in the braces after the name."""
+        start = re.search(rf"\b{name}\s*\{{", text)
+        assert start, f"there is no {name} in it"
+        depth, at = 1, start.end()
+        while depth:
+            depth += {"{": 1, "}": -1}.get(text[at], 0)
+            at += 1
+        return text[start.end():at - 1]
+
+    def steps(self, text):
+        """The sh steps of a block, which has nothing else."""
+        found = re.findall(r"sh '''(.*?)'''", text, re.S)
+        assert found and not re.sub(r"sh '''.*?'''", "", text, flags=re.S).strip(), text
+        assert all("\\" not in script for script in found), "Groovy would take the backslash for its own"
+        return found
+
+    def run(self):
+        scripts = {}
+
+        def keep(match):  # so that braces in scripts are none of Groovy's
+            scripts[f"script{len(scripts)}"] = match[1]
+            return f"sh '''script{len(scripts) - 1}'''"
+
+        pipeline = self.block("pipeline", re.sub(r"sh '''(.*?)'''", keep, self.text, flags=re.S).replace("${WORKSPACE}", self.work))
+        for name, double, single in re.findall(r"(\w+) = (?:\"([^\"]*)\"|'([^']*)')", self.block("environment", pipeline)):
+            self.known[name] = double or single
+        stages = self.block("stages", pipeline)
+        for title in re.findall(r"stage\('([^']+)'\)", stages):
+            stage = self.block(rf"stage\('{re.escape(title)}'\)", stages)
+            self.log.add(f"[Pipeline] {{ ({title})")
+            self.shell(title, [scripts[name] for name in self.steps(self.block("steps", stage))])
+        self.shell("post", [scripts[name] for name in self.steps(self.block("always", self.block("post", pipeline)))])
+        return self
+
+    def shell(self, title, given_scripts):
+        for script in given_scripts:
+            with open(f"{self.temp}/script.sh", "w", encoding="utf-8") as file:
+                file.write(script + "\n")
+            code, said = self.execute(["sh", "-xe", f"{self.temp}/script.sh"], self.environment(**self.known))
+            self.log.add(said)
+            if code != 0:
+                self.failed(title, code)
+
+
+class OnTheAgent(Sundog):
+    """A Sundog on the machine whose network a test's engine has."""
+
+    def __init__(self, docker, **options):
+        self.docker = docker
+        super().__init__(**options)
+
+    def command(self):
+        return ["nsenter", "-t", str(self.docker.process.pid), "-n", *super().command()]
+
+    def status(self, path):
+        said = self.docker.beside("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", self.plain + path, check=False)
+        return int(said.stdout or 0)
