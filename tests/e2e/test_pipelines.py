@@ -118,3 +118,20 @@ def test_what_the_page_quotes():
     assert len(paths) > 20
     for path in paths:
         assert os.path.exists(f"{TOP}/{path}"), path
+
+
+def test_addresses_are_reached_on_the_host_network(docker):
+    """docker run --network host --privileged: a container group answers the job itself."""
+    need("az")
+    job = pipeline.Job(docker)
+    try:
+        container = job.start_service("sundog", sundog_image.NAME, (), {}, "--network host --privileged")
+        lines = docker("exec", container, "sundog", "env", "--files", f"{job.temp}/sundog").stdout
+        code, said = job.execute(["bash", "-euc", lines + """
+            az login --service-principal -u $AZURE_CLIENT_ID -p $AZURE_CLIENT_SECRET --tenant $AZURE_TENANT_ID -o none
+            az group create -n ci -l eastus -o none
+            az container create -g ci -n hello --image $SUNDOG_REGISTRY/hello --ports 80 --ip-address Public -o none
+            curl -fsS http://$(az container show -g ci -n hello --query ipAddress.ip -o tsv)/"""], job.environment())
+        assert code == 0 and "Hello from Sundog</h1>" in said, said
+    finally:
+        job.close()
