@@ -58,6 +58,8 @@ static const struct route routes[] = {
     TOKEN("/adfs/{any}/{tenant}/oauth2/token"),
     TOKEN("/{tenant}/oauth2/v2.0/token"),
     TOKEN("/{tenant}/oauth2/token"),
+    TOKEN("/adfs/oauth2/token/"), /* as tasks of Azure Pipelines write it */
+    TOKEN("/{tenant}/oauth2/token/"),
     AUTHORIZE("/adfs/oauth2/authorize"),
     AUTHORIZE("/adfs/{tenant}/oauth2/v2.0/authorize"),
     AUTHORIZE("/adfs/{tenant}/oauth2/authorize"),
@@ -100,6 +102,7 @@ const struct service entra_service = {
     .name = "entra",
     .routes = routes,
     .dialect = &entra_dialect,
+    .any_case = true, /* and doubled slashes: clients join "…/adfs/" and "/oauth2/token/" */
     .start = start,
     .stop = trusted_issuer_stop,
 };

@@ -264,19 +264,38 @@ static const struct azure_variable {
 };
 
 /*
+ * What insists on a cloud named AzureCloud (azure/login runs `az cloud set -n azurecloud`) finds
+ * this Sundog by that name, too.
+ */
+static void add_cloud(struct env *env)
+{
+    struct text text;
+
+    text_init(&text, &env->op->arena, FILE_MAX);
+    text_printf(&text,
+                "[AzureCloud]\n"
+                "endpoint_resource_manager = https://%s/\n"
+                "endpoint_management = https://%s/\n"
+                "endpoint_active_directory = https://%s/adfs\n"
+                "endpoint_active_directory_resource_id = https://%s/arm/\n"
+                "endpoint_active_directory_graph_resource_id = https://%s/graph/\n"
+                "endpoint_microsoft_graph_resource_id = https://%s/graph/\n"
+                "suffix_acr_login_server_endpoint = .azurecr.localhost\n",
+                env->tls, env->tls, env->tls, env->tls, env->tls, env->tls);
+    add_file(env, "azure/clouds.config", &text);
+}
+
+/*
  * az takes its clouds from ARM_CLOUD_METADATA_URL, in a configuration folder of its own that must
  * exist: nothing of the user's real cloud is touched.
  */
 static void add_azure(struct env *env)
 {
     struct op *op = env->op;
-    static const char empty[] = "";
-    struct text none = {.data = (char *)empty};
 
     if (!env->tls)
         return;
-    if (env->lines.elsewhere) /* so that the folder is there */
-        add_file(env, "azure/.sundog", &none);
+    add_cloud(env);
     say(env, "AZURE_CONFIG_DIR", client_path(env, "azure"));
     say(env, "KUBECONFIG", client_path(env, "kubeconfig"));
     say(env, "ARM_CLOUD_METADATA_URL",

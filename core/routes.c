@@ -109,6 +109,7 @@ static bool find_in(struct call *c, const struct service *service, unsigned *ret
         *ret_methods |= 1u << r->method | (r->method == GET ? 1u << HEAD : 0);
         if (method_fits(r->method, c->method)) {
             keep(c, service, r, &m);
+            c->path = path;
             return true;
         }
         if (!c->service)

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from harness.clients import run
+from harness.machine import need
 from harness.server import Sundog, fresh_folder, program, wait_until
 
 SECRET_NAMES = ("AZURE_CLIENT_SECRET", "ARM_CLIENT_SECRET", "SUNDOG_REGISTRY_PASSWORD")
@@ -41,6 +42,18 @@ def test_sh(sundog):
     with open(variables["SSL_CERT_FILE"]) as bundle, open(sundog.ca) as ca:
         assert ca.read() in bundle.read()
     assert os.stat(variables["REGISTRY_AUTH_FILE"]).st_mode & 0o077 == 0
+
+
+def test_the_cloud_by_its_usual_name(sundog):
+    """What insists on AzureCloud, as azure/login does, is led here by that name; without, az is here anyway."""
+    need("az")
+    variables, _ = evaluated(sundog)
+    shown = [run("bash", "-euc", f"{chosen} az cloud show -o json", env=variables).stdout for chosen in ("", "az cloud set -n azurecloud;")]
+    here, usual = (json.loads(text) for text in shown)
+    assert here["name"] == "Sundog" and usual["name"] == "AzureCloud"
+    for name in ("resourceManager", "activeDirectory", "activeDirectoryResourceId", "activeDirectoryGraphResourceId", "microsoftGraphResourceId"):
+        assert usual["endpoints"][name] == here["endpoints"][name] and str(sundog.port("https")) in usual["endpoints"][name], name
+    assert usual["suffixes"]["acrLoginServerEndpoint"].startswith(".azurecr.localhost")
 
 
 def test_json(sundog):
