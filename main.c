@@ -74,6 +74,8 @@ static const struct command {
     {"ready",   ready_run,   "say whether it is ready, by the exit status; --wait SECONDS"         },
     {"console", console_run, "print a link that signs a browser in, once, within 5 minutes"        },
     {"trace",   trace_run,   "print live what clients ask, why they are refused, and what mends it"},
+    {"compose", compose_run,
+     "compose FILE: a compose file as a container group for az container create"                   },
     {"doctor",  doctor,      "say what this machine lacks, and how to mend it"                     },
     {"routes",  routes,      "print the whole API from its route tables"                           },
     {"backup",  backup_run,  "backup OUTDIR: copy metadata, blobs and keys, also while running"    },

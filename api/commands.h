@@ -1,4 +1,4 @@
-/* Commands of main.c that ask a running Sundog of this machine. */
+/* Commands of main.c: one asks a running Sundog of this machine, one reads a file. */
 #ifndef SUNDOG_API_COMMANDS_H
 #define SUNDOG_API_COMMANDS_H
 
@@ -7,6 +7,7 @@
 #define TRACE_PATH "/providers/Sundog.Diagnostics/trace"
 
 /* Each returns the exit status. */
-int trace_run(struct settings *settings); /* until interrupted */
+int trace_run(struct settings *settings);   /* until interrupted */
+int compose_run(struct settings *settings); /* 0; 2: not read; 3: something was left out */
 
 #endif

@@ -129,6 +129,10 @@ static const struct setting table[] = {
     {"wait",                  S_SECONDS, AT(wait_s),                "0",                         0, 86400,     "SECONDS",                    "ready: how long to wait for it"              },
     {"refused",               S_BOOL,    AT(refused),               "false",                     0, 0,         NULL,
      "trace: only calls that were refused or failed"                                                                                                                                       },
+    {"name",                  S_TEXT,    AT(name),                  NULL,                        0, 0,         "NAME",
+     "compose: the container group's name; that of the file, or its folder's"                                                                                                              },
+    {"strict",                S_BOOL,    AT(strict),                "false",                     0, 0,         NULL,
+     "compose: print nothing unless all of the file fits"                                                                                                                                  },
     {"pg-fast-init",          S_BOOL,    AT(pg_fast_init),          "false",                     0, 0,         NULL,                         NULL                                          },
 };
 

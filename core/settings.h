@@ -50,6 +50,8 @@ struct settings {
     bool host_names;            /* the host's /etc/hosts names the groups, too */
     int64_t wait_s;             /* of `sundog ready` */
     bool refused;               /* of `sundog trace`: only what was refused */
+    const char *name;           /* of `sundog compose`: the group's; NULL: the file's */
+    bool strict;                /* of `sundog compose`: nothing unless all fits */
     /* of `sundog env` */
     const char *format; /* "sh", "json", "github", "azdo", "gitlab" */
     const char *at;     /* "HOST[:TLS-PORT[:PLAIN-PORT]]" where clients reach it; NULL: localhost */
