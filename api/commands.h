@@ -8,5 +8,7 @@
 
 /* Each returns the exit status. */
 int trace_run(struct settings *settings); /* until interrupted */
+int new_run(struct settings *settings);   /* a job (api/job.h), or with --list all */
+int delete_run(struct settings *settings);
 
 #endif

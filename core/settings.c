@@ -129,6 +129,10 @@ static const struct setting table[] = {
     {"wait",                  S_SECONDS, AT(wait_s),                "0",                         0, 86400,     "SECONDS",                    "ready: how long to wait for it"              },
     {"refused",               S_BOOL,    AT(refused),               "false",                     0, 0,         NULL,
      "trace: only calls that were refused or failed"                                                                                                                                       },
+    {"for",                   S_SECONDS, AT(for_s),                 "0",                         0, 31536000,  "SECONDS",
+     "new: the job is deleted by itself after that; 0: only by sundog delete"                                                                                                              },
+    {"list",                  S_BOOL,    AT(list),                  "false",                     0, 0,         NULL,
+     "new: make none, say which jobs there are"                                                                                                                                            },
     {"pg-fast-init",          S_BOOL,    AT(pg_fast_init),          "false",                     0, 0,         NULL,                         NULL                                          },
 };
 

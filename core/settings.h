@@ -50,6 +50,8 @@ struct settings {
     bool host_names;            /* the host's /etc/hosts names the groups, too */
     int64_t wait_s;             /* of `sundog ready` */
     bool refused;               /* of `sundog trace`: only what was refused */
+    int64_t for_s;              /* of `sundog new`: how long the job lives; 0: until deleted */
+    bool list;                  /* of `sundog new`: say which jobs there are */
     /* of `sundog env` */
     const char *format; /* "sh", "json", "github", "azdo", "gitlab" */
     const char *at;     /* "HOST[:TLS-PORT[:PLAIN-PORT]]" where clients reach it; NULL: localhost */
