@@ -6,6 +6,7 @@
 #include "api/cache.h"
 #include "api/commands.h"
 #include "api/handlers.h"
+#include "api/job.h"
 #include "api/template/limits.h"
 #include "core/trace.h"
 
@@ -95,6 +96,69 @@ const struct route api_routes[] = {
      .action = "Sundog.Diagnostics/trace/read",
      .summary = "each call that ends, who asked it, what it needed and why it was refused, a JSON "
                 "object a line"},
+ /* jobs, of our own: `sundog new`. Below Microsoft.Authorization because a job has a principal
+  and a   role assignment: whoever may not assign roles at "/" may not make one */
+    {.method = POST,
+     .pattern = JOBS_PATH,
+     .access = ACT | ARM_NO_VERSION,
+     .handler = job_api_new,
+     .body_max = BODY,
+     .action = "Microsoft.Authorization/jobs/write",
+     .summary = "make a job: a subscription with a principal and a registry of its own"},
+    {.method = GET,
+     .pattern = JOBS_PATH,
+     .access = ACT | ARM_NO_VERSION,
+     .handler = job_api_list,
+     .action = "Microsoft.Authorization/jobs/read",
+     .summary = "the jobs there are",
+     .query = "$top, $skiptoken"},
+    {.method = GET,
+     .pattern = JOBS_PATH "/{job}",
+     .access = ACT | ARM_NO_VERSION,
+     .handler = job_api_get,
+     .action = "Microsoft.Authorization/jobs/read",
+     .summary = "a job, and how much is in it; 404 when it is deleted"},
+    {.method = DELETE,
+     .pattern = JOBS_PATH "/{job}",
+     .access = ACT | ARM_NO_VERSION,
+     .handler = job_api_delete,
+     .action = "Microsoft.Authorization/jobs/delete",
+     .summary = "delete a job and all in it: 202, then GET until 404"},
+ /* states of all of this Sundog, of our own: `sundog snapshot`, `sundog reset` */
+    {.method = GET,
+     .pattern = SNAPSHOTS_PATH,
+     .access = ACT | ARM_NO_VERSION,
+     .handler = saved_api_list,
+     .action = "Microsoft.Authorization/snapshots/read",
+     .summary = "the snapshots there are, and which process answers"},
+    {.method = PUT,
+     .pattern = SNAPSHOTS_PATH "/{snapshot}",
+     .access = ACT | ARM_NO_VERSION,
+     .handler = saved_api_put,
+     .body_max = BODY,
+     .action = "Microsoft.Authorization/snapshots/write",
+     .summary = "save all of this Sundog under a new name"},
+    {.method = POST,
+     .pattern = SNAPSHOTS_PATH "/{snapshot}/load",
+     .access = ACT | ARM_NO_VERSION,
+     .handler = saved_api_load,
+     .body_max = BODY,
+     .action = "Microsoft.Authorization/snapshots/load/write",
+     .summary = "all becomes what it was: 202, then it starts anew"},
+    {.method = DELETE,
+     .pattern = SNAPSHOTS_PATH "/{snapshot}",
+     .access = ACT | ARM_NO_VERSION,
+     .handler = saved_api_delete,
+     .action = "Microsoft.Authorization/snapshots/delete",
+     .summary = "delete a snapshot"},
+    {.method = POST,
+     .pattern = RESET_PATH,
+     .access = ACT | ARM_NO_VERSION,
+     .handler = saved_api_reset,
+     .body_max = BODY,
+     .action = "Microsoft.Authorization/snapshots/reset/write",
+     .summary = "all becomes what the first start made, when the body says {\"everything\": true}: "
+                "202, then it starts anew"},
  /* resources */
     {.method = GET,
      .pattern = SUB "/resources",
@@ -711,5 +775,5 @@ const struct route api_routes[] = {
      .action = "Microsoft.Insights/metricNamespaces/read",
      .summary = "the namespace of a resource's metrics",
      .query = "startTime"},
-    {0                                                                             },
+    {0                                                 },
 };
