@@ -6,6 +6,7 @@
 #include "api/deployment.h"
 #include "api/group.h"
 #include "api/handlers.h"
+#include "api/job.h"
 #include "api/lock.h"
 #include "api/operation.h"
 #include "api/provider.h"
@@ -17,6 +18,7 @@ static enum fault start(struct op *op, const struct settings *settings)
 {
     resource_store_start();
     group_store_start();
+    job_store_start();
     operation_store_start();
     deployment_store_start();
     provider_store_start();
@@ -33,11 +35,13 @@ static enum fault start(struct op *op, const struct settings *settings)
         if ((*p)->adopt)
             TRY((*p)->adopt(op));
     TRY(group_delete_start(op));
+    TRY(job_delete_start(op));
     return deployment_run_start(op, settings);
 }
 
 static void stop(void)
 {
+    job_delete_stop();
     group_delete_stop();
     for (const struct provider *const *p = providers; *p; p++)
         if ((*p)->stop)

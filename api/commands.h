@@ -9,5 +9,7 @@
 /* Each returns the exit status. */
 int trace_run(struct settings *settings);   /* until interrupted */
 int compose_run(struct settings *settings); /* 0; 2: not read; 3: something was left out */
+int new_run(struct settings *settings);   /* a job (api/job.h), or with --list all */
+int delete_run(struct settings *settings);
 
 #endif

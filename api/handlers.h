@@ -66,6 +66,11 @@ enum fault role_assignment_api_list(struct call *c);
 enum fault role_assignment_api_get(struct call *c);
 enum fault role_assignment_api_put(struct call *c);
 enum fault role_assignment_api_delete(struct call *c);
+/* job_api.c */
+enum fault job_api_new(struct call *c);
+enum fault job_api_list(struct call *c);
+enum fault job_api_get(struct call *c);
+enum fault job_api_delete(struct call *c);
 /* operation_api.c */
 enum fault operation_list(struct call *c);
 enum fault operation_status_get(struct call *c);

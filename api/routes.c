@@ -6,6 +6,7 @@
 #include "api/cache.h"
 #include "api/commands.h"
 #include "api/handlers.h"
+#include "api/job.h"
 #include "api/template/limits.h"
 #include "core/trace.h"
 
@@ -95,6 +96,34 @@ const struct route api_routes[] = {
      .action = "Sundog.Diagnostics/trace/read",
      .summary = "each call that ends, who asked it, what it needed and why it was refused, a JSON "
                 "object a line"},
+ /* jobs, of our own: `sundog new`. Below Microsoft.Authorization because a job has a principal and a
+    role assignment: whoever may not assign roles at "/" may not make one */
+    {.method = POST,
+     .pattern = JOBS_PATH,
+     .access = ACT | ARM_NO_VERSION,
+     .handler = job_api_new,
+     .body_max = BODY,
+     .action = "Microsoft.Authorization/jobs/write",
+     .summary = "make a job: a subscription with a principal and a registry of its own"},
+    {.method = GET,
+     .pattern = JOBS_PATH,
+     .access = ACT | ARM_NO_VERSION,
+     .handler = job_api_list,
+     .action = "Microsoft.Authorization/jobs/read",
+     .summary = "the jobs there are",
+     .query = "$top, $skiptoken"},
+    {.method = GET,
+     .pattern = JOBS_PATH "/{job}",
+     .access = ACT | ARM_NO_VERSION,
+     .handler = job_api_get,
+     .action = "Microsoft.Authorization/jobs/read",
+     .summary = "a job, and how much is in it; 404 when it is deleted"},
+    {.method = DELETE,
+     .pattern = JOBS_PATH "/{job}",
+     .access = ACT | ARM_NO_VERSION,
+     .handler = job_api_delete,
+     .action = "Microsoft.Authorization/jobs/delete",
+     .summary = "delete a job and all in it: 202, then GET until 404"},
  /* resources */
     {.method = GET,
      .pattern = SUB "/resources",

@@ -9,7 +9,17 @@
 #include "core/seal.h"
 #include "core/snapshot.h"
 
-enum { SELECT_ALL, LOCK_TABLE, INSERT, RENAME_ALIAS, DROP_ALIAS, RENAME, SET_STATE, SET_TAGS };
+enum {
+    SELECT_ALL,
+    LOCK_TABLE,
+    INSERT,
+    RENAME_ALIAS,
+    DROP_ALIAS,
+    RENAME,
+    SET_STATE,
+    SET_TAGS,
+    DROP
+};
 static const struct db_stmt stmts[] = {
     [SELECT_ALL] = {"SELECT id, name, alias, state, tags, api.iso(created) AS created, version"
                     " FROM api.subscription ORDER BY api.subscription.created, id"},
@@ -22,6 +32,10 @@ static const struct db_stmt stmts[] = {
     [RENAME] = {"UPDATE api.subscription SET name = $2, version = version + 1 WHERE id = $1"},
     [SET_STATE] = {"UPDATE api.subscription SET state = $2, version = version + 1 WHERE id = $1"},
     [SET_TAGS] = {"UPDATE api.subscription SET tags = $2, version = version + 1 WHERE id = $1"},
+    /* what refers to the row goes with it (schema) */
+    [DROP] = {"WITH said AS (DELETE FROM api.activity WHERE subscription = $1),"
+              " asked AS (DELETE FROM api.operation WHERE subscription = $1)"
+              " DELETE FROM api.subscription WHERE id = $1"},
     {0},
 };
 
@@ -152,6 +166,22 @@ enum fault subscription_put_alias(struct op *op, const char *alias, const char *
         return fail_on(op, "SubscriptionAlreadyExists", CONFLICT,
                        "A subscription of this id or alias exists already.");
     *ret_created = true;
+    return notify(op);
+}
+
+enum fault subscription_make(struct op *op, const char *name, const char **ret_id)
+{
+    char made[37];
+
+    random_uuid(made);
+    *ret_id = arena_strdup(&op->arena, made);
+    TRY(db_query(op, &stmts[INSERT], NULL, DB_TEXT(made), DB_TEXT(name), DB_TEXT(NULL)));
+    return notify(op);
+}
+
+enum fault subscription_delete(struct op *op, const char *id)
+{
+    TRY(db_query(op, &stmts[DROP], NULL, DB_TEXT(id)));
     return notify(op);
 }
 

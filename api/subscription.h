@@ -24,6 +24,12 @@ enum fault subscription_put_alias(struct op *op, const char *alias, const char *
                                   const char *name, struct subscription *ret, bool *ret_created);
 enum fault subscription_by_alias(struct op *op, const char *alias, struct subscription *ret);
 enum fault subscription_delete_alias(struct op *op, const char *alias);
+/* One of a random id, without alias; in the open transaction. */
+enum fault subscription_make(struct op *op, const char *name, const char **ret_id);
+/* With quotas, registrations, tag names, operations and activity. Its groups are gone already:
+   CONFLICT. Role assignments and locks are the caller's affair; after the commit
+   subscription_reload and quota_reload. */
+enum fault subscription_delete(struct op *op, const char *id);
 enum fault subscription_rename(struct op *op, const char *id, const char *name);
 enum fault subscription_set_state(struct op *op, const char *id, const char *state);
 enum fault subscription_set_tags(struct op *op, const char *id, const char *tags);

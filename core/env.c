@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +19,10 @@
 struct env {
     struct op *op;
     const struct settings *settings;
-    const char *host;                       /* "localhost" */
-    const char *plain, *tls;                /* "localhost:8480", "localhost:8443", or NULL */
-    json_t *admin;                          /* admin.json; NULL: it is not ours to read */
+    const char *host;        /* "localhost" */
+    const char *plain, *tls; /* "localhost:8480", "localhost:8443", or NULL */
+    json_t *admin;           /* admin.json, or the like; NULL: it is not ours to read */
+    const char *job;         /* or NULL: the first principal's own lines */
     const char *registry, *user, *password; /* of it */
     struct env_lines lines;
 };
@@ -83,7 +85,8 @@ static enum fault read_local(struct env *env)
     TRY(local_read(env->op, env->settings->data, &local));
     env->plain = local.plain;
     env->tls = local.tls;
-    env->admin = local.admin;
+    if (!env->admin)
+        env->admin = local.admin;
     env->registry = "sundog";
     if (!env->admin) {
         fprintf(stderr, "sundog: %s; no login is prepared\n", env->op->message);
@@ -120,10 +123,27 @@ static enum fault make_folders(struct env *env, char *path)
     return OK;
 }
 
+/* DATA/client where that is ours, or our user's; a job's below it. NULL: there is none. */
+static char *own_folder(struct env *env)
+{
+    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME"), *base;
+    struct arena *arena = &env->op->arena;
+
+    if (access(env->settings->data, W_OK) == 0)
+        base = env->settings->data;
+    else if (config && *config == '/')
+        base = arena_printf(arena, "%s/sundog", config);
+    else if (home && *home == '/')
+        base = arena_printf(arena, "%s/.config/sundog", home);
+    else
+        return NULL;
+    return env->job ? arena_printf(arena, "%s/jobs/%s", base, env->job)
+                    : arena_printf(arena, "%s/client", base);
+}
+
 static enum fault choose_folder(struct env *env)
 {
     struct op *op = env->op;
-    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
     char *path;
 
     if (env->settings->files) {
@@ -136,13 +156,8 @@ static enum fault choose_folder(struct env *env)
                    : fail(op, INVALID, "--files: \"%s\" is not an absolute path",
                           env->settings->files);
     }
-    if (access(env->settings->data, W_OK) == 0)
-        path = arena_printf(&op->arena, "%s/client", env->settings->data);
-    else if (config && *config == '/')
-        path = arena_printf(&op->arena, "%s/sundog/client", config);
-    else if (home && *home == '/')
-        path = arena_printf(&op->arena, "%s/.config/sundog/client", home);
-    else
+    path = own_folder(env);
+    if (!path)
         return fail(op, INVALID, "there is no folder to write clients' files to: set HOME");
     env->lines.folder = path;
     return make_folders(env, path);
@@ -215,6 +230,8 @@ static void add_registries(struct env *env)
     whole->first[1] = "/etc/containers/registries.conf";
     add_file(env, "sundog-registries.conf", &text);
     say(env, "CONTAINERS_REGISTRIES_CONF", client_path(env, "registries.conf"));
+    if (env->job) /* what is in place is for all, and jobs are many */
+        return;
     fprintf(stderr,
             "sundog: skopeo reads no such variable; for it: install -D %s/sundog-registries.conf "
             "~/.config/containers/registries.conf.d/sundog.conf\n",
@@ -320,6 +337,8 @@ static enum fault collect(struct env *env)
 
     TRY(read_local(env));
     TRY(choose_folder(env));
+    if (env->job)
+        say(env, "SUNDOG_JOB", env->job);
     say(env, "SUNDOG_URL",
         env->plain ? arena_printf(&op->arena, "http://%s", env->plain)
                    : arena_printf(&op->arena, "https://%s", env->tls));
@@ -342,6 +361,13 @@ static enum fault collect(struct env *env)
     return OK;
 }
 
+static enum fault show(struct env *env)
+{
+    TRY(collect(env));
+    env_print(env->op, &env->lines, env->settings->format);
+    return OK;
+}
+
 int env_run(struct settings *settings)
 {
     struct op op;
@@ -349,11 +375,36 @@ int env_run(struct settings *settings)
     enum fault fault;
 
     op_init(&op);
-    fault = collect(&env);
+    fault = show(&env);
     if (fault != OK)
         fprintf(stderr, "sundog: %s\n", op.message);
-    else
-        env_print(&op, &env.lines, settings->format);
     op_free(&op);
     return fault == OK ? 0 : 1;
+}
+
+/* ---- jobs ---- */
+
+enum fault env_show_job(struct op *op, const struct settings *settings, json_t *who,
+                        const char *job)
+{
+    struct env env = {.op = op, .settings = settings, .admin = who, .job = job};
+
+    return show(&env);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+void env_forget_job(struct op *op, const struct settings *settings, const char *job)
+{
+    struct env env = {.op = op, .settings = settings, .job = job};
+    const char *path = own_folder(&env);
+
+    if (path && *job && !strchr(job, '/') && *job != '.')
+        nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }

@@ -7,8 +7,20 @@
 #ifndef SUNDOG_CORE_ENV_H
 #define SUNDOG_CORE_ENV_H
 
+#include <jansson.h>
+
 #include "core/settings.h"
 
 int env_run(struct settings *settings); /* the exit status */
+
+/*
+ * The same lines for somebody else than the first principal, printed: who has the members of
+ * admin.json (docs/operations.md), job is the last part of the folder of its clients' files and
+ * SUNDOG_JOB. NOT_FOUND, INVALID, UNAVAILABLE as of local_read and what writes files.
+ */
+enum fault env_show_job(struct op *op, const struct settings *settings, json_t *who,
+                        const char *job);
+/* The clients' files of a job that is gone, where env_show_job wrote them on this machine. */
+void env_forget_job(struct op *op, const struct settings *settings, const char *job);
 
 #endif

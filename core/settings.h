@@ -52,6 +52,8 @@ struct settings {
     bool refused;               /* of `sundog trace`: only what was refused */
     const char *name;           /* of `sundog compose`: the group's; NULL: the file's */
     bool strict;                /* of `sundog compose`: nothing unless all fits */
+    int64_t for_s;              /* of `sundog new`: how long the job lives; 0: until deleted */
+    bool list;                  /* of `sundog new`: say which jobs there are */
     /* of `sundog env` */
     const char *format; /* "sh", "json", "github", "azdo", "gitlab" */
     const char *at;     /* "HOST[:TLS-PORT[:PLAIN-PORT]]" where clients reach it; NULL: localhost */
