@@ -21,6 +21,7 @@
 #include "core/env.h"
 #include "core/init.h"
 #include "core/ready.h"
+#include "core/restart.h"
 #include "core/server.h"
 #include "instances/instances_service.h"
 #include "instances/purge.h"
@@ -69,21 +70,39 @@ static const struct command {
     int (*run)(struct settings *settings);
     const char *summary;
 } commands[] = {
-    {"serve",   serve,       "run the service until SIGTERM"                                       },
-    {"env",     env_run,     "print the lines that point clients here (--format sh|github|…)"    },
-    {"ready",   ready_run,   "say whether it is ready, by the exit status; --wait SECONDS"         },
-    {"new",     new_run,
-     "new [NAME]: a job's own subscription, principal and registry; prints like env"               },
-    {"delete",  delete_run,  "delete JOB, with everything in it"                                   },
-    {"console", console_run, "print a link that signs a browser in, once, within 5 minutes"        },
-    {"trace",   trace_run,   "print live what clients ask, why they are refused, and what mends it"},
-    {"compose", compose_run,
-     "compose FILE: a compose file as a container group for az container create"                   },
-    {"doctor",  doctor,      "say what this machine lacks, and how to mend it"                     },
-    {"routes",  routes,      "print the whole API from its route tables"                           },
-    {"backup",  backup_run,  "backup OUTDIR: copy metadata, blobs and keys, also while running"    },
-    {"restore", restore_run, "restore OUTDIR --data NEWDIR: make a data folder from a backup"      },
-    {"purge",   purge_run,   "end and remove all containers of DATA, which outlive the service"    },
+    {"serve",    serve,        "run the service until SIGTERM"                                       },
+    {"env",      env_run,      "print the lines that point clients here (--format sh|github|…)"    },
+    {"ready",    ready_run,    "say whether it is ready, by the exit status; --wait SECONDS"         },
+    {"new",      new_run,
+     "new [NAME]: a job's own subscription, principal and registry; prints like env"                 },
+    {"delete",   delete_run,   "delete JOB, with everything in it"                                   },
+    {"console",  console_run,  "print a link that signs a browser in, once, within 5 minutes"        },
+    {"trace",    trace_run,    "print live what clients ask, why they are refused, and what mends it"},
+    {"compose",  compose_run,
+     "compose FILE: a compose file as a container group for az container create"                     },
+    {"trace",    trace_run,    "print live what clients ask, why they are refused, and what mends it"},
+    {"compose",  compose_run,
+     "compose FILE: a compose file as a container group for az container create"                     },
+    {"doctor",   doctor,       "say what this machine lacks, and how to mend it"                     },
+    {"routes",   routes,       "print the whole API from its route tables"                           },
+    {"backup",   backup_run,   "backup OUTDIR: copy metadata, blobs and keys, also while running"    },
+    {"restore",  restore_run,  "restore OUTDIR --data NEWDIR: make a data folder from a backup"      },
+    {"purge",    purge_run,    "end and remove all containers of DATA, which outlive the service"    },
+    {"serve",    serve,        "run the service until SIGTERM"                                       },
+    {"env",      env_run,      "print the lines that point clients here (--format sh|github|…)"    },
+    {"ready",    ready_run,    "say whether it is ready, by the exit status; --wait SECONDS"         },
+    {"new",      new_run,
+     "new [NAME]: a job's own subscription, principal and registry; prints like env"                 },
+    {"delete",   delete_run,   "delete JOB, with everything in it"                                   },
+    {"snapshot", snapshot_run,
+     "snapshot save|load|delete NAME, snapshot list: all of a Sundog, and back"                      },
+    {"reset",    reset_run,    "everything as the first start made it"                               },
+    {"console",  console_run,  "print a link that signs a browser in, once, within 5 minutes"        },
+    {"doctor",   doctor,       "say what this machine lacks, and how to mend it"                     },
+    {"routes",   routes,       "print the whole API from its route tables"                           },
+    {"backup",   backup_run,   "backup OUTDIR: copy metadata, blobs and keys, also while running"    },
+    {"restore",  restore_run,  "restore OUTDIR --data NEWDIR: make a data folder from a backup"      },
+    {"purge",    purge_run,    "end and remove all containers of DATA, which outlive the service"    },
 };
 
 static int usage(FILE *out, int status)
@@ -124,6 +143,7 @@ static int run(const struct command *command, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    restart_remember(argc, argv);
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return usage(stdout, 0);

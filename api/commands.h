@@ -4,12 +4,16 @@
 
 #include "core/settings.h"
 
-#define TRACE_PATH "/providers/Sundog.Diagnostics/trace"
+#define TRACE_PATH     "/providers/Sundog.Diagnostics/trace"
+#define SNAPSHOTS_PATH "/providers/Sundog.Snapshots/snapshots"
+#define RESET_PATH     "/providers/Sundog.Snapshots/reset"
 
 /* Each returns the exit status. */
 int trace_run(struct settings *settings);   /* until interrupted */
 int compose_run(struct settings *settings); /* 0; 2: not read; 3: something was left out */
-int new_run(struct settings *settings);   /* a job (api/job.h), or with --list all */
+int new_run(struct settings *settings);     /* a job (api/job.h), or with --list all */
 int delete_run(struct settings *settings);
+int snapshot_run(struct settings *settings); /* core/saved.h */
+int reset_run(struct settings *settings);
 
 #endif

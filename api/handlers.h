@@ -71,6 +71,12 @@ enum fault job_api_new(struct call *c);
 enum fault job_api_list(struct call *c);
 enum fault job_api_get(struct call *c);
 enum fault job_api_delete(struct call *c);
+/* saved_api.c */
+enum fault saved_api_list(struct call *c);
+enum fault saved_api_put(struct call *c);
+enum fault saved_api_load(struct call *c);
+enum fault saved_api_delete(struct call *c);
+enum fault saved_api_reset(struct call *c);
 /* operation_api.c */
 enum fault operation_list(struct call *c);
 enum fault operation_status_get(struct call *c);

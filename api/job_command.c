@@ -1,6 +1,5 @@
 /* `sundog new` and `sundog delete`: jobs of a running Sundog of this machine. */
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -149,34 +148,12 @@ static enum fault delete_job(struct op *op, const struct settings *settings,
     return OK;
 }
 
-/* ---- both ---- */
-
-static int run_command(struct settings *settings,
-                       enum fault (*command)(struct op *, const struct settings *,
-                                             const struct local_client *))
-{
-    struct local_client client;
-    enum fault fault;
-    struct op op;
-
-    op_init(&op);
-    fetch_start();
-    fault = local_client_open(&op, settings->data, LOCAL_APPLICATION, &client);
-    if (fault == OK)
-        fault = command(&op, settings, &client);
-    if (fault != OK)
-        fprintf(stderr, "sundog: %s\n", op.message ? op.message : fault_name(fault));
-    fetch_stop();
-    op_free(&op);
-    return fault == OK ? 0 : 1;
-}
-
 int new_run(struct settings *settings)
 {
-    return run_command(settings, new_job);
+    return local_client_run(settings, new_job);
 }
 
 int delete_run(struct settings *settings)
 {
-    return run_command(settings, delete_job);
+    return local_client_run(settings, delete_job);
 }

@@ -96,8 +96,8 @@ const struct route api_routes[] = {
      .action = "Sundog.Diagnostics/trace/read",
      .summary = "each call that ends, who asked it, what it needed and why it was refused, a JSON "
                 "object a line"},
- /* jobs, of our own: `sundog new`. Below Microsoft.Authorization because a job has a principal and a
-    role assignment: whoever may not assign roles at "/" may not make one */
+ /* jobs, of our own: `sundog new`. Below Microsoft.Authorization because a job has a principal
+  and a   role assignment: whoever may not assign roles at "/" may not make one */
     {.method = POST,
      .pattern = JOBS_PATH,
      .access = ACT | ARM_NO_VERSION,
@@ -124,6 +124,41 @@ const struct route api_routes[] = {
      .handler = job_api_delete,
      .action = "Microsoft.Authorization/jobs/delete",
      .summary = "delete a job and all in it: 202, then GET until 404"},
+ /* states of all of this Sundog, of our own: `sundog snapshot`, `sundog reset` */
+    {.method = GET,
+     .pattern = SNAPSHOTS_PATH,
+     .access = ACT | ARM_NO_VERSION,
+     .handler = saved_api_list,
+     .action = "Microsoft.Authorization/snapshots/read",
+     .summary = "the snapshots there are, and which process answers"},
+    {.method = PUT,
+     .pattern = SNAPSHOTS_PATH "/{snapshot}",
+     .access = ACT | ARM_NO_VERSION,
+     .handler = saved_api_put,
+     .body_max = BODY,
+     .action = "Microsoft.Authorization/snapshots/write",
+     .summary = "save all of this Sundog under a new name"},
+    {.method = POST,
+     .pattern = SNAPSHOTS_PATH "/{snapshot}/load",
+     .access = ACT | ARM_NO_VERSION,
+     .handler = saved_api_load,
+     .body_max = BODY,
+     .action = "Microsoft.Authorization/snapshots/load/write",
+     .summary = "all becomes what it was: 202, then it starts anew"},
+    {.method = DELETE,
+     .pattern = SNAPSHOTS_PATH "/{snapshot}",
+     .access = ACT | ARM_NO_VERSION,
+     .handler = saved_api_delete,
+     .action = "Microsoft.Authorization/snapshots/delete",
+     .summary = "delete a snapshot"},
+    {.method = POST,
+     .pattern = RESET_PATH,
+     .access = ACT | ARM_NO_VERSION,
+     .handler = saved_api_reset,
+     .body_max = BODY,
+     .action = "Microsoft.Authorization/snapshots/reset/write",
+     .summary = "all becomes what the first start made, when the body says {\"everything\": true}: "
+                "202, then it starts anew"},
  /* resources */
     {.method = GET,
      .pattern = SUB "/resources",
@@ -740,5 +775,5 @@ const struct route api_routes[] = {
      .action = "Microsoft.Insights/metricNamespaces/read",
      .summary = "the namespace of a resource's metrics",
      .query = "startTime"},
-    {0                                                                             },
+    {0                                                 },
 };

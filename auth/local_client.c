@@ -1,5 +1,6 @@
 #include "auth/local_client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,4 +115,24 @@ enum fault local_client_ask(struct op *op, const struct local_client *client, co
     if (!text && strcmp(method, "GET") == 0)
         ask.body.data = NULL;
     return post(op, &ask, ret);
+}
+
+int local_client_run(const struct settings *settings,
+                     enum fault (*command)(struct op *op, const struct settings *settings,
+                                           const struct local_client *client))
+{
+    struct local_client client;
+    enum fault fault;
+    struct op op;
+
+    op_init(&op);
+    fetch_start();
+    fault = local_client_open(&op, settings->data, LOCAL_APPLICATION, &client);
+    if (fault == OK)
+        fault = command(&op, settings, &client);
+    if (fault != OK)
+        fprintf(stderr, "sundog: %s\n", op.message ? op.message : fault_name(fault));
+    fetch_stop();
+    op_free(&op);
+    return fault == OK ? 0 : 1;
 }

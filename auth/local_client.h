@@ -9,6 +9,7 @@
 
 #include "core/fetch.h"
 #include "core/local.h"
+#include "core/settings.h"
 
 struct local_client {
     struct local local;
@@ -26,5 +27,10 @@ enum fault local_client_open(struct op *op, const char *data, enum local_who who
  */
 enum fault local_client_ask(struct op *op, const struct local_client *client, const char *method,
                             const char *path, const json_t *body, json_t **ret);
+
+/* A command's whole run as the first service principal; its exit status, the reason on stderr. */
+int local_client_run(const struct settings *settings,
+                     enum fault (*command)(struct op *op, const struct settings *settings,
+                                           const struct local_client *client));
 
 #endif

@@ -82,6 +82,8 @@ struct service {
     /* Before any service stops: what asks others' routes in the background ends. */
     void (*drain)(void);
     void (*stop)(void);
+    /* Before start, when another state is loaded: what runs on this machine ends. May be NULL. */
+    enum fault (*end_all)(struct op *op, const struct settings *settings);
     /* `sundog doctor`: what this machine lacks for the service, and how to mend it; NULL: nothing.
        Without a server. */
     const char *(*lacks)(struct op *op);

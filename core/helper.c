@@ -336,9 +336,11 @@ static bool serve_request(int fd, const struct settings *settings, const struct 
     op_init(&op);
     switch (request.kind) {
     case POSTGRES_START:
-        fault = prepare_postgres(&op, settings, ids->gid, pg);
-        if (fault == OK)
-            fault = postgres_start(&op, pg);
+        if (!pg->wanted) { /* else a server that was started anew asks, and it is looked after */
+            fault = prepare_postgres(&op, settings, ids->gid, pg);
+            if (fault == OK)
+                fault = postgres_start(&op, pg);
+        }
         break;
     case HAND_OVER:
         fault = hand_over(&op, settings->data);
@@ -433,6 +435,21 @@ enum fault helper_start(struct op *op, const struct settings *settings)
 }
 
 /* ---- the parent's side ---- */
+
+int helper_give(pid_t *ret_pid)
+{
+    *ret_pid = helper_pid;
+    return helper_fd;
+}
+
+void helper_take(int fd, pid_t pid, const char *what_it_lacks, const struct settings *settings)
+{
+    started = true;
+    lacks = what_it_lacks ? strdup(what_it_lacks) : NULL; /* for good */
+    helper_fd = fd;
+    helper_pid = pid;
+    data_folder = strdup(settings->data);
+}
 
 enum fault helper_drop_privileges(struct op *op, const struct settings *settings)
 {

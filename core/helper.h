@@ -56,6 +56,9 @@ enum fault helper_drop_privileges(struct op *op, const struct settings *settings
 enum fault helper_postgres_start(struct op *op, const char **ret_conninfo);
 /* DIR/admin.json becomes the person's who called sudo (SUDO_UID); without sudo nothing happens. */
 enum fault helper_hand_over_admin(struct op *op);
+/* For core/restart.h: the helper goes from this process to the one it becomes. */
+int helper_give(pid_t *ret_pid);
+void helper_take(int fd, pid_t pid, const char *what_it_lacks, const struct settings *settings);
 /* Fast shutdown (SIGINT), waits. Then the helper ends. Without helper_stop a dying sundog leaves
    PostgreSQL running, to be adopted by the next. */
 void helper_stop(void);

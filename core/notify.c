@@ -36,3 +36,9 @@ void notify_manager(const char *state)
         (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
                      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 }
+
+void notify_hand_on(void)
+{
+    if (*path)
+        setenv("NOTIFY_SOCKET", path, 1);
+}

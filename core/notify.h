@@ -7,4 +7,7 @@ void notify_start(void);
 /* "READY=1", "STOPPING=1". Nothing happens when nobody asked to be told ($NOTIFY_SOCKET). */
 void notify_manager(const char *state);
 
+/* Into the environment again, for the program this process becomes (core/restart.h). */
+void notify_hand_on(void);
+
 #endif

@@ -37,9 +37,13 @@
 #include "core/meter.h"
 #include "core/migrate.h"
 #include "core/notify.h"
+#include "core/restart.h"
+#include "core/saved.h"
 #include "core/seal.h"
 #include "core/tls.h"
 #include "core/wait.h"
+
+#define RESTART_DRAIN_S 1
 
 const struct service *const *all_services;
 const struct settings *server_settings;
@@ -47,6 +51,8 @@ static atomic_bool ready, ending;
 
 static struct listener listeners[2 * LISTEN_MAX];
 static size_t n_listeners;
+static int lock_fd = -1;
+static atomic_bool anew; /* somebody asked for a start in place */
 
 bool server_ending(void)
 {
@@ -121,11 +127,10 @@ static enum fault make_folders(struct op *op, const struct settings *s)
 /* One process a DIR. The descriptor stays open, and with it the lock, until we end. */
 static enum fault lock_folder(struct op *op, const struct settings *s)
 {
-    int fd = open(under(op, s, "lock"), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-
-    if (fd < 0)
+    lock_fd = open(under(op, s, "lock"), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (lock_fd < 0)
         return fail(op, INVALID, "cannot open %s/lock: %s", s->data, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB))
+    if (flock(lock_fd, LOCK_EX | LOCK_NB))
         return fail(op, CONFLICT, "another sundog serves %s already", s->data);
     return OK;
 }
@@ -246,6 +251,7 @@ static enum fault open_database(struct op *op, const struct settings *s)
     db_configure(conninfo, s->database != NULL);
     op->db = db_open();
     TRY(migrate(op, all_services));
+    TRY(saved_begin(op, s, all_services));
     return db_check(op);
 }
 
@@ -260,6 +266,7 @@ static enum fault start_services(struct op *op, const struct settings *s)
     for (const struct service *const *p = all_services; *p; p++)
         if ((*p)->start)
             TRY((*p)->start(op, s));
+    TRY(saved_keep_first(op, s));
     return admin_file_write(op, s);
 }
 
@@ -312,11 +319,9 @@ static void keep_buffers_in_heap(void)
     mallopt(M_TRIM_THRESHOLD, 8 << 20);
 }
 
-static enum fault start(struct op *op, const struct settings *s)
+/* What needs root, or happens once in the life of the process. */
+static enum fault begin(struct op *op, const struct settings *s)
 {
-    keep_buffers_in_heap();
-    raise_file_limit();
-    notify_start();
     TRY(make_folders(op, s));
     TRY(lock_folder(op, s));
     TRY(bind_sockets(op, s));
@@ -324,7 +329,30 @@ static enum fault start(struct op *op, const struct settings *s)
         if ((*p)->prepare)
             (*p)->prepare();
     TRY(helper_start(op, s));
-    TRY(helper_drop_privileges(op, s));
+    return helper_drop_privileges(op, s);
+}
+
+static void take_over(struct op *op, const struct settings *s, const struct handed *handed)
+{
+    lock_fd = handed->lock_fd;
+    for (size_t i = 0; i < handed->n_sockets; i++)
+        listeners[n_listeners++] =
+            (struct listener){.fd = handed->sockets[i].fd, .tls = handed->sockets[i].tls};
+    set_registry_suffix(op);
+    helper_take(handed->helper_fd, handed->helper_pid, handed->lacks, s);
+}
+
+static enum fault start(struct op *op, const struct settings *s)
+{
+    struct handed handed;
+
+    keep_buffers_in_heap();
+    raise_file_limit();
+    notify_start();
+    if (restart_handed(op, &handed))
+        take_over(op, s, &handed);
+    else
+        TRY(begin(op, s));
     log_open(s->log_file, s->log_level);
     TRY(load_key(op, s));
     TRY(open_database(op, s));
@@ -341,11 +369,12 @@ static enum fault start(struct op *op, const struct settings *s)
     return become_ready(op, s);
 }
 
-static void stop(const struct settings *s)
+/* Everything but the helper. */
+static void stop_services(int64_t drain_timeout_s)
 {
     atomic_store(&ending, true);
     atomic_store(&ready, false);
-    loops_drain(s->drain_timeout_s);
+    loops_drain(drain_timeout_s);
     for (const struct service *const *p = all_services; *p; p++)
         if ((*p)->drain)
             (*p)->drain();
@@ -362,9 +391,40 @@ static void stop(const struct settings *s)
     pool_free(inside_pool);
     fetch_stop();
     tls_stop();
+}
+
+static void stop(const struct settings *s)
+{
+    stop_services(s->drain_timeout_s);
     helper_stop();
     log_event(LOG_INFO_, "ended", "%s", "");
     log_flush();
+}
+
+/* Streams that never end are not waited for. Returns only when it cannot be. */
+static void start_anew(void)
+{
+    struct handed handed = {.lock_fd = lock_fd, .n_sockets = n_listeners};
+
+    stop_services(RESTART_DRAIN_S);
+    handed.lacks = helper_lacks();
+    handed.helper_fd = helper_give(&handed.helper_pid);
+    for (size_t i = 0; i < n_listeners; i++) {
+        handed.sockets[i].fd = listeners[i].fd;
+        handed.sockets[i].tls = listeners[i].tls;
+    }
+    log_event(LOG_INFO_, "starting anew", "%s", "");
+    log_flush();
+    notify_hand_on();
+    restart_now(&handed);
+    fprintf(stderr, "sundog: cannot start anew: %s\n", strerror(errno));
+    helper_stop();
+}
+
+void server_restart(void)
+{
+    atomic_store(&anew, true);
+    kill(getpid(), SIGUSR1);
 }
 
 static void block_signals(sigset_t *set)
@@ -373,22 +433,27 @@ static void block_signals(sigset_t *set)
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
+    sigaddset(set, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, set, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
-static void wait_for_end(const sigset_t *set)
+/* True: to start anew. */
+static bool wait_for_end(const sigset_t *set)
 {
     int got = SIGHUP;
 
-    while (got == SIGHUP) {
+    while (got == SIGHUP || got == SIGUSR1) {
         if (sigwait(set, &got))
             continue;
         if (got == SIGHUP)
             log_reopen();
+        else if (got == SIGUSR1 && atomic_load(&anew))
+            return true;
     }
     log_event(LOG_INFO_, "ending", "signal=%d", got);
     notify_manager("STOPPING=1");
+    return false;
 }
 
 int server_run(struct settings *settings, const struct service *const *services)
@@ -414,7 +479,10 @@ int server_run(struct settings *settings, const struct service *const *services)
     if (op.db)
         db_close(op.db);
     op_free(&op);
-    wait_for_end(&signals);
+    if (wait_for_end(&signals)) {
+        start_anew();
+        return 1;
+    }
     stop(settings);
     return 0;
 }

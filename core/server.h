@@ -13,6 +13,10 @@ extern const struct settings *server_settings;
 /* `sundog serve`: returns the exit status after SIGTERM or SIGINT. services ends with NULL. */
 int server_run(struct settings *settings, const struct service *const *services);
 
+/* Ends all services and starts the program anew in this process (core/restart.h), once what is
+   asked now is answered. From any thread. */
+void server_restart(void);
+
 /*
  * What follows a registry's name in its login server, port included: ".azurecr.localhost:8443"
  * (the first TLS port; without TLS the plain one). Constant from before services start.

@@ -135,8 +135,7 @@ static const struct setting table[] = {
      "compose: print nothing unless all of the file fits"                                                                                                                                  },
     {"for",                   S_SECONDS, AT(for_s),                 "0",                         0, 31536000,  "SECONDS",
      "new: the job is deleted by itself after that; 0: only by sundog delete"                                                                                                              },
-    {"list",                  S_BOOL,    AT(list),                  "false",                     0, 0,         NULL,
-     "new: make none, say which jobs there are"                                                                                                                                            },
+    {"list",                  S_BOOL,    AT(list),                  "false",                     0, 0,         NULL,                         "new: make none, say which jobs there are"    },
     {"pg-fast-init",          S_BOOL,    AT(pg_fast_init),          "false",                     0, 0,         NULL,                         NULL                                          },
 };
 

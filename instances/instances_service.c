@@ -11,6 +11,7 @@
 #include "instances/image.h"
 #include "instances/layer.h"
 #include "instances/network.h"
+#include "instances/purge.h"
 #include "instances/sandbox.h"
 
 static void prepare(void)
@@ -65,6 +66,7 @@ const struct service instances_service = {
     .prepare = prepare,
     .start = start,
     .stop = stop,
+    .end_all = purge_all,
     .lacks = sandbox_lacks,
     .metrics = container_groups_metrics,
 };

@@ -26,7 +26,7 @@ static enum fault hold_folder(struct op *op, const struct settings *settings, in
     return OK;
 }
 
-static enum fault remove_all(struct op *op, const struct settings *settings)
+static enum fault remove_all(struct op *op, const struct settings *settings, size_t *ret_n)
 {
     const char **ids = NULL;
     size_t n = 0;
@@ -37,14 +37,27 @@ static enum fault remove_all(struct op *op, const struct settings *settings)
         TRY(sandbox_delete(op, ids[i]));
     TRY(helper_call(op, "network.end-all", NULL, NULL, 0, NULL));
     TRY(helper_call(op, "network.down", NULL, NULL, 0, NULL));
-    printf("sandboxes removed: %zu\n", n);
+    *ret_n = n;
     return OK;
+}
+
+enum fault purge_all(struct op *op, const struct settings *settings)
+{
+    enum fault fault;
+    size_t n;
+
+    if (!helper_is_root())
+        return OK;
+    fault = remove_all(op, settings, &n);
+    sandbox_stop();
+    return fault;
 }
 
 static enum fault purge(struct op *op, const struct settings *settings)
 {
     AUTO_CLOSE int lock = -1;
     enum fault fault;
+    size_t n;
 
     if (geteuid() != 0)
         return fail(op, UNSUPPORTED, "containers are root's to remove: use sudo");
@@ -52,7 +65,9 @@ static enum fault purge(struct op *op, const struct settings *settings)
     sandbox_register();
     network_register();
     TRY(helper_start(op, settings));
-    fault = remove_all(op, settings);
+    fault = remove_all(op, settings, &n);
+    if (fault == OK)
+        printf("sandboxes removed: %zu\n", n);
     sandbox_stop();
     helper_stop();
     return fault;

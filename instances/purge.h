@@ -7,5 +7,8 @@
 
 /* Exit status. Refuses while a service runs on DIR: it would start them again. */
 int purge_run(struct settings *settings);
+/* The same within a service that starts, before anything of it runs: nothing where containers do
+   not run. */
+enum fault purge_all(struct op *op, const struct settings *settings);
 
 #endif

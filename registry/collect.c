@@ -13,6 +13,7 @@
 #include "core/db.h"
 #include "core/log.h"
 #include "core/metrics.h"
+#include "core/saved.h"
 #include "registry/blob.h"
 #include "registry/names.h"
 #include "registry/pulls.h"
@@ -24,7 +25,8 @@
 #define LINKS_AT_ONCE   1000
 #define BLOBS_AT_ONCE   2000
 #define BLOBS_A_ROUND   20000
-#define FOLDERS_A_ROUND 16 /* of 512: a walk through the store takes some 32 rounds */
+#define FOLDERS         512
+#define FOLDERS_A_ROUND 16 /* of them: a walk through the store takes some 32 rounds */
 #define NAMES_AT_ONCE   1000
 #define ORPHAN_AGE_S    86400
 #define PULLS_EVERY_S   5
@@ -54,7 +56,7 @@ static struct {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool running, ending;
+    bool running, ending, swept;
     char cursor[DIGEST_MAX + 1]; /* where the walk through the blobs goes on */
     unsigned folder;             /* and that through the folders */
     char *usage;                 /* lines for /metrics, under lock */
@@ -166,16 +168,18 @@ static enum fault collect_blobs(struct op *op)
 
 /* ---- files without a row ---- */
 
-/* The next names of a folder that nobody has written to for a day; at most NAMES_AT_ONCE. */
+/* The next names of a folder that nobody has written to for a day, or since another state was
+   loaded, which knows what it names; at most NAMES_AT_ONCE. */
 static size_t old_files(struct op *op, DIR *dir, const char **names)
 {
+    time_t day_ago = time(NULL) - ORPHAN_AGE_S, before = saved_loaded_s();
     struct dirent *entry;
     struct stat st;
     size_t n = 0;
 
     while (dir && n < NAMES_AT_ONCE && (entry = readdir(dir)))
         if (entry->d_name[0] != '.' && fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 &&
-            st.st_mtime < time(NULL) - ORPHAN_AGE_S)
+            st.st_mtime < (before > day_ago ? before : day_ago))
             names[n++] = arena_strdup(&op->arena, entry->d_name);
     return n;
 }
@@ -272,11 +276,17 @@ static enum fault sweep_folder(struct op *op, const char *algorithm, unsigned nu
 
 static enum fault sweep_blobs(struct op *op)
 {
-    for (int i = 0; i < FOLDERS_A_ROUND && !is_ending(); i++) {
+    int folders = FOLDERS_A_ROUND;
+
+    if (saved_loaded_s() && !collector.swept) { /* the whole of the state before is garbage */
+        collector.swept = true;
+        folders = FOLDERS;
+    }
+    for (int i = 0; i < folders && !is_ending(); i++) {
         unsigned at = collector.folder;
 
         TRY(sweep_folder(op, at < 256 ? "sha256" : "sha512", at % 256));
-        collector.folder = (at + 1) % 512;
+        collector.folder = (at + 1) % FOLDERS;
     }
     return OK;
 }
