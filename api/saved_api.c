@@ -2,7 +2,6 @@
 #include "api/body.h"
 #include "api/handlers.h"
 #include "api/page.h"
-#include "core/restart.h"
 #include "core/saved.h"
 #include "core/server.h"
 
@@ -52,7 +51,6 @@ static enum fault load(struct call *c, const char *name)
 {
     json_t *body = json_new_object(&c->op);
 
-    TRY(restart_check(&c->op));
     TRY(saved_wish(&c->op, name));
     json_set_text(body, "process", saved_process());
     TRY(arm_reply(c, 202, body));

@@ -17,6 +17,7 @@
 #include "core/files.h"
 #include "core/local.h"
 #include "core/log.h"
+#include "core/restart.h"
 #include "core/seal.h"
 
 #define FIRST    ".first" /* what the first start made: for reset */
@@ -255,7 +256,8 @@ static enum fault write_wish(struct op *op, const char *name)
     return folder_sync(op, settings->data);
 }
 
-enum fault saved_wish(struct op *op, const char *name)
+/* *ret: the state's name. */
+static enum fault check_wish(struct op *op, const char *name, const char **ret)
 {
     struct saved saved;
     bool there;
@@ -263,14 +265,19 @@ enum fault saved_wish(struct op *op, const char *name)
     TRY(check_supported(op));
     if (name)
         TRY(must_be(op, name));
-    else
-        name = FIRST;
-    TRY(find(op, name, &saved, &there));
+    *ret = name ? name : FIRST;
+    TRY(find(op, *ret, &saved, &there));
     if (!there)
         return fail_on(op, "NotSupported", UNSUPPORTED,
                        "This data folder was first started by a version that kept nothing for a "
                        "reset.");
-    TRY(must_fit(op, name));
+    return must_fit(op, *ret);
+}
+
+enum fault saved_wish(struct op *op, const char *name)
+{
+    TRY(check_wish(op, name, &name));
+    TRY(restart_check(op));
     return write_wish(op, name);
 }
 

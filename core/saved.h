@@ -41,7 +41,8 @@ const char *saved_process(void);
 enum fault saved_save(struct op *op, const char *name); /* CONFLICT: there is one of that name */
 enum fault saved_list(struct op *op, struct saved **ret, size_t *ret_n);
 enum fault saved_delete(struct op *op, const char *name);
-/* Wish for it, durably; NULL: for what the first start made. Then server_restart. CONFLICT: it was
+/* Wish for it, durably; NULL: for what the first start made. Then server_restart,
+   which can be done: else UNSUPPORTED. CONFLICT: it was
    saved by another version. */
 enum fault saved_wish(struct op *op, const char *name);
 
