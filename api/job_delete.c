@@ -111,8 +111,11 @@ static enum fault doom_groups(struct op *op, const struct job *job, size_t *ret_
 
     TRY(group_list(op, &filter, &groups, &n));
     for (size_t i = 0; i < n; i++) {
-        enum fault fault = group_set_deleting(op, groups[i].key, NULL, &operation);
+        enum fault fault;
 
+        if (strcmp(groups[i].state, "Deleting") == 0) /* it is looked after */
+            continue;
+        fault = group_set_deleting(op, groups[i].key, NULL, &operation);
         if (fault == NOT_FOUND)
             op_clear_fault(op);
         else if (fault != OK)
