@@ -5,7 +5,7 @@
 #include "tests/unit/unit.h"
 
 #define R "/subscriptions/s/resourcegroups/g/providers/p/t/meter"
-#define T INT64_C(1795305600) /* a whole hour */
+#define T INT64_C(4102444800) /* a whole hour, which no clock has reached: rows of the past are pruned */
 
 static struct meter_series *series;
 static size_t n_series;
