@@ -5,7 +5,7 @@
 #include "tests/unit/unit.h"
 
 #define R "/subscriptions/s/resourcegroups/g/providers/p/t/meter"
-#define T INT64_C(4102444800) /* a whole hour, which no clock has reached: rows of the past are pruned */
+#define T INT64_C(4102444800) /* a whole hour of a time to come: what is past is pruned */
 
 static struct meter_series *series;
 static size_t n_series;
