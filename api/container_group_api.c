@@ -407,6 +407,7 @@ static enum fault type_remove(struct op *op, const struct resource *r, int64_t *
     TRY(fault);
     TRY(resource_id_parse(op, r->id, &id));
     TRY(container_group_want_deleted_below(op, id_lower(op, id.scope)));
+    container_group_wake_after(g.id, 1000); /* what was committed late was looked at too early */
     *ret_again_ms = 50;
     return OK;
 }
