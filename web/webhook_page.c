@@ -53,14 +53,20 @@ static const char *place_link(struct op *op, const char *uri)
         (int)(name - inside), inside, name + strlen(deployments));
 }
 
+/* Of an address only the host: its path may be what keeps it secret. */
 static void add_place(struct page *p, const char *uri)
 {
     const char *link = place_link(p->op, uri), *slash = link ? strrchr(link, '/') : NULL;
+    const char *host = strstr(uri, "://"), *at;
 
-    if (slash)
+    if (slash) {
         page_cell_link(p, link, slash + 1);
-    else
-        page_cell(p, uri);
+        return;
+    }
+    host = host ? host + 3 : uri;
+    at = memchr(host, '@', strcspn(host, "/?#"));
+    host = at ? at + 1 : host;
+    page_cell(p, arena_printf(&p->op->arena, "%.*s", (int)strcspn(host, "/?#"), host));
 }
 
 static void add_answer(struct page *p, const json_t *answer)

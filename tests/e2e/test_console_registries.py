@@ -241,7 +241,7 @@ def test_webhooks(browser, reader, path, registry, arm):
     assert "A ping is on its way." in sent.text
     wait_until(lambda: "Succeeded 200" in row_text(browser, hook, "ping"), "the ping is told")
     page = page_of(browser, hook)
-    assert "push hook:v7 Succeeded 200" in " ".join(rows(page)) and page.links["hook:v7"].endswith("/repositories/hook/_tags/v7")
+    assert f"push hook:v7 127.0.0.1:{server.server_address[1]} Succeeded 200" in " ".join(rows(page)) and page.links["hook:v7"].endswith("/repositories/hook/_tags/v7")
     assert "<script>ok" not in page.body
     log = browser.get("/console/activity").text
     assert "webhooks/ping/action" in log and "listEvents" not in log
