@@ -41,8 +41,8 @@ def the_block(file, words):
 
 
 HERE = {"docs/auth.md": ["az login -u admin@sundog.localhost"], "docs/registry.md": ["deployweb"],
-        "docs/instances.md": ["az monitor metrics list"], "docs/deployments.md": ["az deployment group create"],
-        "docs/operations.md": ["deploy/image --archive", "sundog trace --refused", "sundog backup"]}
+        "docs/instances.md": ["az monitor metrics list", "sundog compose"], "docs/deployments.md": ["az deployment group create"],
+        "docs/operations.md": ["deploy/image --archive", "sundog trace --refused", "sundog backup", "sundog new", "sundog snapshot save"]}
 
 
 def test_each_block_is_run():
@@ -113,11 +113,15 @@ def test_containers(sundog, shell):
     clusters.kubectl(cluster).apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
         "selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": {
             "containers": [{"name": "web", "image": "sundog.azurecr.io/team/app:1"}]}}}})
+    with open(f"{shell.home}/compose.yaml", "w") as file:
+        file.write("name: composed\nservices:\n  app:\n    image: sundog.azurecr.io/team/app:1\n")
+    assert '"composed"' in shell(the_block("docs/instances.md", "sundog compose")).stdout
     assert '"CpuUsage"' in shell(the_block("docs/instances.md", "az monitor metrics list")).stdout
     assert '"disabled"' in shell(the_block("docs/registry.md", "deployweb")).stdout
     clusters.remove(cluster)
-    for group in ("walk", "demo"):
-        Groups(sundog, group).delete("hello" if group == "walk" else "web")
+    for groups in (Groups(sundog, "walk"), Groups(sundog, "demo")):
+        for one in groups.get(groups.folder)["value"]:
+            groups.delete(one["name"])
     wait_nothing_left(sundog.data)
 
 
@@ -145,3 +149,11 @@ def test_the_image():
         docker("rm", "-f", "-v", "sundog")
     finally:
         docker.close()
+
+
+def test_jobs_and_snapshots(sundog, shell):
+    """Last, since it resets the server."""
+    need("root")
+    shell(the_block("docs/operations.md", "sundog new"), signed_in=False)
+    shell(the_block("docs/operations.md", "sundog snapshot save"), signed_in=False)
+    assert sundog.ready()

@@ -266,7 +266,7 @@ def test_out_of_memory(driver, box, image):
 
 def test_a_child_out_of_memory(driver, box, image):
     code, said = driver.run(box, "app", "tail /dev/zero; echo still $?", image, memoryBytes=16 << 20)
-    assert (code, said.splitlines()[-1]) == (0, "still 137")
+    assert code == 0 and "still 137" in said.splitlines(), said  # the shell says "Killed" beside, before or after
     assert driver.state(box, "app")["oomKilled"] is True
 
 
