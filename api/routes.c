@@ -22,6 +22,40 @@
 #define ACT   ARM_ACTION
 #define LIST  "$filter, $top, $skiptoken"
 
+/* clang-format off */
+/* What there is of deployments, to a resource group and to a subscription alike. */
+#define DEPLOYMENTS(at, where, list_access, list_summary, list_query) \
+    {PUT, at DEP "/{deployment}", ACT, CALL, deployment_put, \
+     "deploy a template to a " where ": 201, a long-running operation", \
+     .body_max = TEMPLATE_BODY_MAX, .action = RES "deployments/write"}, \
+    {GET, at DEP "/{deployment}", ACT, CALL, deployment_api_get, \
+     "a deployment to a " where "; HEAD: 204 or 404", .action = RES "deployments/read"}, \
+    {DELETE, at DEP "/{deployment}", ACT, CALL, deployment_api_delete, \
+     "forget a deployment; what it made stays", .action = RES "deployments/delete"}, \
+    {GET, at DEP, list_access, CALL, deployment_api_list, list_summary, .query = list_query, \
+     .action = RES "deployments/read"}, \
+    {POST, at DEP "/{deployment}/cancel", ACT, CALL, deployment_api_cancel, \
+     "stop a deployment that runs", .action = RES "deployments/cancel/action"}, \
+    {POST, at DEP "/{deployment}/validate", ACT, CALL, deployment_api_validate, \
+     "would this template deploy?", .body_max = TEMPLATE_BODY_MAX, \
+     .action = RES "deployments/validate/action"}, \
+    {POST, at DEP "/{deployment}/whatIf", ACT, CALL, deployment_api_what_if, \
+     "what a template would change: 202, then the changes", .body_max = TEMPLATE_BODY_MAX, \
+     .action = RES "deployments/whatIf/action"}, \
+    {POST, at DEP "/{deployment}/exportTemplate", ACT, CALL, deployment_api_export, \
+     "the template of a deployment", .action = RES "deployments/exportTemplate/action"}, \
+    {POST, at DEP "/{deployment}/listOutputsWithSecureValues", ACT, CALL, \
+     deployment_api_secure_outputs, "a deployment, secure outputs with their values", \
+     .action = RES "deployments/listOutputsWithSecureValues/action"}
+
+#define DEPLOYMENT_OPERATIONS(deployment, where) \
+    {GET, deployment "/operations", ACT, CALL, deployment_operation_list, \
+     "the operations of a deployment to a " where, .query = "$top", \
+     .action = RES "deployments/operations/read"}, \
+    {GET, deployment "/operations/{operation}", ACT, CALL, deployment_operation_get, \
+     "an operation of a deployment", .action = RES "deployments/operations/read"}
+/* clang-format on */
+
 const struct route api_routes[] = {
   /* resource groups */
     {.method = GET,
@@ -201,161 +235,14 @@ const struct route api_routes[] = {
      .action = GRP "write",
      .summary = "cancel an operation"},
  /* deployments */
-    {.method = PUT,
-     .pattern = GROUP DEP "/{deployment}",
-     .access = ACT,
-     .handler = deployment_put,
-     .body_max = TEMPLATE_BODY_MAX,
-     .action = RES "deployments/write",
-     .summary = "deploy a template to a resource group: 201, a long-running operation"},
-    {.method = GET,
-     .pattern = GROUP DEP "/{deployment}",
-     .access = ACT,
-     .handler = deployment_api_get,
-     .action = RES "deployments/read",
-     .summary = "a deployment to a resource group; HEAD: 204 or 404"},
-    {.method = DELETE,
-     .pattern = GROUP DEP "/{deployment}",
-     .access = ACT,
-     .handler = deployment_api_delete,
-     .action = RES "deployments/delete",
-     .summary = "forget a deployment; what it made stays"},
-    {.method = GET,
-     .pattern = GROUP DEP,
-     .access = ACT,
-     .handler = deployment_api_list,
-     .action = RES "deployments/read",
-     .summary = "the deployments to a resource group",
-     .query = "$filter, $top, $skiptoken"},
-    {.method = POST,
-     .pattern = GROUP DEP "/{deployment}/cancel",
-     .access = ACT,
-     .handler = deployment_api_cancel,
-     .action = RES "deployments/cancel/action",
-     .summary = "stop a deployment that runs"},
-    {.method = POST,
-     .pattern = GROUP DEP "/{deployment}/validate",
-     .access = ACT,
-     .handler = deployment_api_validate,
-     .body_max = TEMPLATE_BODY_MAX,
-     .action = RES "deployments/validate/action",
-     .summary = "would this template deploy?"},
-    {.method = POST,
-     .pattern = GROUP DEP "/{deployment}/whatIf",
-     .access = ACT,
-     .handler = deployment_api_what_if,
-     .body_max = TEMPLATE_BODY_MAX,
-     .action = RES "deployments/whatIf/action",
-     .summary = "what a template would change: 202, then the changes"},
-    {.method = POST,
-     .pattern = GROUP DEP "/{deployment}/exportTemplate",
-     .access = ACT,
-     .handler = deployment_api_export,
-     .action = RES "deployments/exportTemplate/action",
-     .summary = "the template of a deployment"},
-    {.method = POST,
-     .pattern = GROUP DEP "/{deployment}/listOutputsWithSecureValues",
-     .access = ACT,
-     .handler = deployment_api_secure_outputs,
-     .action = RES "deployments/listOutputsWithSecureValues/action",
-     .summary = "a deployment, secure outputs with their values"},
-    {.method = GET,
-     .pattern = GROUP "/deployments/{deployment}/operations",
-     .access = ACT,
-     .handler = deployment_operation_list,
-     .action = RES "deployments/operations/read",
-     .summary = "the operations of a deployment to a resource group",
-     .query = "$top"},
-    {.method = GET,
-     .pattern = GROUP "/deployments/{deployment}/operations/{operation}",
-     .access = ACT,
-     .handler = deployment_operation_get,
-     .action = RES "deployments/operations/read",
-     .summary = "an operation of a deployment"},
-    {.method = GET,
-     .pattern = GROUP DEP "/{deployment}/operations",
-     .access = ACT,
-     .handler = deployment_operation_list,
-     .action = RES "deployments/operations/read",
-     .summary = "the operations of a deployment to a resource group",
-     .query = "$top"},
-    {.method = GET,
-     .pattern = GROUP DEP "/{deployment}/operations/{operation}",
-     .access = ACT,
-     .handler = deployment_operation_get,
-     .action = RES "deployments/operations/read",
-     .summary = "an operation of a deployment"},
-    {.method = PUT,
-     .pattern = SUB DEP "/{deployment}",
-     .access = ACT,
-     .handler = deployment_put,
-     .body_max = TEMPLATE_BODY_MAX,
-     .action = RES "deployments/write",
-     .summary = "deploy a template to a subscription: 201, a long-running operation"},
-    {.method = GET,
-     .pattern = SUB DEP "/{deployment}",
-     .access = ACT,
-     .handler = deployment_api_get,
-     .action = RES "deployments/read",
-     .summary = "a deployment to a subscription; HEAD: 204 or 404"},
-    {.method = DELETE,
-     .pattern = SUB DEP "/{deployment}",
-     .access = ACT,
-     .handler = deployment_api_delete,
-     .action = RES "deployments/delete",
-     .summary = "forget a deployment; what it made stays"},
-    {.method = GET,
-     .pattern = SUB DEP,
-     .access = ARM_SIGNED_IN,
-     .handler = deployment_api_list,
-     .action = RES "deployments/read",
-     .summary = "the deployments to a subscription, or in all of it, that one may see",
-     .query = "$filter, $expand, $top, $skiptoken"},
-    {.method = POST,
-     .pattern = SUB DEP "/{deployment}/cancel",
-     .access = ACT,
-     .handler = deployment_api_cancel,
-     .action = RES "deployments/cancel/action",
-     .summary = "stop a deployment that runs"},
-    {.method = POST,
-     .pattern = SUB DEP "/{deployment}/validate",
-     .access = ACT,
-     .handler = deployment_api_validate,
-     .body_max = TEMPLATE_BODY_MAX,
-     .action = RES "deployments/validate/action",
-     .summary = "would this template deploy?"},
-    {.method = POST,
-     .pattern = SUB DEP "/{deployment}/whatIf",
-     .access = ACT,
-     .handler = deployment_api_what_if,
-     .body_max = TEMPLATE_BODY_MAX,
-     .action = RES "deployments/whatIf/action",
-     .summary = "what a template would change: 202, then the changes"},
-    {.method = POST,
-     .pattern = SUB DEP "/{deployment}/exportTemplate",
-     .access = ACT,
-     .handler = deployment_api_export,
-     .action = RES "deployments/exportTemplate/action",
-     .summary = "the template of a deployment"},
-    {.method = POST,
-     .pattern = SUB DEP "/{deployment}/listOutputsWithSecureValues",
-     .access = ACT,
-     .handler = deployment_api_secure_outputs,
-     .action = RES "deployments/listOutputsWithSecureValues/action",
-     .summary = "a deployment, secure outputs with their values"},
-    {.method = GET,
-     .pattern = SUB DEP "/{deployment}/operations",
-     .access = ACT,
-     .handler = deployment_operation_list,
-     .action = RES "deployments/operations/read",
-     .summary = "the operations of a deployment to a subscription",
-     .query = "$top"},
-    {.method = GET,
-     .pattern = SUB DEP "/{deployment}/operations/{operation}",
-     .access = ACT,
-     .handler = deployment_operation_get,
-     .action = RES "deployments/operations/read",
-     .summary = "an operation of a deployment"},
+    DEPLOYMENTS(GROUP, "resource group", ACT, "the deployments to a resource group",
+                "$filter, $top, $skiptoken"),
+    DEPLOYMENT_OPERATIONS(GROUP "/deployments/{deployment}", "resource group"),
+    DEPLOYMENT_OPERATIONS(GROUP DEP "/{deployment}", "resource group"),
+    DEPLOYMENTS(SUB, "subscription", ARM_SIGNED_IN,
+                "the deployments to a subscription, or in all of it, that one may see",
+                "$filter, $expand, $top, $skiptoken"),
+    DEPLOYMENT_OPERATIONS(SUB DEP "/{deployment}", "subscription"),
     {.method = POST,
      .pattern = "/providers/Microsoft.Resources/calculateTemplateHash",
      .access = ARM_SIGNED_IN,
@@ -775,5 +662,5 @@ const struct route api_routes[] = {
      .action = "Microsoft.Insights/metricNamespaces/read",
      .summary = "the namespace of a resource's metrics",
      .query = "startTime"},
-    {0                                                 },
+    {0                                                                            },
 };
