@@ -21,8 +21,8 @@ set(CPACK_INSTALL_CMAKE_PROJECTS "${CMAKE_BINARY_DIR};sundog;ALL;/")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-# what it runs, beside the libraries it loads
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser, ca-certificates, crun, postgresql (>= 13)")
+# what it runs and loads later, beside the libraries it is linked with
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser, ca-certificates, crun, libnftables1, postgresql (>= 13)")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "git, libnss-myhostname")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "azure-cli, jq, kubernetes-client, podman, skopeo")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)

@@ -34,7 +34,7 @@ static enum fault put_hello(struct op *op, int64_t registry_id)
     struct hello_image image;
     struct manifest manifest;
 
-    TRY(hello_image_make(op, &image));
+    hello_image_make(op, &image);
     TRY(repository_make(op, registry_id, "hello", &repository));
     TRY(put_blob(op, repository.id, image.config_digest, image.config));
     TRY(put_blob(op, repository.id, image.layer_digest, image.layer));

@@ -11,11 +11,11 @@
  */
 enum fault first_start(struct op *op, const struct settings *settings);
 
-/* hello_image.c: a one-layer image of the program compiled in; the same bytes every time. */
+/* hello_image.c: an image of one layer, compiled in; the same bytes every time. */
 struct hello_image {
     struct bytes layer, config, manifest;
     const char *layer_digest, *config_digest;
 };
-enum fault hello_image_make(struct op *op, struct hello_image *ret);
+void hello_image_make(struct op *op, struct hello_image *ret);
 
 #endif
