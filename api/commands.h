@@ -15,9 +15,5 @@ int delete_run(struct settings *settings);
 int snapshot_run(struct settings *settings); /* core/saved.h */
 int reset_run(struct settings *settings);
 int compose_run(struct settings *settings); /* 0; 2: not read; 3: something was left out */
-int new_run(struct settings *settings);     /* a job (api/job.h), or with --list all */
-int delete_run(struct settings *settings);
-int snapshot_run(struct settings *settings); /* core/saved.h */
-int reset_run(struct settings *settings);
 
 #endif

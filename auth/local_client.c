@@ -105,7 +105,8 @@ enum fault local_client_ask(struct op *op, const struct local_client *client, co
                         .n_headers = 2,
                         .direct = true,
                         .answer_max = ANSWER_MAX,
-                        .timeout_ms = 600000};
+                        .timeout_ms = 600000,
+                        .silence_s = 600}; /* it answers when it is done */
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 
     ask.url = arena_printf(&op->arena, "%s%s", client->base, path);

@@ -2,7 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <ftw.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/env_print.h"
+#include "core/files.h"
 #include "core/json.h"
 #include "core/local.h"
 #include "core/seal.h"
@@ -392,19 +393,12 @@ enum fault env_show_job(struct op *op, const struct settings *settings, json_t *
     return show(&env);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 void env_forget_job(struct op *op, const struct settings *settings, const char *job)
 {
     struct env env = {.op = op, .settings = settings, .job = job};
     const char *path = own_folder(&env);
 
     if (path && *job && !strchr(job, '/') && *job != '.')
-        nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        if (folder_remove(op, AT_FDCWD, path) != OK)
+            op_clear_fault(op);
 }

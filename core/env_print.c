@@ -9,6 +9,7 @@
 
 #include "core/json.h"
 #include "core/local.h"
+#include "core/shell_word.h"
 
 #define FILE_MAX (8u << 20)
 
@@ -49,35 +50,14 @@ enum fault env_write_file(struct op *op, const char *folder, const struct env_fi
 
 /* ---- shell ---- */
 
-/* One word of the shell, whatever is in it. */
-static void quote(const char *value)
-{
-    putchar('\'');
-    for (const char *c = value; *c; c++) {
-        if (*c == '\'')
-            fputs("'\\''", stdout);
-        else
-            putchar(*c);
-    }
-    putchar('\'');
-}
-
-static void print_path(const char *folder, const char *name)
-{
-    quote(folder);
-    putchar('/');
-    quote(name);
-}
-
 /* Our files hold no line of this; it is not expanded. */
 #define END_OF_FILE "END_OF_SUNDOG_FILE"
 
-static void print_file(const char *folder, const struct env_file *file)
+static void print_file(struct op *op, const char *folder, const struct env_file *file)
 {
-    const char *slash = strrchr(file->name, '/');
+    const char *slash = strrchr(file->name, '/'), *quoted = shell_quoted(op, folder);
 
-    fputs("mkdir -p ", stdout);
-    quote(folder);
+    printf("mkdir -p %s", quoted);
     if (slash)
         printf("/%.*s", (int)(slash - file->name), file->name);
     fputs(" && { ", stdout);
@@ -88,47 +68,26 @@ static void print_file(const char *folder, const struct env_file *file)
             printf("cat '%s' 2>/dev/null || ", file->first[i]);
     }
     fputs(file->first[0] ? ":; cat; } > " : "cat; } > ", stdout);
-    print_path(folder, file->name);
-    printf(" <<'" END_OF_FILE "'\n");
+    printf("%s/%s <<'" END_OF_FILE "'\n", quoted, shell_quoted(op, file->name));
     fwrite(file->content.data, 1, file->content.len, stdout);
     puts(END_OF_FILE);
 }
 
-static void print_export(const struct env_variable *variable)
+/* A variable's line, in quotes, and for later steps the way its CI system has. */
+static void print_variable(struct op *op, const struct env_variable *variable, const char *format)
 {
-    printf("export %s=", variable->name);
-    quote(variable->value);
-    putchar('\n');
-}
+    const char *name = variable->name, *value = shell_quoted(op, variable->value);
 
-/* A command for the log, which the agent reads: "echo '::add-mask::…'". */
-static void print_said(const char *before, const char *name, const char *between, const char *value)
-{
-    fputs("echo '", stdout);
-    fputs(before, stdout);
-    fputs(name, stdout);
-    fputs(between, stdout);
-    putchar('\'');
-    quote(value);
-    putchar('\n');
-}
-
-/* Workflow commands of GitHub Actions; later steps read what stands in $GITHUB_ENV. */
-static void print_github(const struct env_variable *variable)
-{
-    if (variable->secret)
-        print_said("::add-mask::", "", "", variable->value);
-    printf("echo %s=", variable->name);
-    quote(variable->value);
-    puts(" >> \"$GITHUB_ENV\"");
-}
-
-/* Logging commands of Azure Pipelines. issecret would hide the value from later steps, too. */
-static void print_azdo(const struct env_variable *variable)
-{
-    if (variable->secret)
-        print_said("##vso[task.setsecret]", "", "", variable->value);
-    print_said("##vso[task.setvariable variable=", variable->name, "]", variable->value);
+    printf("export %s=%s\n", name, value);
+    if (strcmp(format, "github") == 0) { /* workflow commands; later steps read $GITHUB_ENV */
+        if (variable->secret)
+            printf("echo '::add-mask::'%s\n", value);
+        printf("echo %s=%s >> \"$GITHUB_ENV\"\n", name, value);
+    } else if (strcmp(format, "azdo") == 0) { /* issecret would hide it from later steps, too */
+        if (variable->secret)
+            printf("echo '##vso[task.setsecret]'%s\n", value);
+        printf("echo '##vso[task.setvariable variable=%s]'%s\n", name, value);
+    }
 }
 
 static void print_json(struct op *op, const struct env_lines *lines)
@@ -155,15 +114,10 @@ void env_print(struct op *op, const struct env_lines *lines, const char *format)
     for (size_t i = 0; lines->elsewhere && i < lines->n_files; i++) {
         if (i == 0)
             puts("sundog_umask=$(umask); umask 077");
-        print_file(lines->folder, &lines->files[i]);
+        print_file(op, lines->folder, &lines->files[i]);
         if (i + 1 == lines->n_files)
             puts("umask \"$sundog_umask\"; unset sundog_umask");
     }
-    for (size_t i = 0; i < lines->n_variables; i++) {
-        print_export(&lines->variables[i]);
-        if (strcmp(format, "github") == 0)
-            print_github(&lines->variables[i]);
-        else if (strcmp(format, "azdo") == 0)
-            print_azdo(&lines->variables[i]);
-    }
+    for (size_t i = 0; i < lines->n_variables; i++)
+        print_variable(op, &lines->variables[i], format);
 }

@@ -202,7 +202,8 @@ static void set_options(struct transfer *t, struct curl_slist *headers)
     curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)(ask->timeout_ms ? ask->timeout_ms : TIMEOUT_MS));
     curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)TIMEOUT_MS);
     curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_S);
+    curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME,
+                     (long)(ask->silence_s ? ask->silence_s : SILENCE_S));
     curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, ask->redirects_max > 0 ? 1L : 0L);
     curl_easy_setopt(h, CURLOPT_MAXREDIRS, (long)ask->redirects_max);
     curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);

@@ -14,7 +14,8 @@ struct fetch {
     const struct header *headers;
     size_t n_headers;
     struct bytes body;  /* data NULL: none */
-    int64_t timeout_ms; /* of it all; 0: 30 s. Silence of 30 s ends it in any case */
+    int64_t timeout_ms; /* of it all; 0: 30 s */
+    int64_t silence_s;  /* without a byte; 0: 30 s */
     int redirects_max;  /* credentials never follow to another host */
     bool direct;        /* a neighbour, not the world: no proxy, whatever certificate it has */
     bool http2;         /* HTTP/2 at once, without TLS (gRPC) */

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,6 +15,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "core/files.h"
 
 #define START_TIMEOUT_MS  60000 /* crash recovery replays at most max_wal_size */
 #define STOP_TIMEOUT_MS   30000
@@ -200,14 +201,6 @@ static enum fault run(struct op *op, const struct postgres *pg, const char *cons
 
 /* ---- a new data folder ---- */
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static enum fault sync_path(struct op *op, const char *path)
 {
     AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -256,7 +249,8 @@ static enum fault make_fresh(struct op *op, const struct postgres *pg, const cha
     AUTO_CLOSE int fd = -1;
 
     act_as_owner(pg, true);
-    nftw(fresh, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    if (folder_remove(op, AT_FDCWD, fresh) != OK)
+        op_clear_fault(op);
     act_as_owner(pg, false);
     (void)remove(fresh); /* empty, or what mkdir stumbles over */
     if (mkdir(fresh, 0700) < 0)

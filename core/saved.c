@@ -4,7 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -117,19 +117,6 @@ static enum fault must_be(struct op *op, const char *name)
 
 /* ---- blobs ---- */
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static void remove_folder(const char *path)
-{
-    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 /* One flush for all links, instead of one a folder. */
 static enum fault flush_links(struct op *op)
 {
@@ -153,23 +140,25 @@ static enum fault begin_reading(struct op *op)
 {
     TRY(db_begin(op));
     return db_exec(op, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;"
-                       "SET LOCAL statement_timeout = 0");
+                       "SET LOCAL statement_timeout = 0;"
+                       "SET LOCAL idle_in_transaction_session_timeout = 0"); /* while it links */
 }
 
 /* The tables' moment is before the links', so every blob that they name is among these; the
-   collector waits for our lock. */
+   collector waits for our lock. What a failure leaves goes with the next state of that name, or at
+   the next start: after a commit of which nobody knows how it ended, it may be whole. */
 static enum fault save(struct op *op, const char *name)
 {
     const char *folder = blobs_of(op, name);
-    struct copy blobs;
     struct saved saved;
+    struct copy blobs;
     bool there;
 
     TRY(begin_reading(op));
     TRY(find(op, name, &saved, &there));
     if (there)
         return fail_on(op, "SnapshotExists", CONFLICT, "There is a snapshot '%s' already.", name);
-    remove_folder(folder); /* of a crash */
+    TRY(folder_remove(op, AT_FDCWD, folder)); /* of a crash */
     mkdir(arena_printf(&op->arena, "%s/saved", settings->blobs), 0700);
     TRY(link_blobs(op, settings->blobs, folder, &blobs));
     TRY(db_query(op, &stmts[SAVE], NULL, DB_TEXT(name), DB_INT(blobs.files), DB_INT(blobs.bytes)));
@@ -184,8 +173,6 @@ static enum fault save_locked(struct op *op, const char *name)
     fault = save(op, name);
     if (fault != OK)
         db_rollback(op);
-    if (fault != OK && fault != CONFLICT)
-        remove_folder(blobs_of(op, name));
     if (db_pgconn(op->db)) {
         struct op scratch; /* the reason of failure stays */
 
@@ -197,11 +184,27 @@ static enum fault save_locked(struct op *op, const char *name)
     return fault;
 }
 
+/* One save or deletion at a time: two of the same name would share a folder. */
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+static enum fault in_turn(struct op *op, const char *name,
+                          enum fault (*change)(struct op *op, const char *name))
+{
+    enum fault fault;
+
+    if (pthread_mutex_trylock(&turn) != 0)
+        return fail_on(op, "SnapshotBusy", CONFLICT,
+                       "Another snapshot is being saved or deleted. Try again when it is done.");
+    fault = change(op, name);
+    pthread_mutex_unlock(&turn);
+    return fault;
+}
+
 enum fault saved_save(struct op *op, const char *name)
 {
     TRY(check_supported(op));
     TRY(check_name(op, name));
-    return save_locked(op, name);
+    return in_turn(op, name, save_locked);
 }
 
 enum fault saved_list(struct op *op, struct saved **ret, size_t *ret_n)
@@ -222,15 +225,19 @@ enum fault saved_list(struct op *op, struct saved **ret, size_t *ret_n)
     return OK;
 }
 
-enum fault saved_delete(struct op *op, const char *name)
+static enum fault drop(struct op *op, const char *name)
 {
-    TRY(check_supported(op));
     TRY(must_be(op, name));
     TRY(db_begin(op));
     TRY(db_query(op, &stmts[DROP], NULL, DB_TEXT(name)));
     TRY(db_commit(op));
-    remove_folder(blobs_of(op, name));
-    return OK;
+    return folder_remove(op, AT_FDCWD, blobs_of(op, name));
+}
+
+enum fault saved_delete(struct op *op, const char *name)
+{
+    TRY(check_supported(op));
+    return in_turn(op, name, drop);
 }
 
 /* ---- loading ---- */
@@ -349,7 +356,8 @@ static enum fault remove_leftovers(struct op *op)
             continue;
         fault = find(op, entry->d_name, &saved, &there);
         if (fault == OK && !there)
-            remove_folder(arena_printf(&op->arena, "%s/%s", path, entry->d_name));
+            fault =
+                folder_remove(op, AT_FDCWD, arena_printf(&op->arena, "%s/%s", path, entry->d_name));
     }
     if (dir)
         closedir(dir);

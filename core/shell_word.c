@@ -2,14 +2,10 @@
 
 #include <string.h>
 
-const char *shell_word(struct op *op, const char *text)
+const char *shell_quoted(struct op *op, const char *text)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "-_./:@=,+%";
     struct text out;
 
-    if (*text && !text[strspn(text, plain)])
-        return text;
     text_init(&out, &op->arena, 4 * strlen(text) + 3);
     text_str(&out, "'");
     for (; *text; text++)
@@ -19,4 +15,12 @@ const char *shell_word(struct op *op, const char *text)
             text_add(&out, text, 1);
     text_str(&out, "'");
     return out.data;
+}
+
+const char *shell_word(struct op *op, const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "-_./:@=,+%";
+
+    return *text && !text[strspn(text, plain)] ? text : shell_quoted(op, text);
 }

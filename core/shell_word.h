@@ -6,5 +6,7 @@
 
 /* A text as one word of a shell, quoted where it must be. In op's arena, or text itself. */
 const char *shell_word(struct op *op, const char *text);
+/* The same, always in quotes. */
+const char *shell_quoted(struct op *op, const char *text);
 
 #endif

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/files.h"
 #include "instances/netlink.h"
 #include "instances/paths.h"
 #include "instances/process.h"

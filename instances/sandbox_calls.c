@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/files.h"
 #include "instances/network_host.h"
 #include "instances/paths.h"
 #include "instances/process.h"

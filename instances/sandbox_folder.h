@@ -19,8 +19,6 @@ enum fault folder_enter(struct op *op, int at, const char *name, mode_t mode, gi
 /* Several of them: "sandboxes", "web", NULL. */
 enum fault folder_descend(struct op *op, int at, const char *const *names, mode_t mode, gid_t gid,
                           int *ret_fd);
-/* Remove name in at with all in it, however deep, following nothing. Not there: OK. */
-enum fault folder_remove(struct op *op, int at, const char *name);
 /* What is in it, but "." and "..". UNAVAILABLE: it cannot be read. */
 enum fault folder_names(struct op *op, int folder, const char ***ret, size_t *ret_n);
 /* What a path means inside root (a container's file system or a volume): links stay within.

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/files.h"
 #include "core/server.h"
 #include "instances/layer.h"
 #include "instances/oci_spec.h"

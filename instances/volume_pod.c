@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/files.h"
 #include "instances/sandbox_folder.h"
 
 #define SAFE (MS_NOSUID | MS_NODEV | MS_NOEXEC)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "clusters/network/holder.h"
+#include "core/files.h"
 #include "instances/paths.h"
 #include "instances/process.h"
 #include "instances/sandbox_folder.h"

@@ -208,6 +208,30 @@ def test_kill_during_load():
             assert found in ([saved] if wished else [saved, now])
 
 
+def test_saves_of_one_name_at_once(server):
+    """One of them makes it, and it is whole; the others' blobs are not its."""
+    for i in range(8):
+        web.by_path(server).repository(f"team/app{i}").image("1")
+    before = everything(server)
+    statuses = []
+
+    def save():
+        statuses.append(Arm(server)("PUT", f"{PATH}/same", {}).status)
+
+    for _ in range(3):
+        statuses.clear()
+        savers = [threading.Thread(target=save) for _ in range(8)]
+        for one in savers:
+            one.start()
+        for one in savers:
+            one.join()
+        assert statuses.count(201) == 1 and statuses.count(409) == 7, statuses
+        change(server)
+        sundog(server, "snapshot", "load", "same")
+        assert everything(server) == before
+        sundog(server, "snapshot", "delete", "same")
+
+
 def test_what_cannot_be_loaded_changes_nothing(server):
     """A wish for a state that is not whole is dropped, and said."""
     web.by_path(server).repository("app").image("1")

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include <ftw.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/core_api.h"
+#include "core/files.h"
 #include "core/helper.h"
 #include "core/migrate.h"
 #include "core/seal.h"
@@ -62,14 +63,6 @@ void unit_start(void)
     check(helper_start(&start_op, &settings), "helper");
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 void unit_stop(void)
 {
     if (connection)
@@ -77,8 +70,8 @@ void unit_stop(void)
     connection = NULL;
     helper_stop();
     settings_free(&settings);
+    (void)folder_remove(&start_op, AT_FDCWD, folder);
     op_free(&start_op);
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 const char *unit_folder(void)
