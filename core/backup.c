@@ -86,17 +86,17 @@ static enum fault connection_environment(struct op *op, const char *conninfo, ch
 
 static enum fault run(struct op *op, const char *conninfo, const char *const *argv)
 {
-    const char *folder, *program;
+    const char *folder, *const *command;
     char **environment = NULL;
     int status, error;
     pid_t pid;
 
     TRY(postgres_programs(op, NULL, &folder));
     TRY(connection_environment(op, conninfo, &environment));
-    program = under(op, folder, argv[0]);
-    error = posix_spawn(&pid, program, NULL, NULL, (char *const *)argv, environment);
+    command = postgres_command(op, folder, argv);
+    error = posix_spawn(&pid, command[0], NULL, NULL, (char *const *)command, environment);
     if (error)
-        return fail(op, UNAVAILABLE, "cannot start %s: %s", program, strerror(error));
+        return fail(op, UNAVAILABLE, "cannot start %s: %s", command[0], strerror(error));
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)

@@ -156,12 +156,25 @@ static int open_log(const struct postgres *pg)
     return open(pg->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
 }
 
+const char *const *postgres_command(struct op *op, const char *programs, const char *const *argv)
+{
+    const char **command;
+    size_t n = 0;
+
+    while (argv[n])
+        n++;
+    command = arena_alloc(&op->arena, (n + 1) * sizeof(*command));
+    memcpy(command, argv, (n + 1) * sizeof(*command));
+    command[0] = arena_printf(&op->arena, "%s/%s", programs, argv[0]);
+    return command;
+}
+
 /* input: a file its standard input comes from. Returns its process id, or -1. */
 static pid_t spawn(struct op *op, const struct postgres *pg, const char *const *argv,
                    const char *input)
 {
     char **environment = server_environment(&op->arena);
-    const char *program = arena_printf(&op->arena, "%s/%s", pg->programs, argv[0]);
+    const char *const *command = postgres_command(op, pg->programs, argv);
     AUTO_CLOSE int log = open_log(pg);
     AUTO_CLOSE int in = open(input, O_RDONLY | O_CLOEXEC);
     pid_t pid;
@@ -180,7 +193,7 @@ static pid_t spawn(struct op *op, const struct postgres *pg, const char *const *
     if (dup2(in, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 || chdir(pg->dir) < 0)
         _exit(126);
     drop_to_server_user(pg);
-    execve(program, (char *const *)argv, environment);
+    execve(command[0], (char *const *)command, environment);
     _exit(127);
 }
 

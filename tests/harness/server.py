@@ -14,6 +14,7 @@ import urllib.request
 from harness import leftovers, sweep
 from harness.machine import TOP
 
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"  # a new machine's: where we are developed, PostgreSQL's programs are in it, too
 HANG_S = 120  # only against hangs: no test asserts that something is faster than this
 
 
@@ -69,7 +70,7 @@ class Sundog:
         with open(self.output, "ab") as out:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                env={**os.environ, **self.env},
+                env={**os.environ, "PATH": PATH, **self.env},
             )
         if wait:
             self.wait_ready()
@@ -214,4 +215,5 @@ class Sundog:
 
 def run_tool(*args, build="asan", **options):
     """A command of the program that ends: routes, env, backup…"""
+    options = {"env": {**os.environ, "PATH": PATH}, **options}
     return subprocess.run([program(build), *args], capture_output=True, text=True, timeout=HANG_S, **options)
