@@ -72,6 +72,7 @@ struct deployment_input {
     const json_t *template; /* in op's arena */
     json_t *values;         /* of its parameters */
     json_t *shown;          /* {"name": {"type", "value"}} */
+    json_t *facts;          /* what was true where it is deployed; NULL: not asked yet */
     const char *mode;
 };
 struct deployment_context {
@@ -79,7 +80,8 @@ struct deployment_context {
     struct template_facts facts;
     struct template_plan *plan;
 };
-/* The facts, and the plan; d's id, scope, subscription, group, location, host and tls are read. */
+/* The plan, and the facts where input has none; d's subscription, group, location, name, hash, host
+   and tls are read. The same input gives the same plan, whatever has changed since. */
 enum fault deployment_plan(struct op *op, const struct deployment *d,
                            struct deployment_context *context);
 /* Seal what runs later; and back. */

@@ -40,19 +40,19 @@ static json_t *environment(struct op *op, const struct deployment *d)
                       *suffix == '.' ? suffix + 1 : suffix));
 }
 
-static enum fault group_fact(struct op *op, const struct deployment *d, const json_t **ret)
+static enum fault add_group_fact(struct op *op, const struct deployment *d, json_t *facts)
 {
     struct group g;
+    json_t *fact;
 
-    *ret = NULL;
     if (!d->group)
         return OK;
     TRY(group_get(op, d->subscription, d->group, &g));
-    *ret = json_keep(op, json_pack("{s:s, s:s, s:s, s:s, s:s*, s:{s:s}}", "id", g.id, "name",
-                                   g.name, "type", "Microsoft.Resources/resourceGroups", "location",
-                                   g.location, "managedBy", g.managed_by, "properties",
-                                   "provisioningState", g.state));
-    json_set_raw((json_t *)*ret, "tags", g.tags);
+    fact = json_pack("{s:s, s:s, s:s, s:s, s:s*, s:{s:s}}", "id", g.id, "name", g.name, "type",
+                     "Microsoft.Resources/resourceGroups", "location", g.location, "managedBy",
+                     g.managed_by, "properties", "provisioningState", g.state);
+    json_set_raw(fact, "tags", g.tags);
+    json_object_set_new(facts, "group", fact);
     return OK;
 }
 
@@ -68,27 +68,39 @@ static json_t *deployment_fact(struct op *op, const struct deployment *d,
                                "mode", input->mode, "provisioningState", "Accepted"));
 }
 
-static enum fault find_facts(struct op *op, const struct deployment *d,
-                             struct deployment_context *context)
+/* Asked once, and kept with the input: a tag that goes while it runs must not change the plan. */
+static enum fault find_facts(struct op *op, const struct deployment *d, json_t **ret)
 {
-    struct template_facts *f = &context->facts;
     struct subscription s;
+    json_t *facts;
 
     TRY(subscription_find(op, d->subscription, &s));
-    f->subscription_id = s.id;
-    f->group_name = d->group;
-    TRY(group_fact(op, d, &f->group));
-    f->subscription =
-        json_keep(op, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "id",
-                                arena_printf(&op->arena, "/subscriptions/%s", s.id),
-                                "subscriptionId", s.id, "tenantId", entra_tenant(), "displayName",
-                                s.name, "state", s.state, "authorizationSource", "RoleBased"));
-    f->tenant =
-        json_keep(op, json_pack("{s:s, s:s, s:s, s:s}", "id",
-                                arena_printf(&op->arena, "/tenants/%s", entra_tenant()), "tenantId",
-                                entra_tenant(), "displayName", "Sundog", "countryCode", "US"));
-    f->environment = environment(op, d);
+    facts = json_keep(
+        op, json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:s}, s:{s:s, s:s, s:s, s:s}, s:O}",
+                      "subscription", "id", arena_printf(&op->arena, "/subscriptions/%s", s.id),
+                      "subscriptionId", s.id, "tenantId", entra_tenant(), "displayName", s.name,
+                      "state", s.state, "authorizationSource", "RoleBased", "tenant", "id",
+                      arena_printf(&op->arena, "/tenants/%s", entra_tenant()), "tenantId",
+                      entra_tenant(), "displayName", "Sundog", "countryCode", "US", "environment",
+                      environment(op, d)));
+    TRY(add_group_fact(op, d, facts));
+    *ret = facts;
     return OK;
+}
+
+static struct template_facts known_facts(const struct deployment *d,
+                                         const struct deployment_input *input)
+{
+    const json_t *subscription = json_object_get(input->facts, "subscription");
+
+    return (struct template_facts){
+        .subscription_id = json_string_value(json_object_get(subscription, "subscriptionId")),
+        .group_name = d->group,
+        .group = json_object_get(input->facts, "group"),
+        .subscription = subscription,
+        .tenant = json_object_get(input->facts, "tenant"),
+        .environment = json_object_get(input->facts, "environment"),
+    };
 }
 
 /* As the group is named, where there is one: ids keep the case given at its creation. */
@@ -107,7 +119,9 @@ enum fault deployment_plan(struct op *op, const struct deployment *d,
     json_t *given = input->values;
     struct scope s;
 
-    TRY(find_facts(op, d, context));
+    if (!input->facts)
+        TRY(find_facts(op, d, &input->facts));
+    context->facts = known_facts(d, input);
     s = scope_new(op, input->template, &context->facts);
     if (!input->shown) {
         TRY(template_check(op, input->template));
@@ -128,9 +142,9 @@ static const char *label(struct op *op, const char *uid)
 
 struct bytes deployment_seal(struct op *op, const char *uid, const struct deployment_input *input)
 {
-    json_t *all =
-        json_keep(op, json_pack("{s:O, s:O, s:O, s:s}", "template", input->template, "values",
-                                input->values, "shown", input->shown, "mode", input->mode));
+    json_t *all = json_keep(op, json_pack("{s:O, s:O, s:O, s:O, s:s}", "template", input->template,
+                                          "values", input->values, "shown", input->shown, "facts",
+                                          input->facts, "mode", input->mode));
 
     return seal(op, label(op, uid), BYTES(json_text_of(op, all)));
 }
@@ -149,6 +163,7 @@ enum fault deployment_unseal(struct op *op, const struct deployment *d,
         .template = json_object_get(all, "template"),
         .values = json_object_get(all, "values"),
         .shown = json_object_get(all, "shown"),
+        .facts = json_object_get(all, "facts"),
         .mode = json_string_value(json_object_get(all, "mode")),
     };
     return OK;

@@ -77,8 +77,7 @@ static json_t *made(struct op *op, const struct deployment_run *run)
     json_t *out = json_new_array(op);
 
     for (size_t i = 0; i < run->n_steps; i++)
-        if (strcmp(run->steps[i].action, "Create") == 0 &&
-            strcmp(run->steps[i].state, "Succeeded") == 0)
+        if (deployment_step_makes(&run->steps[i]) && strcmp(run->steps[i].state, "Succeeded") == 0)
             json_array_append_new(out, json_pack("{s:s}", "id", run->steps[i].target));
     return out;
 }
@@ -108,7 +107,7 @@ static enum fault end_canceled(struct op *op, struct deployment_run *run)
     for (size_t i = 0; i < run->n_steps; i++) {
         const struct deployment_step *s = &run->steps[i];
 
-        if (strcmp(s->state, "Running") != 0 || !run->who ||
+        if (strcmp(s->state, "Running") != 0 || !run->asker.who ||
             strcasecmp(s->type, "Microsoft.Resources/deployments") != 0)
             continue;
         TRY(deployment_ask(op, &run->asker, POST, arena_printf(&op->arena, "%s/cancel", s->target),
@@ -253,13 +252,14 @@ static bool can_begin(const struct deployment_run *run, const struct deployment_
 
     if (strcmp(s->state, "Waiting") != 0)
         return false;
-    if (s->number >= (int64_t)run->context.plan->n)
-        return true; /* a deletion */
-    n = &run->context.plan->nodes[s->number];
+    n = deployment_step_node(run, s);
+    if (!n)
+        return true; /* a deletion, or nothing that could be waited for */
     for (size_t i = 0; i < n->n_needs; i++)
         if (!is_met(run, n->needs[i]))
             return false;
-    return s->blocker < 0 || is_met(run, (size_t)s->blocker);
+    return s->blocker < 0 || s->blocker >= (int64_t)run->context.plan->n ||
+           is_met(run, (size_t)s->blocker);
 }
 
 struct tally {
@@ -300,7 +300,7 @@ static enum fault settle(struct op *op, struct deployment_run *run, const struct
         return end_with(op, run, NULL);
     }
     for (size_t i = 0; i < run->n_steps; i++)
-        deletes = deletes && strcmp(run->steps[i].action, "Delete") != 0;
+        deletes = deletes && deployment_step_makes(&run->steps[i]);
     if (deletes)
         TRY(plan_deletions(op, run, &n));
     if (n) {
@@ -320,13 +320,15 @@ enum fault deployment_coordinate(struct op *op, const char *uid)
     TRY(deployment_run_load(op, uid, &run, &running));
     if (!running)
         return OK;
-    fault = deployment_run_plan(op, &run);
-    if (is_for_now(fault))
-        return fault;
-    if (run.d.cancel) {
+    fault = deployment_run_who(op, &run);
+    if (run.d.cancel && !is_for_now(fault)) {
         op_clear_fault(op);
         return end_canceled(op, &run);
     }
+    if (fault == OK)
+        fault = deployment_run_plan(op, &run);
+    if (is_for_now(fault))
+        return fault;
     if (fault != OK)
         return end_with(op, &run, NULL);
     if (!run.n_steps) {

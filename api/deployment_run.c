@@ -59,23 +59,40 @@ enum fault deployment_run_load(struct op *op, const char *uid, struct deployment
     return OK;
 }
 
+enum fault deployment_run_who(struct op *op, struct deployment_run *run)
+{
+    run->asker =
+        (struct deployment_asker){.d = &run->d, .asked = json_new_object(op), .blocker = -1};
+    return entra_principal(op, run->d.who, &run->asker.who);
+}
+
+bool deployment_step_makes(const struct deployment_step *step)
+{
+    return strcmp(step->action, "Create") == 0;
+}
+
+const struct template_node *deployment_step_node(const struct deployment_run *run,
+                                                 const struct deployment_step *step)
+{
+    const struct template_plan *plan = run->context.plan;
+
+    return step->number < (int64_t)plan->n && deployment_step_makes(step)
+               ? &plan->nodes[step->number]
+               : NULL;
+}
+
 enum fault deployment_run_plan(struct op *op, struct deployment_run *run)
 {
-    TRY(entra_principal(op, run->d.who, &run->who));
     TRY(deployment_unseal(op, &run->d, &run->context.input));
     TRY(deployment_plan(op, &run->d, &run->context));
     run->states = arena_alloc(&op->arena, (run->context.plan->n + 1) * sizeof(char *));
     for (size_t i = 0; i < run->context.plan->n; i++)
         run->states[i] = "Waiting";
     for (size_t i = 0; i < run->n_steps; i++)
-        if (run->steps[i].number < (int64_t)run->context.plan->n)
+        if (deployment_step_node(run, &run->steps[i]))
             run->states[run->steps[i].number] = run->steps[i].state;
-    run->asker = (struct deployment_asker){.who = run->who,
-                                           .d = &run->d,
-                                           .plan = run->context.plan,
-                                           .states = run->states,
-                                           .asked = json_new_object(op),
-                                           .blocker = -1};
+    run->asker.plan = run->context.plan;
+    run->asker.states = run->states;
     return OK;
 }
 
@@ -252,11 +269,13 @@ static enum fault no_body(struct work *w, enum fault fault)
 
 static enum fault put(struct work *w)
 {
-    const struct template_node *node = &w->run->context.plan->nodes[w->step->number];
+    const struct template_node *node = deployment_step_node(w->run, w->step);
     struct template_calls calls = deployment_calls(&w->run->asker);
     struct call *answer;
     json_t *body;
-    enum fault fault = template_body(w->run->context.plan, node, &calls, false, &body);
+    enum fault fault =
+        node ? template_body(w->run->context.plan, node, &calls, false, &body)
+             : template_fail(w->op, "The template does not make this resource any more.");
 
     if (fault != OK)
         return no_body(w, fault);
@@ -295,13 +314,14 @@ static enum fault work(struct op *op, const char *uid, int64_t number, int64_t *
             w.step = &run.steps[i];
     if (!w.step || has_ended(w.step) || run.d.cancel)
         return OK;
+    TRY(deployment_run_who(op, &run));
     TRY(deployment_run_plan(op, &run));
     if (strcmp(w.step->state, "Running") == 0 && w.step->poll)
         TRY(poll(&w));
-    else if (strcmp(w.step->action, "Delete") == 0)
-        TRY(delete_one(&w));
-    else
+    else if (deployment_step_makes(w.step))
         TRY(put(&w));
+    else
+        TRY(delete_one(&w));
     *ret_again_ms = w.again_ms;
     if (w.again_ms == RECONCILE_DONE)
         deployment_wake(uid);

@@ -11,6 +11,7 @@ from harness import web
 from harness.azure import Az
 from harness.containers import push_shell, wait_nothing_left
 from harness.entra import Entra
+from harness.keys import psql
 from harness.machine import need
 from harness.manager import VERSION, Arm, refused
 from harness.server import Sundog, wait_until
@@ -348,6 +349,37 @@ def test_an_inner_one_stops_with_its_outer(arm):
     within = path.replace("stopouter", "stopinner")
     wait_until(lambda: arm("HEAD", within).status == 204 and done(arm, within) >= 2, "it makes some")
     web.expect(arm("POST", f"{path}/cancel"), 204)
+    wait_until(lambda: state(arm, path) == "Canceled" and state(arm, within) == "Canceled", "both are cancelled")
+
+
+def test_the_plan_stays(arm):
+    """What a template asks of its resource group is asked once: tags that go while it runs change nothing."""
+    group = f"{arm.sub}/resourceGroups/tagged"
+    arm.put(group, {"location": "eastus", "tags": {f"t{i:02}": "tagged" for i in range(40)}})
+    slow = template(registry("[concat(resourceGroup().tags.t00, copyIndex())]",
+                             copy={"name": "many", "count": "[length(resourceGroup().tags)]", "mode": "serial"}))
+    path, _ = put(arm, "tagged", "kept", {"template": slow})
+    wait_until(lambda: done(arm, path) >= 2, "some are made")
+    arm.put(group, {"location": "eastus", "tags": {}})
+    wait_until(lambda: state(arm, path) != "Running", "it ends")
+    assert state(arm, path) == "Succeeded" and done(arm, path) == 40
+    # a step of a plan that was another one is an error of that step
+    path, _ = put(arm, "tagged", "strange", {"template": long_one("strange", 100)})
+    wait_until(lambda: done(arm, path) >= 2, "some are made")
+    psql(arm.server, f"""INSERT INTO api.deployment_step (deployment, number, id, action, target, type, name, version, state)
+         SELECT uid, 999, 'x', 'Create', '{group}/providers/{REGISTRY}/strangest', '{REGISTRY}', 'strangest', '1', 'Waiting'
+         FROM api.deployment WHERE name = 'strange'""")
+    wait_until(lambda: state(arm, path) != "Running", "it ends")
+    [said] = arm.get(path)["properties"]["error"]["details"]
+    assert said["target"].endswith("/strangest") and "does not make this resource" in said["message"]
+    # and cancelling needs no plan
+    inner = {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": "within",
+             "properties": {"mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
+                            "template": long_one("unplanned", 400)}}
+    path, _ = put(arm, "tagged", "unplanned", {"template": template(inner)})
+    within = path.replace("unplanned", "within")
+    wait_until(lambda: arm("HEAD", within).status == 204 and done(arm, within) >= 2, "it makes some")
+    psql(arm.server, "UPDATE api.deployment SET input = 'damaged', cancel = true WHERE name = 'unplanned'")
     wait_until(lambda: state(arm, path) == "Canceled" and state(arm, within) == "Canceled", "both are cancelled")
 
 

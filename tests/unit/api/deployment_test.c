@@ -5,6 +5,8 @@
 
 #include "api/group.h"
 #include "api/operation.h"
+#include "api/subscription.h"
+#include "api/template/lenient.h"
 #include "tests/unit/unit.h"
 
 #define S     "00000000-0000-0000-0000-00000000000a"
@@ -189,6 +191,58 @@ static void test_steps(void)
     unit_op_end(&op);
 }
 
+/* ---- the plan ---- */
+
+static struct deployment place(struct op *op)
+{
+    const struct settings settings = {0};
+
+    begin(op);
+    CU_ASSERT_EQUAL_FATAL(subscription_start(op, &settings), OK);
+    return (struct deployment){
+        .uid = "u", .subscription = S, .group = "rg", .name = "d", .host = "h", .hash = "1"};
+}
+
+static void set_tags(struct op *op, const char *tags)
+{
+    struct group w = {.subscription = S, .name = "rg", .location = "eastus", .tags = tags}, now;
+    bool created;
+
+    CU_ASSERT_EQUAL_FATAL(group_put(op, &w, &now, &created), OK);
+}
+
+/* What is kept gives the same plan, also when what it asked has changed since. */
+static void test_same_plan(void)
+{
+    struct deployment_context first = {.input = {.mode = "Incremental"}}, again = first;
+    json_t *template;
+    struct deployment d;
+    struct op op;
+
+    d = place(&op);
+    set_tags(&op, "{\"a\": \"x\", \"b\": \"y\"}");
+    CU_ASSERT_EQUAL_FATAL(
+        lenient_parse(&op,
+                      BYTES("{$schema: 's', contentVersion: '1', resources: [{type: 'A.B/c',"
+                            " apiVersion: '1', name: \"[concat(resourceGroup().tags.a,"
+                            " copyIndex())]\", copy: {name: 'l',"
+                            " count: \"[length(resourceGroup().tags)]\"}}]}"),
+                      &template),
+        OK);
+    first.input.template = template;
+    CU_ASSERT_EQUAL_FATAL(deployment_plan(&op, &d, &first), OK);
+    CU_ASSERT_EQUAL_FATAL(first.plan->n, 2);
+    d.input = deployment_seal(&op, d.uid, &first.input);
+    set_tags(&op, "{}");
+    CU_ASSERT_EQUAL_FATAL(deployment_unseal(&op, &d, &again.input), OK);
+    CU_ASSERT_EQUAL_FATAL(deployment_plan(&op, &d, &again), OK);
+    CU_ASSERT_EQUAL_FATAL(again.plan->n, 2);
+    CU_ASSERT_STRING_EQUAL(again.plan->nodes[1].id, first.plan->nodes[1].id);
+    CU_ASSERT_STRING_EQUAL(again.plan->nodes[1].name, "x1");
+    subscription_stop();
+    unit_op_end(&op);
+}
+
 static void test_duration(void)
 {
     struct op op;
@@ -201,10 +255,11 @@ static void test_duration(void)
 }
 
 CU_TestInfo api_deployment_tests[] = {
-    {"a life",                   test_life    },
-    {"the oldest are forgotten", test_history },
-    {"who works on what",        test_adoption},
-    {"steps",                    test_steps   },
-    {"how long it took",         test_duration},
+    {"a life",                   test_life     },
+    {"the oldest are forgotten", test_history  },
+    {"who works on what",        test_adoption },
+    {"steps",                    test_steps    },
+    {"the same plan each time",  test_same_plan},
+    {"how long it took",         test_duration },
     CU_TEST_INFO_NULL,
 };
