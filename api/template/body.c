@@ -30,6 +30,7 @@ static enum fault evaluate_masked(struct scope *s, const json_t *value, json_t *
     json_t *inner, *made;
     size_t i;
 
+    TRY(spend(s, 1));
     if (json_is_string(value)) {
         s->is_secret = false;
         TRY(evaluate(s, value, ret));
@@ -145,6 +146,7 @@ static enum fault rewrite(struct rewriting *r, const json_t *value, json_t **ret
     json_t *inner, *made, *out;
     size_t i;
 
+    TRY(spend(r->s, 1));
     if ((!json_is_object(value) && !json_is_array(value)) ||
         json_is_array(member_of(value, "copy")))
         return rewrite_whole(r, value, ret);

@@ -49,41 +49,57 @@ json_t *member_of(const json_t *object, const char *name)
     return NULL;
 }
 
-/* What it looks at is counted as steps of the evaluation. */
-static bool is_deeper(const json_t *value, int room, int64_t *steps)
+enum fault spend(struct scope *s, size_t n)
+{
+    s->effort->steps += (int64_t)n;
+    if (s->effort->steps > EXPRESSION_STEPS_MAX || s->effort->bytes > EXPRESSION_BYTES_MAX)
+        return template_fail(s->op, "The template's expressions take too long to evaluate.");
+    return OK;
+}
+
+enum fault spend_bytes(struct scope *s, size_t n)
+{
+    s->effort->bytes += n;
+    return spend(s, 0);
+}
+
+/* Values share what is in them, but where they are written it is written each time: all paths
+ *count. bytes: of texts. */
+static enum fault walk(struct scope *s, const json_t *value, int room, size_t *bytes)
 {
     const char *key;
     json_t *inner;
     size_t i;
 
-    ++*steps;
+    TRY(spend(s, 1));
+    *bytes += json_string_length(value);
     if (!json_is_object(value) && !json_is_array(value))
-        return false;
+        return OK;
     if (room == 0)
-        return true;
-    json_array_foreach(value, i, inner)
-    {
-        if (is_deeper(inner, room - 1, steps))
-            return true;
-    }
+        return template_fail(s->op, "A value is nested too deeply.");
+    json_array_foreach(value, i, inner) TRY(walk(s, inner, room - 1, bytes));
     json_object_foreach((json_t *)value, key, inner)
     {
-        if (is_deeper(inner, room - 1, steps))
-            return true;
+        *bytes += strlen(key);
+        TRY(walk(s, inner, room - 1, bytes));
     }
-    return false;
-}
-
-bool is_too_deep(struct scope *s, const json_t *value)
-{
-    return is_deeper(value, TEMPLATE_DEPTH_MAX, &s->effort->steps);
-}
-
-static enum fault spend(struct scope *s)
-{
-    if (++s->effort->steps > EXPRESSION_STEPS_MAX || s->effort->bytes > EXPRESSION_BYTES_MAX)
-        return template_fail(s->op, "The template's expressions take too long to evaluate.");
     return OK;
+}
+
+enum fault check_depth(struct scope *s, const json_t *value)
+{
+    size_t bytes = 0;
+
+    return walk(s, value, TEMPLATE_DEPTH_MAX, &bytes);
+}
+
+/* The value of a whole expression, which goes into a body or an output. */
+static enum fault check_size(struct scope *s, const json_t *value)
+{
+    size_t bytes = 0;
+
+    TRY(walk(s, value, TEMPLATE_DEPTH_MAX, &bytes));
+    return spend_bytes(s, bytes);
 }
 
 /* ---- calls ---- */
@@ -106,8 +122,8 @@ static enum fault evaluate_args(struct scope *s, const struct expression *e, jso
 
         TRY(evaluate_expression(s, e->args[i], &(*ret)[i]));
         value = (*ret)[i];
-        s->effort->steps += (int64_t)(json_array_size(value) + json_object_size(value) +
-                                      json_string_length(value) / 64);
+        TRY(spend(s, json_array_size(value) + json_object_size(value) +
+                         json_string_length(value) / 64));
     }
     return OK;
 }
@@ -255,7 +271,7 @@ enum fault evaluate_expression(struct scope *s, const struct expression *e, json
 {
     enum fault fault;
 
-    TRY(spend(s));
+    TRY(spend(s, 1));
     if (++s->effort->depth > 4 * TEMPLATE_DEPTH_MAX)
         return template_fail(s->op, "The template's expressions are nested too deeply.");
     fault = evaluate_node(s, e, ret);
@@ -273,11 +289,11 @@ static enum fault text_value(struct scope *s, const json_t *value, json_t **ret)
     if (expression_is(text)) {
         TRY(expression_parse(s->op, text, &e));
         TRY(evaluate_expression(s, e, ret));
-        return is_too_deep(s, *ret) ? template_fail(s->op, "A value is nested too deeply.") : OK;
+        return check_size(s, *ret);
     }
     *ret = expression_plain(text) == text ? (json_t *)value
                                           : json_keep(s->op, json_string(expression_plain(text)));
-    return OK;
+    return spend_bytes(s, json_string_length(value));
 }
 
 /* One of an object's "copy": {name, count, input}. */
@@ -347,7 +363,7 @@ enum fault evaluate(struct scope *s, const json_t *value, json_t **ret)
 
     if (!value)
         return template_fail(s->op, "A value is missing.");
-    TRY(spend(s));
+    TRY(spend(s, 1));
     if (++s->effort->depth > 4 * TEMPLATE_DEPTH_MAX)
         return template_fail(s->op, "The template's values are nested too deeply.");
     if (json_is_string(value))

@@ -76,8 +76,12 @@ enum fault evaluate_bool(struct scope *s, const json_t *value, const char *what,
 enum fault evaluate_int(struct scope *s, const json_t *value, const char *what, int64_t *ret);
 /* A member in any case of letters; NULL. */
 json_t *member_of(const json_t *object, const char *name);
-/* Is it nested deeper than TEMPLATE_DEPTH_MAX? */
-bool is_too_deep(struct scope *s, const json_t *value);
+/* INVALID: it is nested deeper than TEMPLATE_DEPTH_MAX, or has too much in it. */
+enum fault check_depth(struct scope *s, const json_t *value);
+/* Count n more values that are looked at, or bytes that are made. INVALID: of this template they
+   are more than EXPRESSION_STEPS_MAX or EXPRESSION_BYTES_MAX. */
+enum fault spend(struct scope *s, size_t n);
+enum fault spend_bytes(struct scope *s, size_t n);
 /* INVALID on "InvalidTemplate". */
 enum fault template_fail(struct op *op, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

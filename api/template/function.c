@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/template/limits.h"
+
 #define ANY SIZE_MAX
 #define ROW(n, lo, hi, f)                                                                          \
     {                                                                                              \
@@ -193,18 +195,34 @@ enum fault object_arg(const struct arguments *a, size_t i)
 enum fault give(const struct arguments *a, json_t *value, json_t **ret)
 {
     *ret = json_keep(a->s->op, value);
-    return value ? OK : function_fail(a, "makes a text that is not UTF-8.");
+    if (!value)
+        return function_fail(a, "makes a text that is not UTF-8.");
+    return spend_bytes(a->s, json_string_length(value));
 }
 
 enum fault give_text(const struct arguments *a, const char *text, json_t **ret)
 {
-    size_t len = strlen(text);
-
-    a->s->effort->bytes += len;
-    return give(a, json_stringn(text, len), ret);
+    return give(a, json_string(text), ret);
 }
 
-const char *text_of(struct op *op, const json_t *value)
+static int add_part(const char *part, size_t len, void *out)
+{
+    text_add(out, part, len);
+    return ((struct text *)out)->overflow ? -1 : 0;
+}
+
+/* As JSON; it stops where it becomes too long. */
+static const char *dumped(struct scope *s, const json_t *value)
+{
+    struct text out;
+
+    text_init(&out, &s->op->arena, EXPRESSION_TEXT_MAX);
+    json_dump_callback(value, add_part, &out, JSON_COMPACT | JSON_ENCODE_ANY);
+    s->effort->bytes += out.len;
+    return out.overflow ? NULL : out.data;
+}
+
+const char *text_of(struct scope *s, const json_t *value)
 {
     switch (json_typeof(value)) {
     case JSON_STRING:
@@ -216,8 +234,20 @@ const char *text_of(struct op *op, const json_t *value)
     case JSON_NULL:
         return "";
     default:
-        return json_text_of(op, value);
+        return dumped(s, value);
     }
+}
+
+enum fault too_long(const struct arguments *a)
+{
+    return function_fail(a, "makes a text that is too long.");
+}
+
+enum fault as_text(const struct arguments *a, const json_t *value, const char **ret)
+{
+    *ret = text_of(a->s, value);
+    TRY(spend(a->s, 1));
+    return *ret ? OK : too_long(a);
 }
 
 bool values_equal(const json_t *a, const json_t *b)

@@ -41,8 +41,11 @@ enum fault function_fail(const struct arguments *a, const char *fmt, ...) PRINTF
 /* *ret = value, a new reference that becomes the arena's. */
 enum fault give(const struct arguments *a, json_t *value, json_t **ret);
 enum fault give_text(const struct arguments *a, const char *text, json_t **ret);
-/* As string() says it. */
-const char *text_of(struct op *op, const json_t *value);
+/* As string() says it. NULL: that is longer than EXPRESSION_TEXT_MAX. */
+const char *text_of(struct scope *s, const json_t *value);
+/* The same; INVALID: it is too long. */
+enum fault as_text(const struct arguments *a, const json_t *value, const char **ret);
+enum fault too_long(const struct arguments *a);
 bool values_equal(const json_t *a, const json_t *b);
 /* Letters of a text; the byte where the n-th begins (its end when there are fewer). */
 size_t letters(const char *text);

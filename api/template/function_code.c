@@ -11,13 +11,15 @@
 /* All arguments with "-" between, as both hashes take them. */
 static enum fault joined(const struct arguments *a, const char **ret)
 {
+    const char *text;
     struct text out;
 
     text_init(&out, &a->s->op->arena, EXPRESSION_TEXT_MAX);
-    for (size_t i = 0; i < a->n; i++) {
+    for (size_t i = 0; i < a->n && !out.overflow; i++) {
         if (json_is_array(a->v[i]) || json_is_object(a->v[i]))
             return wrong_arg(a, i, "String");
-        text_printf(&out, "%s%s", i ? "-" : "", text_of(a->s->op, a->v[i]));
+        TRY(as_text(a, a->v[i], &text));
+        text_printf(&out, "%s%s", i ? "-" : "", text);
     }
     if (out.overflow)
         return function_fail(a, "is given a text that is too long.");
@@ -168,6 +170,7 @@ FUNCTION(f_base64_to_string)
 
 static enum fault parsed(const struct arguments *a, const char *text, json_t **ret)
 {
+    TRY(spend(a->s, strlen(text) / 2)); /* what may be in it */
     if (lenient_parse(a->s->op, BYTES(text), ret) != OK)
         return function_fail(a, "is given a text that is not valid JSON.");
     return OK;

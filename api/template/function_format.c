@@ -81,20 +81,21 @@ static const char *whole(struct op *op, const char *how, int64_t n)
     }
 }
 
-/* NULL: such a value has no such format. */
-static const char *formatted(struct op *op, const char *how, const json_t *value)
+static enum fault formatted(const struct arguments *a, const char *how, const json_t *value,
+                            const char **ret)
 {
+    struct op *op = a->s->op;
     int digits = how[0] && how[1] ? digits_of(how + 1) : 2;
 
-    if (!how[0] || !json_is_number(value))
-        return text_of(op, value);
+    if (!how[0] || !json_is_number(value) || how[0] == 'G' || how[0] == 'g')
+        return as_text(a, value, ret);
     if (how[0] == 'F' || how[0] == 'f')
-        return arena_printf(&op->arena, "%.*f", digits, json_number_value(value));
-    if (how[0] == 'N' || how[0] == 'n')
-        return grouped(op, arena_printf(&op->arena, "%.*f", digits, json_number_value(value)));
-    if (how[0] == 'G' || how[0] == 'g')
-        return text_of(op, value);
-    return json_is_integer(value) ? whole(op, how, json_integer_value(value)) : NULL;
+        *ret = arena_printf(&op->arena, "%.*f", digits, json_number_value(value));
+    else if (how[0] == 'N' || how[0] == 'n')
+        *ret = grouped(op, arena_printf(&op->arena, "%.*f", digits, json_number_value(value)));
+    else
+        *ret = json_is_integer(value) ? whole(op, how, json_integer_value(value)) : NULL;
+    return *ret ? OK : function_fail(a, "does not know the format '%s' for such a value.", how);
 }
 
 static void add_padded(struct text *out, const char *text, int64_t width)
@@ -117,9 +118,7 @@ static enum fault add_item(const struct arguments *a, const char **p, struct tex
         return function_fail(a, "has a format string that is not well formed.");
     if ((size_t)item.index + 1 >= a->n)
         return function_fail(a, "has no argument number %lld.", (long long)item.index);
-    text = formatted(a->s->op, item.how, a->v[item.index + 1]);
-    if (!text)
-        return function_fail(a, "does not know the format '%s' for such a value.", item.how);
+    TRY(formatted(a, item.how, a->v[item.index + 1], &text));
     add_padded(out, text, item.width);
     return OK;
 }
@@ -131,7 +130,7 @@ FUNCTION(f_format)
 
     TRY(text_arg(a, 0, &p));
     text_init(&out, &a->s->op->arena, EXPRESSION_TEXT_MAX);
-    while (*p) {
+    while (*p && !out.overflow) {
         size_t len = strcspn(p, "{}");
 
         text_add(&out, p, len);
@@ -146,6 +145,5 @@ FUNCTION(f_format)
         else
             return function_fail(a, "has a format string that is not well formed.");
     }
-    return out.overflow ? function_fail(a, "makes a text that is too long.")
-                        : give_text(a, out.data, ret);
+    return out.overflow ? too_long(a) : give_text(a, out.data, ret);
 }

@@ -200,8 +200,7 @@ SPECIAL(f_reduce)
         json_t *index = json_keep(s->op, json_integer((json_int_t)i));
 
         TRY(apply(&l, (json_t *const[]){so_far, item, index}, &so_far));
-        if (is_too_deep(s, so_far))
-            return template_fail(s->op, "A value is nested too deeply.");
+        TRY(check_depth(s, so_far));
     }
     *ret = so_far;
     return OK;

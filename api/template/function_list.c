@@ -55,15 +55,17 @@ static bool has(const json_t *array, const json_t *value)
 FUNCTION(f_contains)
 {
     const json_t *in = a->v[0];
+    const char *text;
     bool found;
 
     if (json_is_array(in))
         found = has(in, a->v[1]);
     else if (json_is_object(in) && json_is_string(a->v[1]))
         found = member_of(in, json_string_value(a->v[1]));
-    else if (json_is_string(in) && (json_is_string(a->v[1]) || json_is_integer(a->v[1])))
-        found = strstr(json_string_value(in), text_of(a->s->op, a->v[1]));
-    else
+    else if (json_is_string(in) && (json_is_string(a->v[1]) || json_is_integer(a->v[1]))) {
+        TRY(as_text(a, a->v[1], &text));
+        found = strstr(json_string_value(in), text);
+    } else
         return wrong_arg(a, json_is_object(in) || json_is_string(in) ? 1 : 0,
                          json_is_object(in) || json_is_string(in) ? "String" : "Array");
     return give(a, json_boolean(found), ret);
@@ -288,7 +290,7 @@ FUNCTION(f_range)
     TRY(int_arg(a, 1, &count));
     if (count < 0 || count > EXPRESSION_RANGE_MAX || from > INT64_MAX - count)
         return function_fail(a, "makes 0 to %d numbers.", EXPRESSION_RANGE_MAX);
-    a->s->effort->bytes += (size_t)count * 32;
+    TRY(spend_bytes(a->s, (size_t)count * 32));
     for (int64_t i = 0; i < count; i++)
         json_array_append_new(out, json_integer(from + i));
     *ret = out;
@@ -305,6 +307,7 @@ FUNCTION(f_flatten)
     {
         if (!json_is_array(one))
             return function_fail(a, "takes an array of arrays.");
+        TRY(spend(a->s, json_array_size(one)));
         json_array_extend(out, one);
     }
     *ret = out;
@@ -312,6 +315,8 @@ FUNCTION(f_flatten)
 }
 
 /* ---- members ---- */
+
+#define ITEM_BYTES 256 /* what an object of two members takes */
 
 static int by_name(const void *x, const void *y)
 {
@@ -334,6 +339,7 @@ FUNCTION(f_items)
     json_t *out = json_new_array(a->s->op);
 
     TRY(object_arg(a, 0));
+    TRY(spend_bytes(a->s, json_object_size(a->v[0]) * ITEM_BYTES));
     for (const char **name = sorted_names(a->s->op, a->v[0]); *name; name++)
         json_array_append_new(
             out, json_pack("{s:s,s:O}", "key", *name, "value", json_object_get(a->v[0], *name)));
@@ -362,6 +368,7 @@ FUNCTION(f_shallow_merge)
     {
         if (!json_is_object(one))
             return function_fail(a, "takes an array of objects.");
+        TRY(spend(a->s, json_object_size(one)));
         json_object_update(out, one);
     }
     *ret = out;

@@ -6,11 +6,6 @@
 #include "api/template/function.h"
 #include "api/template/limits.h"
 
-static enum fault too_long(const struct arguments *a)
-{
-    return function_fail(a, "makes a text that is too long.");
-}
-
 static enum fault give_written(const struct arguments *a, const struct text *out, json_t **ret)
 {
     return out->overflow ? too_long(a) : give_text(a, out->data, ret);
@@ -22,24 +17,26 @@ static enum fault concat_arrays(const struct arguments *a, json_t **ret)
 
     for (size_t i = 0; i < a->n; i++) {
         TRY(array_arg(a, i));
+        TRY(spend_bytes(a->s, json_array_size(a->v[i]) * sizeof(json_t *)));
         json_array_extend(all, a->v[i]);
     }
-    a->s->effort->bytes += json_array_size(all) * sizeof(json_t *);
     *ret = all;
     return OK;
 }
 
 FUNCTION(f_concat)
 {
+    const char *text;
     struct text out;
 
     if (json_is_array(a->v[0]))
         return concat_arrays(a, ret);
     text_init(&out, &a->s->op->arena, EXPRESSION_TEXT_MAX);
-    for (size_t i = 0; i < a->n; i++) {
+    for (size_t i = 0; i < a->n && !out.overflow; i++) {
         if (json_is_array(a->v[i]) || json_is_object(a->v[i]))
             return wrong_arg(a, i, "String");
-        text_str(&out, text_of(a->s->op, a->v[i]));
+        TRY(as_text(a, a->v[i], &text));
+        text_str(&out, text);
     }
     return give_written(a, &out, ret);
 }
@@ -96,9 +93,12 @@ FUNCTION(f_split)
     } else
         TRY(array_arg(a, 1));
     while ((at = find_delimiter(text, delimiters, &len))) {
+        TRY(spend(a->s, 1));
+        TRY(spend_bytes(a->s, (size_t)(at - text)));
         json_array_append_new(parts, json_stringn(text, (size_t)(at - text)));
         text = at + len;
     }
+    TRY(spend_bytes(a->s, strlen(text)));
     json_array_append_new(parts, json_string(text));
     *ret = parts;
     return OK;
@@ -106,7 +106,7 @@ FUNCTION(f_split)
 
 FUNCTION(f_join)
 {
-    const char *between;
+    const char *between, *text;
     struct text out;
     json_t *one;
     size_t i;
@@ -118,7 +118,10 @@ FUNCTION(f_join)
     {
         if (i)
             text_str(&out, between);
-        text_str(&out, text_of(a->s->op, one));
+        TRY(as_text(a, one, &text));
+        text_str(&out, text);
+        if (out.overflow)
+            break;
     }
     return give_written(a, &out, ret);
 }
@@ -252,7 +255,7 @@ FUNCTION(f_pad_left)
 
     if (!json_is_string(a->v[0]) && !json_is_integer(a->v[0]))
         return wrong_arg(a, 0, "String");
-    text = text_of(a->s->op, a->v[0]);
+    TRY(as_text(a, a->v[0], &text));
     TRY(int_arg(a, 1, &width));
     if (a->n == 3)
         TRY(text_arg(a, 2, &with));
@@ -267,5 +270,8 @@ FUNCTION(f_pad_left)
 
 FUNCTION(f_string)
 {
-    return give_text(a, text_of(a->s->op, a->v[0]), ret);
+    const char *text;
+
+    TRY(as_text(a, a->v[0], &text));
+    return give_text(a, text, ret);
 }

@@ -64,6 +64,13 @@ static const char *type_of(const struct scope *s, const json_t *declared)
 
 /* ---- one value ---- */
 
+static const char *shown_text(struct scope *s, const json_t *value)
+{
+    const char *text = text_of(s, value);
+
+    return text ? text : "…";
+}
+
 static enum fault not_allowed(struct scope *s, const char *name, const char *type,
                               const json_t *value, const json_t *allowed)
 {
@@ -73,11 +80,15 @@ static enum fault not_allowed(struct scope *s, const char *name, const char *typ
 
     text_init(&list, &s->op->arena, 400);
     json_array_foreach(allowed, i, one)
-        text_printf(&list, "%s%s", i ? ", " : "", text_of(s->op, one));
+    {
+        text_printf(&list, "%s%s", i ? ", " : "", shown_text(s, one));
+        if (list.overflow)
+            break;
+    }
     return template_fail(s->op,
                          "The provided value '%.100s' for the template parameter '%.100s' is not "
                          "valid. It is not part of the allowed value(s): '%s'.",
-                         template_is_secure(type) ? "…" : text_of(s->op, value), name, list.data);
+                         template_is_secure(type) ? "…" : shown_text(s, value), name, list.data);
 }
 
 /* Each item of an array may be among the allowed ones, too. */

@@ -13,7 +13,8 @@ static const char template_text[] =
     "{parameters: {name: {type: 'string', defaultValue: 'web'}, n: {type: 'int', defaultValue: 3},"
     "  word: {type: 'secureString', defaultValue: 'hush'}, at: {type: 'string', defaultValue:"
     "  \"[utcNow('yyyy')]\"}, list: {type: 'array', defaultValue: ['a', 'b', 'c']}},"
-    " variables: {v: \"[concat(parameters('name'), '-v')]\", loop: \"[variables('loop')]\","
+    " variables: {v: \"[concat(parameters('name'), '-v')]\", wide: \"[padLeft('x', 10000)]\","
+    "  ten: \"[range(0, 10000)]\", loop: \"[variables('loop')]\","
     "  secret: \"[concat('x', parameters('word'))]\", o: {A: {b: [1, {c: 'deep'}]}},"
     "  copy: [{name: 'many', count: 3, input: \"[format('i{0}', copyIndex('many', 1))]\"}]},"
     " functions: [{namespace: 'own', members: {twice: {parameters: [{name: 's', type: 'string'}],"
@@ -197,6 +198,15 @@ static const struct {
     {"[lambda('x', 1)]",                                                                            NULL                                      },
  /* a value that grows deeper with each turn */
     {"[reduce(range(0, 100), 1, lambda('a', 'b', createArray(lambdaVariables('a'))))]",             NULL                                      },
+ /* what would be too much: shared on the way, written each time */
+    {"[string(map(range(0, 1000), lambda('i', variables('wide'))))]",                               NULL                                      },
+    {"[length(join(map(range(0, 1000), lambda('i', variables('wide'))), ''))]",                     NULL                                      },
+    {"[length(format('{0}{0}', map(range(0, 100), lambda('i', variables('wide')))))]",              NULL                                      },
+    {"[length(string(map(range(0, 10), lambda('i', variables('wide')))))]",                         "100031"                                  },
+    {"[map(range(0, 10000), lambda('i', variables('wide')))]",                                      NULL                                      },
+    {"[length(map(range(0, 10000), lambda('i', substring(variables('wide'), 0))))]",                NULL                                      },
+    {"[length(map(range(0, 10000), lambda('i', split(variables('wide'), ','))))]",                  NULL                                      },
+    {"[length(flatten(map(range(0, 1000), lambda('i', variables('ten')))))]",                       NULL                                      },
  /* times */
     {"[dateTimeAdd('2020-01-31T00:00:00Z', 'P1M')]",                                                "\"2020-03-02T00:00:00Z\""                },
     {"[dateTimeAdd('2020-01-01 00:00:00Z', '-PT1H30M')]",                                           "\"2019-12-31 22:30:00Z\""                },
