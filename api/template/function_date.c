@@ -1,5 +1,6 @@
 /* Times: ISO 8601 and .NET's formats, always UTC. */
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,7 +108,7 @@ static enum fault give_time(const struct arguments *a, time_t at, const char *fo
     struct text out;
     struct tm tm;
 
-    if (!gmtime_r(&at, &tm) || tm.tm_year + 1900 < 1 || tm.tm_year + 1900 > 9999)
+    if (!gmtime_r(&at, &tm) || tm.tm_year < 1 - 1900 || tm.tm_year > 9999 - 1900)
         return function_fail(a, "makes a time that is out of range.");
     text_init(&out, &a->s->op->arena, 4096);
     for (format = standard_format(format); *format;) {
@@ -141,11 +142,16 @@ FUNCTION(f_utc_now)
     return give_time(a, (time_t)wall_s(), format, ret);
 }
 
+static bool add_to(int *part, long long n)
+{
+    return !__builtin_add_overflow(*part, n, part);
+}
+
 /* ISO 8601: "P1Y2M3W4DT5H6M7S", a minus before it. */
 static bool add_duration(const char *text, time_t *at)
 {
     long long sign = *text == '-' ? -1 : 1, n;
-    bool is_time = false, any = false;
+    bool is_time = false, any = false, added;
     struct tm tm;
     char *end;
 
@@ -162,22 +168,25 @@ static bool add_duration(const char *text, time_t *at)
             return false;
         n *= sign;
         if (*end == 'Y' && !is_time && llabs(n) < YEARS_MAX)
-            tm.tm_year += (int)n;
+            added = add_to(&tm.tm_year, n);
         else if (*end == 'M' && !is_time && llabs(n) < 12 * YEARS_MAX)
-            tm.tm_mon += (int)n;
+            added = add_to(&tm.tm_mon, n);
         else if ((*end == 'W' || *end == 'D') && !is_time)
-            tm.tm_mday += (int)(n % 10000000) * (*end == 'W' ? 7 : 1);
+            added = add_to(&tm.tm_mday, n * (*end == 'W' ? 7 : 1));
         else if (*end == 'H' && is_time)
-            tm.tm_hour += (int)n;
+            added = add_to(&tm.tm_hour, n);
         else if (*end == 'M' && is_time)
-            tm.tm_min += (int)n;
+            added = add_to(&tm.tm_min, n);
         else if (*end == 'S' && is_time)
-            tm.tm_sec += (int)n;
+            added = add_to(&tm.tm_sec, n);
         else
             return false;
+        if (!added)
+            return false;
     }
+    errno = 0;
     *at = timegm(&tm);
-    return any;
+    return any && errno == 0;
 }
 
 FUNCTION(f_date_time_add)

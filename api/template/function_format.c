@@ -29,7 +29,7 @@ static bool read_item(const char **p, struct item *ret)
     if (*end == ':')
         for (end++; *end && *end != '}' && n + 1 < sizeof(item.how); end++)
             item.how[n++] = *end;
-    if (*end != '}' || llabs(item.width) > WIDTH_MAX)
+    if (*end != '}' || item.width < -WIDTH_MAX || item.width > WIDTH_MAX)
         return false;
     *p = end + 1;
     *ret = item;
@@ -62,20 +62,21 @@ static const char *grouped(struct op *op, const char *digits)
 
 static const char *whole(struct op *op, const char *how, int64_t n)
 {
+    unsigned long long amount = n < 0 ? 0ULL - (unsigned long long)n : (unsigned long long)n;
     int digits = how[1] ? digits_of(how + 1) : -1;
 
     switch (how[0]) {
     case 'D':
     case 'd':
-        return arena_printf(&op->arena, "%s%0*lld", n < 0 ? "-" : "", digits < 0 ? 1 : digits,
-                            llabs((long long)n));
+        return arena_printf(&op->arena, "%s%0*llu", n < 0 ? "-" : "", digits < 0 ? 1 : digits,
+                            amount);
     case 'X':
         return arena_printf(&op->arena, "%0*llX", digits < 0 ? 1 : digits, (unsigned long long)n);
     case 'x':
         return arena_printf(&op->arena, "%0*llx", digits < 0 ? 1 : digits, (unsigned long long)n);
     case '0': /* "000" */
-        return arena_printf(&op->arena, "%s%0*lld", n < 0 ? "-" : "", (int)strspn(how, "0"),
-                            llabs((long long)n));
+        return arena_printf(&op->arena, "%s%0*llu", n < 0 ? "-" : "", (int)strspn(how, "0"),
+                            amount);
     default:
         return NULL;
     }

@@ -83,7 +83,7 @@ FUNCTION(f_copy_index)
 {
     const char *name = NULL;
     const struct copy *c;
-    int64_t offset = 0;
+    int64_t offset = 0, index;
     size_t i = 0;
 
     if (a->n && json_is_string(a->v[0]))
@@ -94,7 +94,9 @@ FUNCTION(f_copy_index)
     if (!c)
         return function_fail(a, "has no value here: there is no loop%s%.100s.",
                              name ? " of the name " : "", name ? name : "");
-    return give(a, json_integer(c->index + offset), ret);
+    if (__builtin_add_overflow(c->index, offset, &index))
+        return function_fail(a, "makes a number that is out of range.");
+    return give(a, json_integer(index), ret);
 }
 
 /* ---- ids ---- */

@@ -135,7 +135,7 @@ FUNCTION(f_substring)
     TRY(text_arg(a, 0, &text));
     TRY(int_arg(a, 1, &start));
     n = letters(text);
-    length = (int64_t)n - start;
+    length = start < 0 ? 0 : (int64_t)n - start;
     if (a->n == 3)
         TRY(int_arg(a, 2, &length));
     if (start < 0 || length < 0 || start > (int64_t)n || length > (int64_t)n - start)

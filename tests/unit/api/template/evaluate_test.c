@@ -16,7 +16,8 @@ static const char template_text[] =
     " variables: {v: \"[concat(parameters('name'), '-v')]\", wide: \"[padLeft('x', 10000)]\","
     "  ten: \"[range(0, 10000)]\", loop: \"[variables('loop')]\","
     "  secret: \"[concat('x', parameters('word'))]\", o: {A: {b: [1, {c: 'deep'}]}},"
-    "  copy: [{name: 'many', count: 3, input: \"[format('i{0}', copyIndex('many', 1))]\"}]},"
+    "  copy: [{name: 'far', count: 2, input: \"[copyIndex('far', 9223372036854775807)]\"},"
+    "   {name: 'many', count: 3, input: \"[format('i{0}', copyIndex('many', 1))]\"}]},"
     " functions: [{namespace: 'own', members: {twice: {parameters: [{name: 's', type: 'string'}],"
     "  output: {type: 'string', value: \"[concat(parameters('s'), parameters('s'))]\"}}}}]}";
 
@@ -35,6 +36,11 @@ static const struct {
     {"[trim('  a b ')]",                                                                            "\"a b\""                                 },
     {"[format('{0}|{1,4}|{2,-3}|{3:D3}|{{}}', 'x', 7, 'y', 5)]",                                    "\"x|   7|y  |005|{}\""                   },
     {"[format('{0:X2} {1:N0} {2:F1} {3:000}', 255, 1234567, 2, 7)]",                                "\"FF 1,234,567 2.0 007\""                },
+    {"[format('{0,-9223372036854775808}', 'a')]",                                                   NULL                                      },
+    {"[format('{0,9223372036854775807}', 'a')]",                                                    NULL                                      },
+    {"[length(format('{0,-1024}', 'a'))]",                                                          "1024"                                    },
+    {"[format('{0:D1} {0:000}', json('-9223372036854775808'))]",
+     "\"-9223372036854775808 -9223372036854775808\""                                                                                          },
     {"[format('{0}')]",                                                                             NULL                                      },
     {"[format('{x}', 1)]",                                                                          NULL                                      },
     {"[format('}', 1)]",                                                                            NULL                                      },
@@ -46,6 +52,9 @@ static const struct {
     {"[substring('häuser', 1, 2)]",                                                                "\"äu\""                                 },
     {"[substring('abc', 1)]",                                                                       "\"bc\""                                  },
     {"[substring('abc', 2, 2)]",                                                                    NULL                                      },
+    {"[substring('abc', json('-9223372036854775808'))]",                                            NULL                                      },
+    {"[substring('abc', 9223372036854775807)]",                                                     NULL                                      },
+    {"[substring('abc', 1, 9223372036854775807)]",                                                  NULL                                      },
     {"[substring('abc', -1)]",                                                                      NULL                                      },
     {"[startsWith('abc', 'AB')]",                                                                   "true"                                    },
     {"[endsWith('abc', 'BC')]",                                                                     "true"                                    },
@@ -158,6 +167,7 @@ static const struct {
     {"[own.twice('ab')]",                                                                           "\"abab\""                                },
     {"[own.twice('a', 'b')]",                                                                       NULL                                      },
     {"[own.none('a')]",                                                                             NULL                                      },
+    {"[variables('far')]",                                                                          NULL                                      },
     {"[copyIndex()]",                                                                               NULL                                      },
     {"[parameters('list')[sub(length(parameters('list')), 1)]]",                                    "\"c\""                                   },
  /* ids */
@@ -212,6 +222,10 @@ static const struct {
     {"[dateTimeAdd('2020-01-01 00:00:00Z', '-PT1H30M')]",                                           "\"2019-12-31 22:30:00Z\""                },
     {"[dateTimeAdd('2020-01-01', 'P1Y2D', 'yyyy/MM/dd ddd')]",                                      "\"2021/01/03 Sun\""                      },
     {"[dateTimeAdd('nonsense', 'P1D')]",                                                            NULL                                      },
+    {"[dateTimeAdd('2020-01-01', 'PT999999999H999999999H999999999H')]",                             NULL                                      },
+    {"[dateTimeAdd('2020-01-01', '-P999999999W')]",                                                 NULL                                      },
+    {"[dateTimeAdd('2020-01-01T00:00:00Z', 'PT999999999S')]",                                       "\"2051-09-09T01:46:39Z\""                },
+    {"[dateTimeFromEpoch(67768036191676799)]",                                                      NULL                                      },
     {"[dateTimeAdd('2020-01-01', '1D')]",                                                           NULL                                      },
     {"[dateTimeToEpoch('1970-01-02T00:00:00Z')]",                                                   "86400"                                   },
     {"[dateTimeFromEpoch(86400)]",                                                                  "\"1970-01-02T00:00:00Z\""                },
