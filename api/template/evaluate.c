@@ -185,10 +185,13 @@ static enum fault call_own(struct scope *s, const struct expression *e, const js
 
 static enum fault call(struct scope *s, const struct expression *e, json_t **ret)
 {
-    const json_t *own = own_function(s, e->text);
+    const json_t *own;
     struct arguments a = {.s = s, .name = e->text, .n = e->n_args};
     const struct function *f;
 
+    if (strchr(e->text, '.'))
+        TRY(spend(s, json_array_size(member_of(s->template, "functions")) / 8));
+    own = own_function(s, e->text);
     if (own)
         return call_own(s, e, own, ret);
     f = function_find(e->text);
@@ -214,6 +217,7 @@ static enum fault take_member(struct scope *s, json_t *base, const char *name, j
                              "The language expression property '%.100s' can't be evaluated: what "
                              "it is asked of is no object.",
                              name);
+    TRY(spend(s, json_object_size(base) / 8));
     *ret = member_of(base, name);
     if (*ret)
         return OK;
@@ -437,6 +441,7 @@ static enum fault make_variable(struct scope *s, const char *name, json_t **ret)
     const json_t *loop = variable_loop(variables, name), *plain;
     json_t *made = json_new_object(s->op);
 
+    TRY(spend(s, json_array_size(member_of(variables, "copy")) / 8));
     if (loop) {
         TRY(copy_member(s, loop, made));
         *ret = member_of(made, name);

@@ -250,11 +250,49 @@ enum fault as_text(const struct arguments *a, const json_t *value, const char **
     return *ret ? OK : too_long(a);
 }
 
-bool values_equal(const json_t *a, const json_t *b)
+static enum fault same_items(struct scope *s, const json_t *a, const json_t *b, bool *ret);
+
+static enum fault same_members(struct scope *s, const json_t *a, const json_t *b, bool *ret)
 {
-    if (json_is_number(a) && json_is_number(b) && json_typeof(a) != json_typeof(b))
-        return json_number_value(a) == json_number_value(b);
-    return json_equal(a, b);
+    const char *key;
+    json_t *one, *other;
+
+    *ret = json_object_size(a) == json_object_size(b);
+    json_object_foreach((json_t *)a, key, one)
+    {
+        other = json_object_get(b, key);
+        *ret = *ret && other;
+        if (*ret)
+            TRY(same_items(s, one, other, ret));
+        if (!*ret)
+            break;
+    }
+    return OK;
+}
+
+static enum fault same_items(struct scope *s, const json_t *a, const json_t *b, bool *ret)
+{
+    if (json_is_object(a) && json_is_object(b) && a != b) {
+        TRY(spend(s, 1));
+        return same_members(s, a, b, ret);
+    }
+    if (!json_is_array(a) || !json_is_array(b) || a == b) {
+        *ret = json_equal(a, b);
+        return spend(s, json_string_length(*ret ? a : NULL) / 64);
+    }
+    TRY(spend(s, 1 + json_array_size(a) / 8));
+    *ret = json_array_size(a) == json_array_size(b);
+    for (size_t i = 0; i < json_array_size(a) && *ret; i++)
+        TRY(same_items(s, json_array_get(a, i), json_array_get(b, i), ret));
+    return OK;
+}
+
+enum fault values_equal(struct scope *s, const json_t *a, const json_t *b, bool *ret)
+{
+    if (!json_is_number(a) || !json_is_number(b) || json_typeof(a) == json_typeof(b))
+        return same_items(s, a, b, ret);
+    *ret = json_number_value(a) == json_number_value(b);
+    return OK;
 }
 
 size_t letters(const char *text)

@@ -46,7 +46,8 @@ const char *text_of(struct scope *s, const json_t *value);
 /* The same; INVALID: it is too long. */
 enum fault as_text(const struct arguments *a, const json_t *value, const char **ret);
 enum fault too_long(const struct arguments *a);
-bool values_equal(const json_t *a, const json_t *b);
+/* What it looks at is spent. */
+enum fault values_equal(struct scope *s, const json_t *a, const json_t *b, bool *ret);
 /* Letters of a text; the byte where the n-th begins (its end when there are fewer). */
 size_t letters(const char *text);
 size_t letter_at(const char *text, size_t n);

@@ -39,27 +39,30 @@ FUNCTION(f_empty)
     return give(a, json_boolean(n == 0), ret);
 }
 
-static bool has(const json_t *array, const json_t *value)
+static enum fault has(struct scope *s, const json_t *array, const json_t *value, bool *ret)
 {
     json_t *one;
     size_t i;
 
+    *ret = false;
+    TRY(spend(s, 1 + json_array_size(array) / 8)); /* looking is cheaper than evaluating */
     json_array_foreach(array, i, one)
     {
-        if (values_equal(one, value))
-            return true;
+        TRY(values_equal(s, one, value, ret));
+        if (*ret)
+            break;
     }
-    return false;
+    return OK;
 }
 
 FUNCTION(f_contains)
 {
     const json_t *in = a->v[0];
     const char *text;
-    bool found;
+    bool found = false;
 
     if (json_is_array(in))
-        found = has(in, a->v[1]);
+        TRY(has(a->s, in, a->v[1], &found));
     else if (json_is_object(in) && json_is_string(a->v[1]))
         found = member_of(in, json_string_value(a->v[1]));
     else if (json_is_string(in) && (json_is_string(a->v[1]) || json_is_integer(a->v[1]))) {
@@ -196,85 +199,106 @@ static const char *name_in(const json_t *object, const char *name)
 }
 
 /* Objects within objects are merged too; all else is replaced. */
-static json_t *merged(struct op *op, const json_t *below, const json_t *above)
+static enum fault merge(struct scope *s, const json_t *below, const json_t *above, json_t **ret)
 {
-    json_t *out = json_keep(op, json_copy((json_t *)below)), *value, *had;
+    json_t *out = json_keep(s->op, json_copy((json_t *)below)), *value, *had;
     const char *key;
 
+    TRY(spend(s, json_object_size(below)));
     json_object_foreach((json_t *)above, key, value)
     {
+        TRY(spend(s, 1 + json_object_size(out) / 8));
         had = member_of(out, key);
         if (json_is_object(had) && json_is_object(value))
-            value = merged(op, had, value);
+            TRY(merge(s, had, value, &value));
         json_object_set(out, name_in(out, key), value);
-    }
-    return out;
-}
-
-FUNCTION(f_union)
-{
-    json_t *out = json_is_object(a->v[0]) ? a->v[0] : json_new_array(a->s->op), *one;
-    size_t k;
-
-    for (size_t i = 0; i < a->n; i++) {
-        if (json_is_object(a->v[0])) {
-            TRY(object_arg(a, i));
-            out = merged(a->s->op, out, a->v[i]);
-            continue;
-        }
-        TRY(array_arg(a, i));
-        json_array_foreach(a->v[i], k, one)
-        {
-            a->s->effort->steps += (int64_t)json_array_size(out) / 8;
-            if (!has(out, one))
-                json_array_append(out, one);
-        }
     }
     *ret = out;
     return OK;
 }
 
-static bool all_have(const struct arguments *a, const char *name, const json_t *value)
+static enum fault add_missing(struct scope *s, json_t *out, const json_t *array)
 {
-    for (size_t i = 1; i < a->n; i++) {
-        const json_t *there = name ? member_of(a->v[i], name) : NULL;
+    bool there = false;
+    json_t *one;
+    size_t i;
 
-        if (name ? !there || !values_equal(there, value) : !has(a->v[i], value))
-            return false;
+    json_array_foreach(array, i, one)
+    {
+        TRY(has(s, out, one, &there));
+        if (!there)
+            json_array_append(out, one);
     }
-    return true;
+    return OK;
 }
 
-static json_t *common_members(const struct arguments *a)
+FUNCTION(f_union)
+{
+    bool objects = json_is_object(a->v[0]);
+    json_t *out = objects ? a->v[0] : json_new_array(a->s->op);
+
+    for (size_t i = 0; i < a->n; i++) {
+        TRY(objects ? object_arg(a, i) : array_arg(a, i));
+        TRY(objects ? merge(a->s, out, a->v[i], &out) : add_missing(a->s, out, a->v[i]));
+    }
+    *ret = out;
+    return OK;
+}
+
+/* name NULL: of arrays. */
+static enum fault all_have(const struct arguments *a, const char *name, const json_t *value,
+                           bool *ret)
+{
+    *ret = true;
+    for (size_t i = 1; i < a->n && *ret; i++) {
+        const json_t *there;
+
+        if (!name) {
+            TRY(has(a->s, a->v[i], value, ret));
+            continue;
+        }
+        TRY(spend(a->s, 1 + json_object_size(a->v[i]) / 8));
+        there = member_of(a->v[i], name);
+        *ret = there;
+        if (there)
+            TRY(values_equal(a->s, there, value, ret));
+    }
+    return OK;
+}
+
+static enum fault common_members(const struct arguments *a, json_t **ret)
 {
     json_t *out = json_new_object(a->s->op), *value;
+    bool common = false;
     const char *key;
 
     json_object_foreach(a->v[0], key, value)
     {
-        if (all_have(a, key, value))
+        TRY(all_have(a, key, value, &common));
+        if (common)
             json_object_set(out, key, value);
     }
-    return out;
+    *ret = out;
+    return OK;
 }
 
 FUNCTION(f_intersection)
 {
-    bool objects = json_is_object(a->v[0]);
+    bool objects = json_is_object(a->v[0]), common = false, there = false;
     json_t *out, *one;
     size_t k;
 
     for (size_t i = 0; i < a->n; i++)
         TRY(objects ? object_arg(a, i) : array_arg(a, i));
-    if (objects) {
-        *ret = common_members(a);
-        return OK;
-    }
+    if (objects)
+        return common_members(a, ret);
     out = json_new_array(a->s->op);
     json_array_foreach(a->v[0], k, one)
     {
-        a->s->effort->steps += (int64_t)json_array_size(a->v[a->n - 1]) / 8;
-        if (all_have(a, NULL, one) && !has(out, one))
+        TRY(all_have(a, NULL, one, &common));
+        if (common)
+            TRY(has(a->s, out, one, &there));
+        if (common && !there)
             json_array_append(out, one);
     }
     *ret = out;
@@ -384,6 +408,7 @@ FUNCTION(f_try_get)
 
         if (!name && !json_is_integer(a->v[i]))
             return wrong_arg(a, i, "String");
+        TRY(spend(a->s, json_object_size(at) / 8));
         if (name)
             at = json_is_object(at) ? member_of(at, name) : NULL;
         else

@@ -151,7 +151,10 @@ FUNCTION(f_not)
 
 FUNCTION(f_equals)
 {
-    return give(a, json_boolean(values_equal(a->v[0], a->v[1])), ret);
+    bool same = false;
+
+    TRY(values_equal(a->s, a->v[0], a->v[1], &same));
+    return give(a, json_boolean(same), ret);
 }
 
 FUNCTION(f_bool)

@@ -5,6 +5,7 @@
 
 #include "api/provider.h"
 #include "api/template/function.h"
+#include "api/template/limits.h"
 
 FUNCTION(f_parameters)
 {
@@ -215,7 +216,9 @@ FUNCTION(f_extension_resource_id)
 
 static enum fault need_calls(const struct arguments *a)
 {
-    return a->s->calls ? OK : function_fail(a, "is not expected at this location.");
+    if (!a->s->calls)
+        return function_fail(a, "is not expected at this location.");
+    return spend(a->s, TEMPLATE_RESOURCES_MAX / 8); /* among which one is looked for */
 }
 
 FUNCTION(f_reference)

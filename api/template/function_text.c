@@ -61,42 +61,59 @@ FUNCTION(f_replace)
     return give_written(a, &out, ret);
 }
 
-/* The first of the delimiters in text; *ret_len: how long it is. */
-static const char *find_delimiter(const char *text, const json_t *delimiters, size_t *ret_len)
+/* What separates, and where it is next; NULL: nowhere. */
+struct delimiter {
+    const char *text, *at;
+};
+
+static enum fault read_delimiters(const struct arguments *a, const char *text,
+                                  struct delimiter **ret, size_t *ret_n)
 {
-    const char *first = NULL;
-    json_t *one;
-    size_t i;
+    size_t n = json_is_array(a->v[1]) ? json_array_size(a->v[1]) : 1;
+    struct delimiter *d = arena_alloc(&a->s->op->arena, (n + 1) * sizeof(*d));
 
-    json_array_foreach(delimiters, i, one)
-    {
-        const char *d = json_string_value(one), *at = d && *d ? strstr(text, d) : NULL;
+    if (!json_is_string(a->v[1]))
+        TRY(array_arg(a, 1));
+    for (size_t i = 0; i < n; i++) {
+        d[i].text =
+            json_string_value(json_is_array(a->v[1]) ? json_array_get(a->v[1], i) : a->v[1]);
+        TRY(spend(a->s, 1 + strlen(text) / 64));
+        d[i].at = d[i].text && *d[i].text ? strstr(text, d[i].text) : NULL;
+    }
+    *ret = d;
+    *ret_n = n;
+    return OK;
+}
 
-        if (at && (!first || at < first)) {
-            first = at;
-            *ret_len = strlen(d);
-        }
+/* The first in text; each looks for itself anew only where its last place is passed. */
+static const struct delimiter *next_delimiter(struct delimiter *d, size_t n, const char *text)
+{
+    const struct delimiter *first = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (d[i].at && d[i].at < text)
+            d[i].at = strstr(text, d[i].text);
+        if (d[i].at && (!first || d[i].at < first->at))
+            first = &d[i];
     }
     return first;
 }
 
 FUNCTION(f_split)
 {
-    json_t *parts = json_new_array(a->s->op), *delimiters = a->v[1];
-    const char *text, *at;
-    size_t len = 0;
+    json_t *parts = json_new_array(a->s->op);
+    const struct delimiter *next;
+    struct delimiter *delimiters;
+    const char *text;
+    size_t n = 0;
 
     TRY(text_arg(a, 0, &text));
-    if (json_is_string(delimiters)) {
-        delimiters = json_new_array(a->s->op);
-        json_array_append(delimiters, a->v[1]);
-    } else
-        TRY(array_arg(a, 1));
-    while ((at = find_delimiter(text, delimiters, &len))) {
-        TRY(spend(a->s, 1));
-        TRY(spend_bytes(a->s, (size_t)(at - text)));
-        json_array_append_new(parts, json_stringn(text, (size_t)(at - text)));
-        text = at + len;
+    TRY(read_delimiters(a, text, &delimiters, &n));
+    while ((next = next_delimiter(delimiters, n, text))) {
+        TRY(spend(a->s, 1 + n / 8));
+        TRY(spend_bytes(a->s, (size_t)(next->at - text)));
+        json_array_append_new(parts, json_stringn(text, (size_t)(next->at - text)));
+        text = next->at + strlen(next->text);
     }
     TRY(spend_bytes(a->s, strlen(text)));
     json_array_append_new(parts, json_string(text));
@@ -212,8 +229,14 @@ static enum fault index_in_array(const struct arguments *a, bool last, json_t **
 
     json_array_foreach(a->v[0], i, one)
     {
-        if (values_equal(one, a->v[1]) && (last || found < 0))
-            found = (json_int_t)i;
+        bool same = false;
+
+        TRY(values_equal(a->s, one, a->v[1], &same));
+        if (!same)
+            continue;
+        found = (json_int_t)i;
+        if (!last)
+            break;
     }
     return give(a, json_integer(found), ret);
 }
@@ -228,6 +251,7 @@ static enum fault index_in(const struct arguments *a, bool last, json_t **ret)
     TRY(text_arg(a, 0, &text));
     TRY(text_arg(a, 1, &sought));
     for (at = text; (at = strcasestr(at, sought)) && (!found || last); at++) {
+        TRY(spend(a->s, strlen(sought) / 64)); /* read anew from each place on */
         found = at;
         if (!*at)
             break;

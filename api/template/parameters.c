@@ -92,24 +92,23 @@ static enum fault not_allowed(struct scope *s, const char *name, const char *typ
 }
 
 /* Each item of an array may be among the allowed ones, too. */
-static bool is_allowed(const json_t *value, const json_t *allowed)
+static enum fault is_allowed(struct scope *s, const json_t *value, const json_t *allowed, bool *ret)
 {
     json_t *one;
     size_t i;
 
+    TRY(spend(s, 1 + json_array_size(allowed) / 8));
+    *ret = false;
     json_array_foreach(allowed, i, one)
     {
-        if (values_equal(one, value))
-            return true;
+        TRY(values_equal(s, one, value, ret));
+        if (*ret)
+            return OK;
     }
-    if (!json_is_array(value))
-        return false;
-    json_array_foreach(value, i, one)
-    {
-        if (!is_allowed(one, allowed))
-            return false;
-    }
-    return true;
+    *ret = json_is_array(value);
+    for (i = 0; i < json_array_size(value) && *ret; i++)
+        TRY(is_allowed(s, json_array_get(value, i), allowed, ret));
+    return OK;
 }
 
 /* "minValue", "maxLength": the bound is there and n is beyond. */
@@ -151,6 +150,7 @@ static enum fault check_value(struct scope *s, const char *name, const json_t *d
                               const char *type, const json_t *value)
 {
     const json_t *allowed = member_of(declared, "allowedValues");
+    bool good = true;
 
     if (!template_type_fits(type, value))
         return template_fail(
@@ -158,7 +158,9 @@ static enum fault check_value(struct scope *s, const char *name, const json_t *d
             "Template parameter '%.100s' was provided an invalid value. Expected a "
             "value of type '%s'.",
             name, type);
-    if (json_is_array(allowed) && !is_allowed(value, allowed))
+    if (json_is_array(allowed))
+        TRY(is_allowed(s, value, allowed, &good));
+    if (!good)
         return not_allowed(s, name, type, value, allowed);
     return check_bounds(s, name, declared, value);
 }

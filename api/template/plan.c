@@ -378,6 +378,7 @@ static enum fault link_one(struct template_plan *plan, struct template_node *n, 
 {
     bool found = false;
 
+    TRY(spend(&plan->scope, 1 + plan->n / 8));
     for (size_t i = 0; i < plan->n; i++) {
         const struct template_node *other = &plan->nodes[i];
 

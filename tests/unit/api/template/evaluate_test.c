@@ -14,7 +14,14 @@ static const char template_text[] =
     "  word: {type: 'secureString', defaultValue: 'hush'}, at: {type: 'string', defaultValue:"
     "  \"[utcNow('yyyy')]\"}, list: {type: 'array', defaultValue: ['a', 'b', 'c']}},"
     " variables: {v: \"[concat(parameters('name'), '-v')]\", wide: \"[padLeft('x', 10000)]\","
-    "  ten: \"[range(0, 10000)]\", loop: \"[variables('loop')]\","
+    "  ten: \"[range(0, 10000)]\","
+    "  xs: \"[map(range(0, 10000), lambda('i', string(lambdaVariables('i'))))]\","
+    "  keys: \"[toObject(range(0, 10000), lambda('i', format('k{0}', lambdaVariables('i'))))]\","
+    "  halves: \"[reduce(range(0, 12), 1, lambda('a', 'i', createArray(lambdaVariables('a'),"
+    " lambdaVariables('a'))))]\","
+    "  others: \"[reduce(range(0, 12), 1, lambda('a', 'i', createArray(lambdaVariables('a'),"
+    " lambdaVariables('a'))))]\","
+    "   loop: \"[variables('loop')]\","
     "  secret: \"[concat('x', parameters('word'))]\", o: {A: {b: [1, {c: 'deep'}]}},"
     "  copy: [{name: 'far', count: 2, input: \"[copyIndex('far', 9223372036854775807)]\"},"
     "   {name: 'many', count: 3, input: \"[format('i{0}', copyIndex('many', 1))]\"}]},"
@@ -217,6 +224,27 @@ static const struct {
     {"[length(map(range(0, 10000), lambda('i', substring(variables('wide'), 0))))]",                NULL                                      },
     {"[length(map(range(0, 10000), lambda('i', split(variables('wide'), ','))))]",                  NULL                                      },
     {"[length(flatten(map(range(0, 1000), lambda('i', variables('ten')))))]",                       NULL                                      },
+ /* what takes too long, and what does not */
+    {"[length(union(variables('ten'), variables('ten')))]",                                         NULL                                      },
+    {"[length(union(range(0, 1000), range(500, 1000)))]",                                           "1500"                                    },
+    {"[length(intersection(variables('xs'), variables('ten')))]",                                   NULL                                      },
+    {"[length(intersection(range(0, 1000), range(500, 1000)))]",                                    "500"                                     },
+    {"[length(union(variables('keys'), mapValues(variables('keys'), lambda('v', 1))))]",            NULL                                      },
+    {"[length(filter(variables('ten'), lambda('i', contains(variables('xs'), 'x'))))]",             NULL                                      },
+    {"[equals(variables('halves'), variables('others'))]",                                          "true"                                    },
+    {"[length(filter(variables('ten'), lambda('i', equals(variables('halves'), "
+     "variables('others')))))]",                                                               NULL                                      },
+    {"[length(filter(variables('ten'), lambda('i', equals(variables('keys').K1, 'x'))))]",          NULL                                      },
+    {"[reduce(range(0, 40), 1, lambda('a', 'b', createArray(lambdaVariables('a'), "
+     "lambdaVariables('a'))))]",                                                               NULL                                      },
+    {"[length(split(variables('wide'), createArray(' ', 'y', '')))]",                               "10000"                                   },
+    {"[split('a--b-c', createArray('-', '--'))]",                                                   "[\"a\",\"\",\"b\",\"c\"]"                },
+    {"[split('', '-')]",                                                                            "[\"\"]"                                  },
+    {"[equals(json('{\"a\":[1,{\"b\":null}]}'), json('{\"a\":[1,{\"b\":null}]}'))]",                "true"                                    },
+    {"[equals(json('{\"a\":[1,{\"b\":null}]}'), json('{\"a\":[1,{\"c\":null}]}'))]",                "false"                                   },
+    {"[equals(createArray(1, 2), createArray(1))]",                                                 "false"                                   },
+    {"[equals(json('{\"a\":1}'), json('{\"a\":1,\"b\":1}'))]",                                      "false"                                   },
+    {"[equals(createArray(), json('{}'))]",                                                         "false"                                   },
  /* times */
     {"[dateTimeAdd('2020-01-31T00:00:00Z', 'P1M')]",                                                "\"2020-03-02T00:00:00Z\""                },
     {"[dateTimeAdd('2020-01-01 00:00:00Z', '-PT1H30M')]",                                           "\"2019-12-31 22:30:00Z\""                },
