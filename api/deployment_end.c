@@ -233,20 +233,18 @@ static enum fault insert_steps(struct op *op, const struct deployment_run *run)
     return db_commit(op);
 }
 
-/* Is this node there, and with one that makes nothing, all it needs? */
-static bool is_met(const struct deployment_run *run, size_t which)
+static const bool *find_met(struct op *op, const struct deployment_run *run)
 {
-    const struct template_node *n = &run->context.plan->nodes[which];
+    const struct template_plan *plan = run->context.plan;
+    bool *made = arena_alloc(&op->arena, plan->n + 1);
 
-    if (!n->existing && !n->skipped)
-        return strcmp(run->states[which], "Succeeded") == 0;
-    for (size_t i = 0; i < n->n_needs; i++)
-        if (!is_met(run, n->needs[i]))
-            return false;
-    return true;
+    for (size_t i = 0; i < plan->n; i++)
+        made[i] = strcmp(run->states[i], "Succeeded") == 0;
+    return template_met(plan, made);
 }
 
-static bool can_begin(const struct deployment_run *run, const struct deployment_step *s)
+static bool can_begin(const struct deployment_run *run, const bool *met,
+                      const struct deployment_step *s)
 {
     const struct template_node *n;
 
@@ -256,25 +254,25 @@ static bool can_begin(const struct deployment_run *run, const struct deployment_
     if (!n)
         return true; /* a deletion, or nothing that could be waited for */
     for (size_t i = 0; i < n->n_needs; i++)
-        if (!is_met(run, n->needs[i]))
+        if (!met[n->needs[i]])
             return false;
-    return s->blocker < 0 || s->blocker >= (int64_t)run->context.plan->n ||
-           is_met(run, (size_t)s->blocker);
+    return s->blocker < 0 || s->blocker >= (int64_t)run->context.plan->n || met[s->blocker];
 }
 
 struct tally {
     size_t busy, waiting, failed, ended;
 };
 
-static struct tally wake_steps(struct deployment_run *run)
+static struct tally wake_steps(struct op *op, struct deployment_run *run)
 {
+    const bool *met = find_met(op, run);
     struct tally t = {0};
 
     for (size_t i = 0; i < run->n_steps; i++) {
         const struct deployment_step *s = &run->steps[i];
         bool running = strcmp(s->state, "Running") == 0;
 
-        if (running || can_begin(run, s)) {
+        if (running || can_begin(run, met, s)) {
             deployment_step_wake(run->d.uid, s->number);
             t.busy++;
         } else if (strcmp(s->state, "Waiting") == 0)
@@ -335,7 +333,7 @@ enum fault deployment_coordinate(struct op *op, const char *uid)
         TRY(insert_steps(op, &run));
         TRY(deployment_steps(op, uid, &run.steps, &run.n_steps));
     }
-    t = wake_steps(&run);
+    t = wake_steps(op, &run);
     if (t.busy) {
         int64_t percent = (int64_t)(100 * t.ended / run.n_steps);
 

@@ -433,22 +433,29 @@ static enum fault link_node(struct template_plan *plan, size_t which)
     return OK;
 }
 
-/* Take away those whose needs are met until none is left. */
-static enum fault check_order(struct template_plan *plan)
+static bool has_all(const struct template_node *n, const bool *met)
 {
-    bool *met = arena_alloc(&plan->scope.op->arena, plan->n + 1), moved = true;
-    size_t k;
+    for (size_t k = 0; k < n->n_needs; k++)
+        if (!met[n->needs[k]])
+            return false;
+    return true;
+}
 
+/* Take away those whose needs are met until none is left. */
+static enum fault find_order(struct template_plan *plan)
+{
+    struct arena *arena = &plan->scope.op->arena;
+    bool *met = arena_alloc(arena, plan->n + 1), moved = true;
+    size_t n = 0;
+
+    plan->order = arena_alloc(arena, (plan->n + 1) * sizeof(*plan->order));
     while (moved) {
         moved = false;
-        for (size_t i = 0; i < plan->n; i++) {
-            const struct template_node *n = &plan->nodes[i];
-
-            for (k = 0; k < n->n_needs && met[n->needs[k]]; k++)
-                ;
-            if (!met[i] && k == n->n_needs)
+        for (size_t i = 0; i < plan->n; i++)
+            if (!met[i] && has_all(&plan->nodes[i], met)) {
+                plan->order[n++] = i;
                 met[i] = moved = true;
-        }
+            }
     }
     for (size_t i = 0; i < plan->n; i++)
         if (!met[i])
@@ -457,6 +464,19 @@ static enum fault check_order(struct template_plan *plan)
                                  "https://aka.ms/arm-syntax-resources for usage details.",
                                  plan->nodes[i].id);
     return OK;
+}
+
+const bool *template_met(const struct template_plan *plan, const bool *made)
+{
+    bool *met = arena_alloc(&plan->scope.op->arena, plan->n + 1);
+
+    for (size_t i = 0; i < plan->n; i++) {
+        size_t which = plan->order[i];
+        const struct template_node *n = &plan->nodes[which];
+
+        met[which] = n->existing || n->skipped ? has_all(n, met) : made[which];
+    }
+    return met;
 }
 
 static int by_id(const void *a, const void *b)
@@ -497,7 +517,7 @@ enum fault template_plan(struct scope *s, const char *base, struct template_plan
     for (size_t i = 0; i < plan->n; i++)
         TRY(link_node(plan, i));
     TRY(check_twice(plan));
-    TRY(check_order(plan));
+    TRY(find_order(plan));
     *ret = plan;
     return OK;
 }

@@ -27,6 +27,7 @@ struct template_plan {
     const char *base; /* the id of what it is deployed to */
     struct template_node *nodes;
     size_t n;
+    size_t *order; /* of all nodes: each comes after those it needs */
 };
 
 /* Has it the shape of a template? INVALID on "InvalidTemplate". */
@@ -44,6 +45,11 @@ void template_parameters_restore(struct scope *s, json_t *values);
 enum fault template_plan(struct scope *s, const char *base, struct template_plan **ret);
 /* By id, symbolic name ("x", "x[2]") or name; NULL: the template has no such resource. */
 const struct template_node *template_find(const struct template_plan *plan, const char *what);
+/*
+ * Which nodes are there, when those are made whose made[i] is true: one that makes nothing is there
+ * when all it needs is. In op's arena.
+ */
+const bool *template_met(const struct template_plan *plan, const bool *made);
 /* resourceInfo() of all nodes of a symbolic name. */
 json_t *template_infos(const struct template_plan *plan, const char *symbol);
 

@@ -310,6 +310,15 @@ def test_polling(arm):
     assert arm.get(f"{path}/operations")["value"] == []
 
 
+def test_a_loop_that_makes_nothing(arm):
+    """What depends on it comes after what it depends on; its many paths cost nothing."""
+    loop = registry("[concat('nonesuch', copyIndex())]", condition=False, dependsOn=["emptyfirst"],
+                    copy={"name": "none", "count": 100, "mode": "serial", "batchSize": 10})
+    path, _ = put(arm, "rg", "empty", {"template": template(registry("emptylast", dependsOn=["none"]), loop, registry("emptyfirst"))})
+    wait_until(lambda: state(arm, path) != "Running", "it ends")
+    assert state(arm, path) == "Succeeded" and len(arm.get(f"{path}/operations")["value"]) == 2
+
+
 def test_what_runs_now_is_listed(arm, people):
     """Of what one may see: its beginner, and who may read what it works on."""
     stranger, reader = people("Microsoft.ContainerRegistry/registries/read"), people("*/read")

@@ -168,6 +168,32 @@ static void test_order(void)
     op_free(&m.op);
 }
 
+/* Through what makes nothing, too; its paths are many, and each node is looked at once. */
+static void test_met(void)
+{
+    bool made[128] = {false};
+    const bool *met;
+    struct made m;
+    size_t z;
+
+    make(&m, HEAD_ "resources: [" R(
+                 "z", ", dependsOn: ['loop']") ","
+                                               "{type: 'A.B/c', apiVersion: '1', name: "
+                                               "\"[concat('l', copyIndex())]\","
+                                               " condition: false, dependsOn: ['a'],"
+                                               " copy: {name: 'loop', count: 100, mode: 'serial', "
+                                               "batchSize: 10}}," R("a", "") "]}");
+    CU_ASSERT_EQUAL_FATAL(m.plan->n, 102);
+    z = (size_t)(template_find(m.plan, "z") - m.plan->nodes);
+    CU_ASSERT_EQUAL(m.plan->order[101], z);
+    met = template_met(m.plan, made);
+    CU_ASSERT(!met[template_find(m.plan, "l99") - m.plan->nodes] && !met[z]);
+    made[template_find(m.plan, "a") - m.plan->nodes] = true;
+    met = template_met(m.plan, made);
+    CU_ASSERT(met[template_find(m.plan, "l99") - m.plan->nodes] && !met[z]);
+    op_free(&m.op);
+}
+
 static void test_ids(void)
 {
     struct made m;
@@ -289,6 +315,7 @@ CU_TestInfo api_template_plan_tests[] = {
     {"what is refused",                test_refused   },
     {"parameters",                     test_parameters},
     {"the order of resources",         test_order     },
+    {"what is there",                  test_met       },
     {"ids",                            test_ids       },
     {"bodies",                         test_bodies    },
     {"deployments within deployments", test_inner     },
