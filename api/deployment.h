@@ -7,6 +7,7 @@
 #define SUNDOG_API_DEPLOYMENT_H
 
 #include "api/arm.h"
+#include "api/resource.h"
 #include "api/template/template.h"
 
 struct deployment {
@@ -129,6 +130,28 @@ void deployment_run_stop(void);
 void deployment_wake(const char *uid);
 /* Whose are those begun here. */
 const char *deployment_owner(void);
+
+/* ---- what it leaves out: deployment_rest.c ---- */
+
+/* Add an id to names, an object; and all that it belongs to, which stays with it. made: it is made,
+   not only referred to. */
+void deployment_name(struct op *op, json_t *names, const char *id, bool made);
+/* Is it, or what belongs to it, among the names? Is it made? */
+bool deployment_names(const json_t *names, const char *key);
+bool deployment_makes(const json_t *names, const char *key);
+/* All tracked resources of d's group, sorted by key; from {0} on. *ret NULL: there are no more. */
+struct deployment_there {
+    struct resource *rows;
+    size_t i, n;
+};
+enum fault deployment_there_next(struct op *op, const struct deployment *d,
+                                 struct deployment_there *there, const struct resource **ret);
+/*
+ * The names of all that the asker's plan makes or refers to, and the deployments within it.
+ * *ret_unknown: one of these of which that cannot be told before it runs; NULL: none.
+ */
+enum fault deployment_foresee(struct op *op, struct deployment_asker *asker, json_t **ret_names,
+                              const char **ret_unknown);
 
 /* ---- what it would change: deployment_what_if.c ---- */
 

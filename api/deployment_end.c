@@ -72,23 +72,55 @@ static bool is_for_now(enum fault fault)
     return fault == UNAVAILABLE || fault == INTERNAL || fault == TOO_MANY;
 }
 
-static json_t *made(struct op *op, const struct deployment_run *run)
+/* What deployments within this one have made, and those within them. *ret_lost: one of which that
+   is not known any more; NULL: none. */
+static enum fault add_made_within(struct op *op, const struct deployment_run *run, json_t *all,
+                                  const char **ret_lost)
+{
+    *ret_lost = NULL;
+    for (size_t i = 0; i < run->n_steps; i++) {
+        struct deployment inner;
+        struct resource_id id;
+        enum fault fault;
+
+        if (strcasecmp(run->steps[i].type, "Microsoft.Resources/deployments") != 0)
+            continue;
+        TRY(resource_id_parse(op, run->steps[i].target, &id));
+        fault = deployment_get(op, &id, &inner);
+        if (fault == NOT_FOUND) {
+            op_clear_fault(op);
+            *ret_lost = run->steps[i].target;
+            continue;
+        }
+        TRY(fault);
+        if (inner.resources)
+            json_array_extend(all, json_keep(op, json_loads(inner.resources, 0, NULL)));
+    }
+    return OK;
+}
+
+static enum fault made(struct op *op, const struct deployment_run *run, json_t **ret,
+                       const char **ret_lost)
 {
     json_t *out = json_new_array(op);
 
     for (size_t i = 0; i < run->n_steps; i++)
         if (deployment_step_makes(&run->steps[i]) && strcmp(run->steps[i].state, "Succeeded") == 0)
             json_array_append_new(out, json_pack("{s:s}", "id", run->steps[i].target));
-    return out;
+    *ret = out;
+    return add_made_within(op, run, out, ret_lost);
 }
 
 static enum fault end_well(struct op *op, struct deployment_run *run)
 {
     struct template_calls calls = deployment_calls(&run->asker);
-    json_t *shown, *all;
-    enum fault fault = template_outputs(run->context.plan, &calls, &shown, &all);
+    json_t *shown, *all, *resources;
+    const char *lost;
+    enum fault fault;
 
-    run->d.resources = json_text_of(op, made(op, run));
+    TRY(made(op, run, &resources, &lost));
+    run->d.resources = json_text_of(op, resources);
+    fault = template_outputs(run->context.plan, &calls, &shown, &all);
     if (is_for_now(fault))
         return fault;
     if (fault != OK)
@@ -118,51 +150,6 @@ static enum fault end_canceled(struct op *op, struct deployment_run *run)
 
 /* ---- mode Complete: what the template does not name ---- */
 
-/* It, or what it belongs to or what belongs to it, is among the steps or was made by one. */
-static bool is_named(const struct deployment_run *run, const json_t *inner, const char *key)
-{
-    json_t *one;
-    size_t i;
-
-    for (size_t k = 0; k < run->n_steps; k++)
-        if (strcasecmp(run->steps[k].target, key) == 0)
-            return true;
-    json_array_foreach(inner, i, one)
-    {
-        const char *id = json_string_value(json_object_get(one, "id"));
-
-        if (id && strcasecmp(id, key) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* What deployments within this one have made. */
-static enum fault made_within(struct op *op, const struct deployment_run *run, json_t **ret)
-{
-    json_t *all = json_new_array(op), *some;
-
-    for (size_t i = 0; i < run->n_steps; i++) {
-        struct deployment inner;
-        struct resource_id id;
-        enum fault fault;
-
-        if (strcasecmp(run->steps[i].type, "Microsoft.Resources/deployments") != 0)
-            continue;
-        TRY(resource_id_parse(op, run->steps[i].target, &id));
-        fault = deployment_get(op, &id, &inner);
-        if (fault == NOT_FOUND)
-            op_clear_fault(op);
-        else
-            TRY(fault);
-        some = fault == OK && inner.resources ? json_keep(op, json_loads(inner.resources, 0, NULL))
-                                              : NULL;
-        json_array_extend(all, some);
-    }
-    *ret = all;
-    return OK;
-}
-
 static enum fault add_deletion(struct op *op, const struct deployment_run *run, int64_t number,
                                const struct resource *r)
 {
@@ -180,30 +167,48 @@ static enum fault add_deletion(struct op *op, const struct deployment_run *run, 
     return deployment_step_insert(op, run->d.uid, &s);
 }
 
-/* Rows for all that is to go: parents alone, whose children go with them. *ret_n: how many. */
-static enum fault plan_deletions(struct op *op, const struct deployment_run *run, size_t *ret_n)
+static enum fault add_deletions(struct op *op, const struct deployment_run *run,
+                                const json_t *names, size_t *ret_n)
 {
-    struct resource_filter filter = {.subscription = run->d.subscription,
-                                     .group = run->d.group,
-                                     .tracked_only = true,
-                                     .last = "",
-                                     .limit = 5000};
-    struct resource *rows;
+    struct deployment_there there = {.rows = NULL};
+    const struct resource *r;
     const char *last = NULL;
-    json_t *inner;
-    size_t n;
 
-    *ret_n = 0;
-    TRY(made_within(op, run, &inner));
-    TRY(resource_list(op, &filter, &rows, &n));
-    TRY(db_begin(op));
-    for (size_t i = 0; i < n; i++) {
-        if (is_named(run, inner, rows[i].key) || (last && id_is_within(rows[i].key, last)))
+    for (;;) {
+        TRY(deployment_there_next(op, &run->d, &there, &r));
+        if (!r)
+            return OK;
+        if (deployment_names(names, r->key) || (last && id_is_within(r->key, last)))
             continue;
-        last = rows[i].key;
-        TRY(add_deletion(op, run, (int64_t)(run->context.plan->n + *ret_n), &rows[i]));
+        last = r->key;
+        TRY(add_deletion(op, run, (int64_t)(run->context.plan->n + *ret_n), r));
         ++*ret_n;
     }
+}
+
+/* Rows for all that is to go: parents alone, whose children go with them. *ret_n: how many.
+   CONFLICT: it cannot be told what is to stay. */
+static enum fault plan_deletions(struct op *op, const struct deployment_run *run, size_t *ret_n)
+{
+    const struct template_plan *plan = run->context.plan;
+    json_t *names = json_new_object(op), *all, *one;
+    const char *lost;
+    size_t i;
+
+    *ret_n = 0;
+    TRY(made(op, run, &all, &lost));
+    if (lost)
+        return fail_on(op, "DeploymentNotFound", CONFLICT,
+                       "Nothing was deleted: the deployment '%s' is gone, and with it what its "
+                       "resources were.",
+                       lost);
+    json_array_foreach(all, i, one)
+        deployment_name(op, names, json_string_value(json_object_get(one, "id")), true);
+    for (i = 0; i < plan->n; i++)
+        if (!plan->nodes[i].skipped)
+            deployment_name(op, names, plan->nodes[i].id, !plan->nodes[i].existing);
+    TRY(db_begin(op));
+    TRY(add_deletions(op, run, names, ret_n));
     return db_commit(op);
 }
 
@@ -288,6 +293,7 @@ static struct tally wake_steps(struct op *op, struct deployment_run *run)
 static enum fault settle(struct op *op, struct deployment_run *run, const struct tally *t)
 {
     bool deletes = strcasecmp(run->d.mode, "Complete") == 0 && run->d.group;
+    enum fault fault;
     size_t n = 0;
 
     if (t->failed)
@@ -299,8 +305,10 @@ static enum fault settle(struct op *op, struct deployment_run *run, const struct
     }
     for (size_t i = 0; i < run->n_steps; i++)
         deletes = deletes && deployment_step_makes(&run->steps[i]);
-    if (deletes)
-        TRY(plan_deletions(op, run, &n));
+    fault = deletes ? plan_deletions(op, run, &n) : OK;
+    if (fault == CONFLICT)
+        return end_with(op, run, NULL);
+    TRY(fault);
     if (n) {
         deployment_wake(run->d.uid);
         return OK;

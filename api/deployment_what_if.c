@@ -160,35 +160,62 @@ static bool is_in_plan(const struct template_plan *plan, const char *key)
     return false;
 }
 
-/* What is in the group and not in the template: left alone, or deleted by Complete. */
-static enum fault add_rest(struct op *op, const struct deployment_asker *asker, bool deletes,
+struct rest {
+    const json_t *names;
+    const char *unknown; /* a deployment that may make anything */
+    bool deletes;
+};
+
+/* Of what is there and not made by this template itself: deployments within it may make it, or
+   something of it, Complete may delete it. */
+static const char *kind_of_rest(const struct rest *rest, const char *key)
+{
+    if (deployment_makes(rest->names, key))
+        return "Deploy";
+    if (!rest->deletes || deployment_names(rest->names, key))
+        return "Ignore";
+    return rest->unknown ? "Unsupported" : "Delete";
+}
+
+static json_t *rest_change(struct op *op, const struct rest *rest, const struct resource *r)
+{
+    const char *kind = kind_of_rest(rest, r->key);
+    json_t *one = change(r->id, kind);
+
+    if (strcmp(kind, "Unsupported") == 0)
+        json_set_text(one, "unsupportedReason",
+                      arena_printf(&op->arena,
+                                   "It is deleted unless the deployment '%s' names it, which "
+                                   "cannot be told before that runs.",
+                                   rest->unknown));
+    return one;
+}
+
+/* What is in the group and not in the template. */
+static enum fault add_rest(struct op *op, struct deployment_asker *asker, bool deletes,
                            bool only_ids, json_t *changes)
 {
-    const struct deployment *d = asker->d;
-    struct resource_filter filter = {.subscription = d->subscription,
-                                     .group = d->group,
-                                     .tracked_only = true,
-                                     .last = "",
-                                     .limit = 1000};
-    struct resource *rows;
-    size_t n;
+    struct deployment_there there = {.rows = NULL};
+    struct rest rest = {.deletes = deletes};
+    const struct resource *r;
+    json_t *names, *one;
 
-    if (!d->group)
+    if (!asker->d->group)
         return OK;
-    TRY(resource_list(op, &filter, &rows, &n));
-    for (size_t i = 0; i < n; i++) {
-        json_t *one;
-
-        if (is_in_plan(asker->plan, rows[i].key) ||
-            !role_allows(op, asker->who, rows[i].id,
-                         arena_printf(&op->arena, "%s/read", rows[i].type)))
+    TRY(deployment_foresee(op, asker, &names, &rest.unknown));
+    rest.names = names;
+    for (;;) {
+        TRY(deployment_there_next(op, asker->d, &there, &r));
+        if (!r)
+            return OK;
+        if (is_in_plan(asker->plan, r->key) ||
+            !role_allows(op, asker->who, r->id, arena_printf(&op->arena, "%s/read", r->type)))
             continue;
-        one = change(rows[i].id, deletes ? "Delete" : "Ignore");
+        one = rest_change(op, &rest, r);
         if (!only_ids)
-            json_object_set(one, "before", resource_json(op, &rows[i]));
+            json_object_set(one, "before", resource_json(op, r));
         json_array_append_new(changes, one);
     }
-    return OK;
 }
 
 enum fault deployment_what_if(struct op *op, struct deployment_asker *asker, const char *mode,

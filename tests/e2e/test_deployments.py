@@ -236,6 +236,45 @@ def test_mode_complete(az, files):
     az("group delete -n complete -y")
 
 
+def test_complete_keeps_what_is_named(arm):
+    """By deployments within deployments within it, and what something named belongs to; whatIf tells the same."""
+    group = f"{arm.sub}/resourceGroups/keeps"
+    arm.group("keeps")
+    providers = f"{group}/providers/{REGISTRY}"
+    for name in ("keepparent", "keepexisting", "keepnot"):
+        arm.put(f"{providers}/{name}", {"location": "eastus", "sku": {"name": "Basic"}})
+
+    def within(name, *resources, **more):
+        return {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": name, "properties": {
+            "mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"}, "template": template(*resources, **more)}}
+
+    whole = template(languageVersion="2.0", resources={
+        "module": within("module", within("modulemodule", registry("keepdeep"))),
+        "hook": {"type": f"{REGISTRY}/webhooks", "apiVersion": "2023-07-01", "name": "keepparent/keephook", "location": "eastus",
+                 "properties": {"serviceUri": "http://127.0.0.1:9/", "actions": ["push"]}},
+        "old": {"existing": True, "type": REGISTRY, "apiVersion": "2023-07-01", "name": "keepexisting"}})
+
+    def changes(what):
+        answer = web.expect(arm("POST", f"{path}/whatIf", {"properties": {"mode": "Complete", "template": what}}), 202)
+        return {c["resourceId"].rsplit("/", 1)[1]: c for c in web.expect(arm.wait(answer), 200).json()["properties"]["changes"]}
+
+    path, _ = put(arm, "keeps", "outer", {"mode": "Complete", "template": whole})
+    wait_until(lambda: state(arm, path) != "Running", "it ends")
+    shown = arm.get(path)["properties"]
+    assert shown["provisioningState"] == "Succeeded", shown
+    assert {r["id"].rsplit("/", 1)[1] for r in shown["outputResources"]} == {"module", "modulemodule", "keepdeep", "keephook"}
+    there = {r["id"].rsplit("/", 1)[1] for r in arm.all(f"{group}/resources")[0]}
+    assert there == {"keepdeep", "keepparent", "keephook", "keepexisting"}
+    arm.put(f"{providers}/keepnot", {"location": "eastus", "sku": {"name": "Basic"}})
+    kinds = {name: c["changeType"] for name, c in changes(whole).items()}
+    assert kinds == {"module": "Deploy", "keephook": "Modify", "keepdeep": "Deploy", "keepparent": "Ignore",
+                     "keepexisting": "Ignore", "keepnot": "Delete"}
+    # of an inner one that asks for what is not there yet nothing is told
+    whole["resources"]["module"] = within("module", registry("[reference('/nothing', '2020-01-01').x]"))
+    kinds = {name: c["changeType"] for name, c in changes(whole).items()}
+    assert kinds["keepnot"] == kinds["keepdeep"] == "Unsupported" and kinds["keepparent"] == "Ignore"
+
+
 def test_symbolic_names(az, files):
     """As Bicep writes: an object of resources, existing ones, loops referred to by index."""
     az("acr create -g rg -n symbolexisting --sku Basic")

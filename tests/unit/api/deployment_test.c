@@ -243,6 +243,61 @@ static void test_same_plan(void)
     unit_op_end(&op);
 }
 
+/* ---- what is beside it ---- */
+
+static void test_names(void)
+{
+    struct op op;
+    json_t *names;
+
+    op_init(&op);
+    names = json_new_object(&op);
+    deployment_name(&op, names, SCOPE "/providers/A.B/c/One/d/two", true);
+    deployment_name(&op, names, SCOPE "/providers/A.B/c/three", false);
+    CU_ASSERT(deployment_makes(names, SCOPE "/providers/a.b/c/one/d/two"));
+    CU_ASSERT(deployment_names(names, SCOPE "/providers/a.b/c/one"));
+    CU_ASSERT(!deployment_makes(names, SCOPE "/providers/a.b/c/one"));
+    CU_ASSERT(!deployment_names(names, SCOPE "/providers/a.b/c/one/d"
+                                             "/twofold"));
+    CU_ASSERT(!deployment_names(names, SCOPE "/providers/a.b/c/on"));
+    CU_ASSERT(deployment_names(names, SCOPE "/providers/a.b/c/three"));
+    CU_ASSERT(!deployment_makes(names, SCOPE "/providers/a.b/c/three"));
+    deployment_name(&op, names, SCOPE "/providers/A.B/c/one", true);
+    CU_ASSERT(deployment_makes(names, SCOPE "/providers/a.b/c/one"));
+    op_free(&op);
+}
+
+/* All of them, however many. */
+static void test_there(void)
+{
+    struct deployment d = {.subscription = S, .group = "rg"};
+    struct deployment_there there = {.rows = NULL};
+    const struct resource *r;
+    const char *last = "";
+    size_t n = 0;
+    struct op op;
+
+    begin(&op);
+    resource_store_start();
+    CU_ASSERT_EQUAL_FATAL(
+        db_exec(&op,
+                "INSERT INTO api.resource (key, id, subscription, group_key, group_name, type,"
+                " type_key, name, name_key, tracked, state, created_by, created_by_kind,"
+                " changed_by, changed_by_kind) SELECT '" SCOPE "/providers/a.b/c/r' || i, 'i', '" S
+                "', '" SCOPE "', 'rg', 'A.B/c', 'a.b/c', 'r', 'r', i <= 2000, 'Succeeded', 'x',"
+                " 'x', 'x', 'x' FROM generate_series(1, 2010) AS i"),
+        OK);
+    for (;;) {
+        CU_ASSERT_EQUAL_FATAL(deployment_there_next(&op, &d, &there, &r), OK);
+        if (!r)
+            break;
+        n += strcmp(last, r->key) < 0;
+        last = r->key;
+    }
+    CU_ASSERT_EQUAL(n, 2000);
+    unit_op_end(&op);
+}
+
 static void test_duration(void)
 {
     struct op op;
@@ -260,6 +315,8 @@ CU_TestInfo api_deployment_tests[] = {
     {"who works on what",        test_adoption },
     {"steps",                    test_steps    },
     {"the same plan each time",  test_same_plan},
+    {"what is named",            test_names    },
+    {"what is there",            test_there    },
     {"how long it took",         test_duration },
     CU_TEST_INFO_NULL,
 };
