@@ -267,8 +267,32 @@ static enum fault no_body(struct work *w, enum fault fault)
                                                     w->step->target, "message", message))));
 }
 
+/* Was the answer to an earlier PUT lost, and is the deployment that is refused now the one that it
+   began? */
+static enum fault is_begun(struct work *w, const struct call *answer, bool *ret)
+{
+    struct op *op = w->op;
+    struct deployment inner;
+    struct resource_id id;
+    enum fault fault;
+
+    *ret = false;
+    if (answer->reply.status != 409 || !answer->op.noun ||
+        strcmp(answer->op.noun, "DeploymentActive") != 0)
+        return OK;
+    TRY(resource_id_parse(op, w->step->target, &id));
+    fault = deployment_get(op, &id, &inner);
+    if (fault == NOT_FOUND)
+        op_clear_fault(op);
+    else
+        TRY(fault);
+    *ret = fault == OK && strcmp(inner.correlation, w->run->d.correlation) == 0;
+    return OK;
+}
+
 static enum fault put(struct work *w)
 {
+    bool sent = strcmp(w->step->state, "Running") == 0, begun = false;
     const struct template_node *node = deployment_step_node(w->run, w->step);
     struct template_calls calls = deployment_calls(&w->run->asker);
     struct call *answer;
@@ -282,7 +306,13 @@ static enum fault put(struct work *w)
     w->step->blocker = -1;
     TRY(set(w, "Running"));
     TRY(deployment_ask(w->op, &w->run->asker, PUT, node->id, node->version, body, &answer));
-    return take_answer(w, answer);
+    if (sent)
+        TRY(is_begun(w, answer, &begun));
+    if (!begun)
+        return take_answer(w, answer);
+    w->step->poll = "=";
+    w->again_ms = POLL_MS;
+    return set(w, "Running");
 }
 
 static enum fault delete_one(struct work *w)

@@ -400,6 +400,19 @@ def test_an_inner_one_stops_with_its_outer(arm):
     wait_until(lambda: state(arm, path) == "Canceled" and state(arm, within) == "Canceled", "both are cancelled")
 
 
+def test_a_lost_answer_of_an_inner_one(arm):
+    """As after a crash: what was begun is followed, and not refused because it is active."""
+    inner = {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": "lostinner",
+             "properties": {"mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
+                            "template": long_one("lostinner", 100)}}
+    path, _ = put(arm, "rg", "lostouter", {"template": template(inner)})
+    within = path.replace("lostouter", "lostinner")
+    wait_until(lambda: arm("HEAD", within).status == 204 and done(arm, within) >= 2, "it makes some")
+    psql(arm.server, f"UPDATE api.deployment_step SET poll = NULL WHERE lower(target) = lower('{within}')")
+    wait_until(lambda: state(arm, path) != "Running", "it ends")
+    assert state(arm, path) == "Succeeded" and state(arm, within) == "Succeeded", arm.get(path)["properties"]
+
+
 def test_the_plan_stays(arm):
     """What a template asks of its resource group is asked once: tags that go while it runs change nothing."""
     group = f"{arm.sub}/resourceGroups/tagged"
