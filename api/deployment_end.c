@@ -278,7 +278,7 @@ static struct tally wake_steps(struct op *op, struct deployment_run *run)
         bool running = strcmp(s->state, "Running") == 0;
 
         if (running || can_begin(run, met, s)) {
-            deployment_step_wake(run->d.uid, s->number);
+            deployment_step_wake(run->d.uid, s);
             t.busy++;
         } else if (strcmp(s->state, "Waiting") == 0)
             t.waiting++;

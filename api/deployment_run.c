@@ -358,12 +358,13 @@ static enum fault work(struct op *op, const char *uid, int64_t number, int64_t *
     return OK;
 }
 
-void deployment_step_wake(const char *uid, int64_t number)
+void deployment_step_wake(const char *uid, const struct deployment_step *step)
 {
+    bool runs = strcmp(step->state, "Running") == 0;
     char key[64];
 
-    snprintf(key, sizeof(key), "%s %lld", uid, (long long)number);
-    reconciler_add(reconciler, key);
+    snprintf(key, sizeof(key), "%s %lld", uid, (long long)step->number);
+    reconciler_add_after(reconciler, key, runs ? RETRY_MS : 0);
 }
 
 /* ---- the reconciler ---- */

@@ -27,6 +27,7 @@ const struct template_node *deployment_step_node(const struct deployment_run *ru
 
 /* Begin what can begin; when all has ended, end it. */
 enum fault deployment_coordinate(struct op *op, const char *uid);
-void deployment_step_wake(const char *uid, int64_t number);
+/* At once; or, one that runs already, at its own time: it is only made sure that it has one. */
+void deployment_step_wake(const char *uid, const struct deployment_step *step);
 
 #endif

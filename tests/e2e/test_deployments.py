@@ -413,6 +413,29 @@ def test_a_lost_answer_of_an_inner_one(arm):
     assert state(arm, path) == "Succeeded" and state(arm, within) == "Succeeded", arm.get(path)["properties"]
 
 
+def test_polls_have_their_own_time():
+    """What runs is asked twice a second, however many others end meanwhile."""
+    inner = {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": "slow",
+             "properties": {"mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
+                            "template": long_one("within", 100)}}
+    beside = registry("[concat('beside', copyIndex())]", copy={"name": "many", "count": 60, "mode": "serial"})
+    with Sundog() as server:
+        arm = Arm(server)
+        arm.group("rg")
+        psql(server, """
+            CREATE TABLE api.polled ();
+            CREATE FUNCTION api.note_poll() RETURNS trigger LANGUAGE plpgsql AS
+                'BEGIN INSERT INTO api.polled DEFAULT VALUES; RETURN NEW; END';
+            CREATE TRIGGER note AFTER UPDATE ON api.deployment_step FOR EACH ROW
+                WHEN (NEW.name = 'slow') EXECUTE FUNCTION api.note_poll()""")
+        path, _ = put(arm, "rg", "busy", {"template": template(inner, beside)})
+        wait_until(lambda: state(arm, path) != "Running", "it ends")
+        assert state(arm, path) == "Succeeded"
+        [[polls, seconds]] = psql(server, "SELECT (SELECT count(*) FROM api.polled), extract(epoch FROM ended - started) "
+                                          "FROM api.deployment_step WHERE name = 'slow'")
+        assert int(polls) <= 2 * float(seconds) + 10
+
+
 def test_the_plan_stays(arm):
     """What a template asks of its resource group is asked once: tags that go while it runs change nothing."""
     group = f"{arm.sub}/resourceGroups/tagged"
