@@ -7,6 +7,7 @@
 #include "api/template/template.h"
 
 #define DEPLOYMENTS "Microsoft.Resources/deployments"
+#define MASK        "*****"
 
 /* ---- plain resources ---- */
 
@@ -26,7 +27,7 @@ static bool is_of_template(const char *name)
 /* Texts that hold a secret, after evaluation, are not shown. */
 static enum fault evaluate_masked(struct scope *s, const json_t *value, json_t **ret)
 {
-    const char *key;
+    const char *key, *name;
     json_t *inner, *made;
     size_t i;
 
@@ -35,7 +36,7 @@ static enum fault evaluate_masked(struct scope *s, const json_t *value, json_t *
         s->is_secret = false;
         TRY(evaluate(s, value, ret));
         if (s->is_secret)
-            *ret = json_keep(s->op, json_string("*****"));
+            *ret = json_keep(s->op, json_string(MASK));
         return OK;
     }
     if (!json_is_object(value) && !json_is_array(value))
@@ -44,14 +45,17 @@ static enum fault evaluate_masked(struct scope *s, const json_t *value, json_t *
         s->is_secret = false;
         TRY(evaluate(s, value, ret));
         if (s->is_secret)
-            *ret = json_keep(s->op, json_string("*****"));
+            *ret = json_keep(s->op, json_string(MASK));
         return OK;
     }
     *ret = json_is_object(value) ? json_new_object(s->op) : json_new_array(s->op);
     json_object_foreach((json_t *)value, key, inner)
     {
+        s->is_secret = false;
+        TRY(evaluate_name(s, key, &name));
+        name = s->is_secret ? MASK : name;
         TRY(evaluate_masked(s, inner, &made));
-        json_object_set(*ret, key, made);
+        json_object_set(*ret, name, made);
     }
     json_array_foreach(value, i, inner)
     {
@@ -63,6 +67,20 @@ static enum fault evaluate_masked(struct scope *s, const json_t *value, json_t *
 
 /* ---- deployments within deployments ---- */
 
+/* "outer", unless the template says otherwise or has symbolic names. */
+static enum fault is_inner(struct scope *s, const json_t *properties, bool *ret)
+{
+    const json_t *options = member_of(properties, "expressionEvaluationOptions");
+    const char *version = json_string_value(member_of(s->template, "languageVersion")), *word;
+
+    *ret = version && strncmp(version, "2.", 2) == 0;
+    if (!member_of(options, "scope"))
+        return OK;
+    TRY(evaluate_text(s, member_of(options, "scope"), "scope", &word));
+    *ret = strcasecmp(word, "inner") == 0;
+    return OK;
+}
+
 /* Rewrites an inner template whose expressions mean this one's parameters and variables. */
 struct rewriting {
     struct scope *s;
@@ -73,6 +91,13 @@ struct rewriting {
 static enum fault rewrite(struct rewriting *r, const json_t *value, json_t **ret);
 
 /* So that it means itself when it is evaluated once more. */
+static const char *escaped_text(struct op *op, const char *text)
+{
+    size_t len = strlen(text);
+
+    return *text == '[' && text[len - 1] == ']' ? arena_printf(&op->arena, "[%s", text) : text;
+}
+
 static json_t *escaped(struct op *op, json_t *value)
 {
     const char *text = json_string_value(value), *key;
@@ -80,12 +105,12 @@ static json_t *escaped(struct op *op, json_t *value)
     size_t i;
 
     if (text)
-        return *text == '[' ? json_keep(op, json_string(arena_printf(&op->arena, "[%s", text)))
-                            : value;
+        return json_keep(op, json_string(escaped_text(op, text)));
     if (!json_is_object(value) && !json_is_array(value))
         return value;
     out = json_is_object(value) ? json_new_object(op) : json_new_array(op);
-    json_object_foreach(value, key, inner) json_object_set(out, key, escaped(op, inner));
+    json_object_foreach(value, key, inner)
+        json_object_set(out, escaped_text(op, key), escaped(op, inner));
     json_array_foreach(value, i, inner) json_array_append(out, escaped(op, inner));
     return out;
 }
@@ -108,6 +133,64 @@ static enum fault rewrite_whole(struct rewriting *r, const json_t *value, json_t
     return OK;
 }
 
+static enum fault rewrite_name(struct rewriting *r, const char *name, const char **ret)
+{
+    struct op *op = r->s->op;
+
+    r->s->is_secret = false;
+    TRY(evaluate_name(r->s, name, ret));
+    *ret = r->s->is_secret ? json_string_value(as_parameter(r, json_keep(op, json_string(*ret))))
+                           : escaped_text(op, *ret);
+    return OK;
+}
+
+/* An output with a loop has the values. */
+static enum fault rewrite_output(struct rewriting *r, const char *name, const json_t *output,
+                                 json_t **ret)
+{
+    json_t *plain = json_keep(r->s->op, json_copy((json_t *)output)), *made;
+
+    json_object_del(plain, "copy");
+    TRY(rewrite(r, plain, ret));
+    r->s->is_secret = false;
+    TRY(evaluate_loop(r->s, member_of(output, "copy"), name, false, &made));
+    json_object_set(*ret, "value",
+                    r->s->is_secret ? as_parameter(r, made) : escaped(r->s->op, made));
+    return OK;
+}
+
+static enum fault rewrite_outputs(struct rewriting *r, const json_t *outputs, json_t **ret)
+{
+    json_t *output, *made;
+    const char *name;
+
+    *ret = json_new_object(r->s->op);
+    json_object_foreach((json_t *)outputs, name, output)
+    {
+        TRY(json_is_object(member_of(output, "copy")) ? rewrite_output(r, name, output, &made)
+                                                      : rewrite(r, output, &made));
+        json_object_set(*ret, name, made);
+    }
+    return OK;
+}
+
+/* A member of a template, or of anything in it. What a deployment within it evaluates by itself is
+   not for us. */
+static enum fault rewrite_member(struct rewriting *r, const json_t *of, const char *name,
+                                 const json_t *value, json_t **ret)
+{
+    bool inner = false;
+
+    if (strcasecmp(name, "outputs") == 0 && member_of(of, "contentVersion"))
+        return rewrite_outputs(r, value, ret);
+    if (strcasecmp(name, "template") == 0 && member_of(of, "expressionEvaluationOptions"))
+        TRY(is_inner(r->s, of, &inner));
+    if (!inner)
+        return rewrite(r, value, ret);
+    *ret = (json_t *)value;
+    return OK;
+}
+
 /* A resource with a loop becomes as many, of the same loop's name. */
 static enum fault rewrite_loop(struct rewriting *r, const json_t *resource, json_t *into)
 {
@@ -119,11 +202,7 @@ static enum fault rewrite_loop(struct rewriting *r, const json_t *resource, json
 
     json_object_del(plain, "copy");
     TRY(evaluate_text(&inner, member_of(loop, "name"), "copy.name", &copy.name));
-    TRY(evaluate_int(&inner, member_of(loop, "count"), "copy.count", &count));
-    if (count < 0 || count > TEMPLATE_COPY_MAX)
-        return template_fail(inner.op,
-                             "The copy '%.100s' has the count %lld; 0 to %d are possible.",
-                             copy.name, (long long)count, TEMPLATE_COPY_MAX);
+    TRY(evaluate_count(&inner, loop, copy.name, &count));
     inner.copies = &copy;
     for (copy.index = 0; copy.index < count; copy.index++) {
         enum fault fault;
@@ -142,7 +221,7 @@ static enum fault rewrite_loop(struct rewriting *r, const json_t *resource, json
 
 static enum fault rewrite(struct rewriting *r, const json_t *value, json_t **ret)
 {
-    const char *key;
+    const char *key, *name;
     json_t *inner, *made, *out;
     size_t i;
 
@@ -153,8 +232,9 @@ static enum fault rewrite(struct rewriting *r, const json_t *value, json_t **ret
     out = json_is_object(value) ? json_new_object(r->s->op) : json_new_array(r->s->op);
     json_object_foreach((json_t *)value, key, inner)
     {
-        TRY(rewrite(r, inner, &made));
-        json_object_set(out, key, made);
+        TRY(rewrite_name(r, key, &name));
+        TRY(rewrite_member(r, value, key, inner, &made));
+        json_object_set(out, name, made);
     }
     json_array_foreach(value, i, inner)
     {
@@ -182,20 +262,6 @@ static enum fault rewrite_template(struct scope *s, const json_t *template, json
     json_object_set(made, "parameters", r.parameters);
     json_object_set(properties, "template", made);
     json_object_set(properties, "parameters", r.values);
-    return OK;
-}
-
-/* "outer", unless the template says otherwise or has symbolic names. */
-static enum fault is_inner(struct scope *s, const json_t *properties, bool *ret)
-{
-    const json_t *options = member_of(properties, "expressionEvaluationOptions");
-    const char *version = json_string_value(member_of(s->template, "languageVersion")), *word;
-
-    *ret = version && strncmp(version, "2.", 2) == 0;
-    if (!member_of(options, "scope"))
-        return OK;
-    TRY(evaluate_text(s, member_of(options, "scope"), "scope", &word));
-    *ret = strcasecmp(word, "inner") == 0;
     return OK;
 }
 
@@ -262,25 +328,9 @@ static enum fault output_value(struct scope *s, const char *name, const json_t *
                                json_t **ret)
 {
     const json_t *loop = member_of(output, "copy");
-    struct copy copy = {.name = name, .outer = s->copies};
-    struct scope inner = *s;
-    json_t *list, *made;
-    int64_t count;
 
-    if (!json_is_object(loop))
-        return evaluate(s, member_of(output, "value"), ret);
-    TRY(evaluate_int(s, member_of(loop, "count"), "copy.count", &count));
-    if (count < 0 || count > TEMPLATE_COPY_MAX)
-        return template_fail(s->op, "The copy of the output '%.100s' has the count %lld.", name,
-                             (long long)count);
-    inner.copies = &copy;
-    list = json_new_array(s->op);
-    for (copy.index = 0; copy.index < count; copy.index++) {
-        TRY(evaluate(&inner, member_of(loop, "input"), &made));
-        json_array_append(list, made);
-    }
-    *ret = list;
-    return OK;
+    return json_is_object(loop) ? evaluate_loop(s, loop, name, false, ret)
+                                : evaluate(s, member_of(output, "value"), ret);
 }
 
 static enum fault one_output(struct scope *s, const char *name, const json_t *output, json_t *shown,

@@ -300,48 +300,74 @@ static enum fault text_value(struct scope *s, const json_t *value, json_t **ret)
     return spend_bytes(s, json_string_length(value));
 }
 
-/* One of an object's "copy": {name, count, input}. */
-static enum fault copy_member(struct scope *s, const json_t *loop, json_t *into)
+enum fault evaluate_count(struct scope *s, const json_t *loop, const char *name, int64_t *ret)
 {
-    struct copy copy = {.is_property = true, .outer = s->copies};
+    TRY(evaluate_int(s, member_of(loop, "count"), "copy.count", ret));
+    if (*ret >= 0 && *ret <= TEMPLATE_COPY_MAX)
+        return OK;
+    return template_fail(s->op, "The copy '%.100s' has the count %lld; 0 to %d are possible.", name,
+                         (long long)*ret, TEMPLATE_COPY_MAX);
+}
+
+enum fault evaluate_loop(struct scope *s, const json_t *loop, const char *name, bool is_property,
+                         json_t **ret)
+{
+    struct copy copy = {.name = name, .is_property = is_property, .outer = s->copies};
     json_t *array = json_new_array(s->op), *value;
     struct scope inner = *s;
     int64_t count;
 
-    TRY(evaluate_text(s, member_of(loop, "name"), "copy.name", &copy.name));
-    TRY(evaluate_int(s, member_of(loop, "count"), "copy.count", &count));
-    if (count < 0 || count > TEMPLATE_COPY_MAX)
-        return template_fail(s->op, "The copy '%.100s' has the count %lld; 0 to %d are possible.",
-                             copy.name, (long long)count, TEMPLATE_COPY_MAX);
+    TRY(evaluate_count(s, loop, name, &count));
     inner.copies = &copy;
     for (copy.index = 0; copy.index < count; copy.index++) {
         TRY(evaluate(&inner, member_of(loop, "input"), &value));
         json_array_append(array, value);
     }
     s->is_secret = s->is_secret || inner.is_secret;
-    json_object_set(into, copy.name, array);
+    *ret = array;
+    return OK;
+}
+
+/* One of an object's "copy": {name, count, input}. */
+static enum fault copy_member(struct scope *s, const json_t *loop, json_t *into)
+{
+    const char *name;
+    json_t *made;
+
+    TRY(evaluate_text(s, member_of(loop, "name"), "copy.name", &name));
+    TRY(evaluate_loop(s, loop, name, true, &made));
+    json_object_set(into, name, made);
+    return OK;
+}
+
+enum fault evaluate_name(struct scope *s, const char *name, const char **ret)
+{
+    json_t *made;
+
+    TRY(text_value(s, json_keep(s->op, json_string(name)), &made));
+    if (!json_is_string(made))
+        return template_fail(s->op, "The name of a property must be a text: '%.100s'.", name);
+    *ret = json_string_value(made);
     return OK;
 }
 
 static enum fault object_value(struct scope *s, const json_t *value, json_t **ret)
 {
-    json_t *out = json_new_object(s->op), *inner, *name, *loop;
-    const char *key;
+    json_t *out = json_new_object(s->op), *inner, *loop;
+    const char *key, *name;
     size_t i;
 
     json_object_foreach((json_t *)value, key, inner)
     {
-        json_t *evaluated, *text = json_keep(s->op, json_string(key));
+        json_t *evaluated;
 
         if (strcasecmp(key, "copy") == 0 && json_is_array(inner)) {
             json_array_foreach(inner, i, loop) TRY(copy_member(s, loop, out));
             continue;
         }
-        TRY(text_value(s, text, &name));
-        if (!json_is_string(name))
-            return template_fail(s->op, "The name of a property must be a text: '%.100s'.", key);
+        TRY(evaluate_name(s, key, &name));
         TRY(evaluate(s, inner, &evaluated));
-        json_object_set(out, json_string_value(name), evaluated);
+        json_object_set(out, name, evaluated);
     }
     *ret = out;
     return OK;

@@ -74,6 +74,13 @@ enum fault evaluate(struct scope *s, const json_t *value, json_t **ret);
 enum fault evaluate_text(struct scope *s, const json_t *value, const char *what, const char **ret);
 enum fault evaluate_bool(struct scope *s, const json_t *value, const char *what, bool *ret);
 enum fault evaluate_int(struct scope *s, const json_t *value, const char *what, int64_t *ret);
+/* The name of a member, which may be an expression. */
+enum fault evaluate_name(struct scope *s, const char *name, const char **ret);
+/* The "count" of a loop: 0 to TEMPLATE_COPY_MAX. name: for the fault. */
+enum fault evaluate_count(struct scope *s, const json_t *loop, const char *name, int64_t *ret);
+/* The array of a loop's "input", evaluated for each. is_property: of a member "copy". */
+enum fault evaluate_loop(struct scope *s, const json_t *loop, const char *name, bool is_property,
+                         json_t **ret);
 /* A member in any case of letters; NULL. */
 json_t *member_of(const json_t *object, const char *name);
 /* INVALID: it is nested deeper than TEMPLATE_DEPTH_MAX, or has too much in it. */

@@ -249,10 +249,7 @@ static enum fault add_copies(struct planner *p, const json_t *resource, const js
         TRY(evaluate_text(s, member_of(loop, "name"), "copy.name", &name));
     if (!name)
         return template_fail(s->op, "A copy of the template has no name.");
-    TRY(evaluate_int(s, member_of(loop, "count"), "copy.count", &count));
-    if (count < 0 || count > TEMPLATE_COPY_MAX)
-        return template_fail(s->op, "The copy '%.100s' has the count %lld; 0 to %d are possible.",
-                             name, (long long)count, TEMPLATE_COPY_MAX);
+    TRY(evaluate_count(s, loop, name, &count));
     TRY(read_batch(s, loop, &batch));
     for (int64_t i = 0; i < count; i++) {
         struct copy *copy = arena_alloc(&s->op->arena, sizeof(*copy));

@@ -290,6 +290,53 @@ static void test_inner(void)
     op_free(&m.op);
 }
 
+/* What is evaluated outside arrives as it was meant: names of members, texts like expressions,
+   outputs with loops, and what a deployment within it evaluates by itself. */
+static void test_rewriting(void)
+{
+    const char *said;
+    struct made m;
+
+    make(&m, HEAD_ "parameters: {k: {type: 'string', defaultValue: 'key'}, w: {type: "
+                   "'secureString',"
+                   " defaultValue: 'hush'}}, resources: [{type: 'Microsoft.Resources/deployments',"
+                   " apiVersion: '1', name: 'o', properties: {template: {$schema: 's', "
+                   "contentVersion:"
+                   " '1', resources: [" R("x", ", tags: {\"[parameters('k')]\": '[%d] msg', "
+                                               "\"[concat('[', 'a]')]\":"
+                                               " \"[concat('[', 'b]')]\", \"[parameters('w')]\": "
+                                               "1}") ","
+                                                     " {type: 'Microsoft.Resources/deployments', "
+                                                     "apiVersion: '1', name: 'i', properties:"
+                                                     " {expressionEvaluationOptions: {scope: "
+                                                     "'inner'}, template: {$schema: 's',"
+                                                     " contentVersion: '1', resources: "
+                                                     "[\"[own()]\"]}}}],"
+                                                     " outputs: {l: {type: 'array', copy: {count: "
+                                                     "2, input:"
+                                                     " \"[concat(parameters('k'), "
+                                                     "copyIndex())]\"}},"
+                                                     " s: {type: 'secureObject', copy: {count: 1, "
+                                                     "input: \"[parameters('w')]\"}},"
+                                                     " p: {type: 'string', value: "
+                                                     "\"[parameters('k')]\"}}}}}]}");
+    said = body_of(&m, "o", false);
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "{\"key\":\"[%d] msg\",\"[[a]\":\"[[b]\","
+                                        "\"[parameters('outer0').v]\":1}"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "\"l\":{\"type\":\"array\",\"value\":[\"key0\","
+                                        "\"key1\"]}"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "\"value\":\"[parameters('outer1').v]\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "\"p\":{\"type\":\"string\",\"value\":\"key\"}"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "[own()]"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "\"outer1\":{\"value\":{\"v\":[\"hush\"]}}"));
+    op_free(&m.op);
+    make(&m, HEAD_ "parameters: {k: {type: 'string', defaultValue: 'key'}, w: {type:"
+                   " 'secureString', defaultValue: 'hush'}}, resources: [" R(
+                       "a", ", tags: {\"[parameters('k')]\": 1, \"[parameters('w')]\": 2}") "]}");
+    CU_ASSERT_STRING_EQUAL(body_of(&m, "a", true), "{\"tags\":{\"key\":1,\"*****\":2}}");
+    op_free(&m.op);
+}
+
 static void test_outputs(void)
 {
     json_t *shown, *all;
@@ -319,6 +366,7 @@ CU_TestInfo api_template_plan_tests[] = {
     {"ids",                            test_ids       },
     {"bodies",                         test_bodies    },
     {"deployments within deployments", test_inner     },
+    {"evaluated outside",              test_rewriting },
     {"outputs",                        test_outputs   },
     CU_TEST_INFO_NULL,
 };
