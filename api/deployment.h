@@ -111,6 +111,8 @@ enum fault deployment_ask(struct op *op, const struct deployment_asker *asker, e
                           const char *path, const char *version, const json_t *body,
                           struct call **ret);
 json_t *deployment_answer(struct op *op, const struct call *answer);
+/* Is it a fault of the moment, that says nothing of what was asked? */
+bool deployment_fault_passes(enum fault fault);
 struct template_calls deployment_calls(struct deployment_asker *asker);
 
 /* ---- shown: deployment_json.c ---- */
@@ -155,6 +157,8 @@ enum fault deployment_foresee(struct op *op, struct deployment_asker *asker, jso
 
 /* ---- what it would change: deployment_what_if.c ---- */
 
+/* The changes from a resource as it is to a body, as whatIf shows them; in op's arena. */
+json_t *deployment_delta(struct op *op, const json_t *before, const json_t *after);
 /* The result of whatIf: {"status", "properties": {"changes"}}. */
 enum fault deployment_what_if(struct op *op, struct deployment_asker *asker, const char *mode,
                               bool only_ids, json_t **ret);

@@ -44,6 +44,11 @@ json_t *deployment_answer(struct op *op, const struct call *answer)
     return body.len ? json_keep(op, json_loadb(body.data, body.len, JSON_DECODE_ANY, NULL)) : NULL;
 }
 
+bool deployment_fault_passes(enum fault fault)
+{
+    return fault == UNAVAILABLE || fault == INTERNAL || fault == TOO_MANY;
+}
+
 /* ---- reference() and list…() ---- */
 
 static enum fault refusal(struct op *op, const struct call *answer, const char *id)

@@ -67,11 +67,6 @@ static enum fault end_with(struct op *op, struct deployment_run *run, const char
     return end(op, run, OPERATION_FAILED);
 }
 
-static bool is_for_now(enum fault fault)
-{
-    return fault == UNAVAILABLE || fault == INTERNAL || fault == TOO_MANY;
-}
-
 /* What deployments within this one have made, and those within them. *ret_lost: one of which that
    is not known any more; NULL: none. */
 static enum fault add_made_within(struct op *op, const struct deployment_run *run, json_t *all,
@@ -121,7 +116,7 @@ static enum fault end_well(struct op *op, struct deployment_run *run)
     TRY(made(op, run, &resources, &lost));
     run->d.resources = json_text_of(op, resources);
     fault = template_outputs(run->context.plan, &calls, &shown, &all);
-    if (is_for_now(fault))
+    if (deployment_fault_passes(fault))
         return fault;
     if (fault != OK)
         return end_with(op, run, "DeploymentOutputEvaluationFailed");
@@ -327,13 +322,13 @@ enum fault deployment_coordinate(struct op *op, const char *uid)
     if (!running)
         return OK;
     fault = deployment_run_who(op, &run);
-    if (run.d.cancel && !is_for_now(fault)) {
+    if (run.d.cancel && !deployment_fault_passes(fault)) {
         op_clear_fault(op);
         return end_canceled(op, &run);
     }
     if (fault == OK)
         fault = deployment_run_plan(op, &run);
-    if (is_for_now(fault))
+    if (deployment_fault_passes(fault))
         return fault;
     if (fault != OK)
         return end_with(op, &run, NULL);

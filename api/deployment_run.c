@@ -257,8 +257,7 @@ static enum fault no_body(struct work *w, enum fault fault)
         w->step->blocker = w->run->asker.blocker;
         return set(w, "Waiting");
     }
-    if ((fault == UNAVAILABLE || fault == INTERNAL || fault == TOO_MANY) &&
-        ++w->step->tries <= TRIES_MAX) {
+    if (deployment_fault_passes(fault) && ++w->step->tries <= TRIES_MAX) {
         w->again_ms = RETRY_MS;
         return set(w, "Running");
     }

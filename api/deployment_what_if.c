@@ -46,34 +46,104 @@ static bool is_same(const char *path, const json_t *a, const json_t *b)
     return strcasecmp(x, y) == 0;
 }
 
-/* Of what is not said there is nothing to compare: the service has its defaults. */
-static void compare(struct comparing *k, const char *path, const json_t *before,
-                    const json_t *after)
+/* What no answer shows: whether it is another one cannot be told. */
+static bool is_never_shown(const char *name, const json_t *wanted)
 {
-    const json_t *had;
+    static const char *const names[] = {"secureValue",   "storageAccountKey",   "secret",
+                                        "password",      "workspaceKey",        "serviceUri",
+                                        "customHeaders", "workspaceResourceId", "protectedSettings",
+                                        "adminPassword", "serverAppSecret"};
+
+    if (json_is_string(wanted) && strcmp(json_string_value(wanted), "*****") == 0)
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool says_nothing(const json_t *wanted)
+{
+    return json_is_null(wanted) || (json_is_object(wanted) && json_object_size(wanted) == 0) ||
+           (json_is_array(wanted) && json_array_size(wanted) == 0);
+}
+
+static void compare(struct comparing *k, const char *path, const json_t *before,
+                    const json_t *after);
+
+/* Of what is not said there is nothing to compare: the service has its defaults. */
+static void compare_members(struct comparing *k, const char *path, const json_t *before,
+                            const json_t *after)
+{
     const char *key;
     json_t *wanted;
 
-    if (json_is_object(before) && json_is_object(after)) {
-        json_object_foreach((json_t *)after, key, wanted)
-        {
-            const char *at = *path ? arena_printf(&k->op->arena, "%s.%s", path, key) : key;
+    json_object_foreach((json_t *)after, key, wanted)
+    {
+        const char *at = *path ? arena_printf(&k->op->arena, "%s.%s", path, key) : key;
+        const json_t *had = member_of(before, key);
 
-            had = member_of(before, key);
-            if (!had && json_is_string(wanted) && strcmp(json_string_value(wanted), "*****") == 0)
-                continue; /* a secret is never shown */
-            if (!had && (json_is_null(wanted) || json_object_size(wanted) == 0) &&
-                !json_is_string(wanted) && !json_is_number(wanted) && !json_is_boolean(wanted))
-                continue;
-            if (had)
-                compare(k, at, had, wanted);
-            else
-                note(k, at, "Create", NULL, wanted);
-        }
-        return;
+        if (!had && (is_never_shown(key, wanted) || says_nothing(wanted)))
+            continue;
+        if (had)
+            compare(k, at, had, wanted);
+        else
+            note(k, at, "Create", NULL, wanted);
     }
-    if (!is_same(path, before, after))
+}
+
+static void note_within(struct comparing *k, const char *path, const char *kind,
+                        const struct comparing *within)
+{
+    if (!json_array_size(within->delta))
+        return;
+    note(k, path, kind, NULL, NULL);
+    json_object_set(json_array_get(k->delta, json_array_size(k->delta) - 1), "children",
+                    within->delta);
+}
+
+/* Arrays of one length, item by item: what changes are children, whose paths are their places. */
+static void compare_items(struct comparing *k, const char *path, const json_t *before,
+                          const json_t *after)
+{
+    struct comparing items = {k->op, json_new_array(k->op)};
+    json_t *wanted;
+    size_t i;
+
+    json_array_foreach(after, i, wanted)
+    {
+        struct comparing members = {k->op, json_new_array(k->op)};
+        const char *place = arena_printf(&k->op->arena, "%zu", i);
+        const json_t *had = json_array_get(before, i);
+
+        if (!json_is_object(had) || !json_is_object(wanted)) {
+            compare(&items, place, had, wanted);
+            continue;
+        }
+        compare_members(&members, "", had, wanted);
+        note_within(&items, place, "Modify", &members);
+    }
+    note_within(k, path, "Array", &items);
+}
+
+static void compare(struct comparing *k, const char *path, const json_t *before,
+                    const json_t *after)
+{
+    if (json_is_object(before) && json_is_object(after))
+        compare_members(k, path, before, after);
+    else if (json_is_array(before) && json_is_array(after) &&
+             json_array_size(before) == json_array_size(after))
+        compare_items(k, path, before, after);
+    else if (!is_same(path, before, after))
         note(k, path, "Modify", before, after);
+}
+
+json_t *deployment_delta(struct op *op, const json_t *before, const json_t *after)
+{
+    struct comparing k = {op, json_new_array(op)};
+
+    compare(&k, "", before, after);
+    return k.delta;
 }
 
 static void without(json_t *object)
@@ -102,7 +172,7 @@ static enum fault body_of(struct op *op, struct deployment_asker *asker,
     enum fault fault = template_body(asker->plan, n, &calls, true, ret);
 
     *ret_why = NULL;
-    if (fault == OK || fault == UNAVAILABLE || fault == INTERNAL)
+    if (fault == OK || deployment_fault_passes(fault))
         return fault;
     /* it refers to what is not there yet: only that it would be deployed can be told */
     *ret_why = arena_strdup(&op->arena, op->message ? op->message : "it cannot be evaluated");
@@ -118,8 +188,7 @@ static json_t *change(const char *id, const char *kind)
 static enum fault add_change(struct op *op, struct deployment_asker *asker,
                              const struct template_node *n, bool only_ids, json_t *changes)
 {
-    struct comparing k = {op, json_new_array(op)};
-    json_t *body, *before, *after, *one;
+    json_t *body, *before, *after, *one, *delta = json_new_array(op);
     struct call *answer;
     const char *why, *kind;
 
@@ -134,9 +203,9 @@ static enum fault add_change(struct op *op, struct deployment_asker *asker,
     }
     if (before) {
         without(before);
-        compare(&k, "", before, body);
+        delta = deployment_delta(op, before, body);
     }
-    kind = !before ? "Create" : json_array_size(k.delta) ? "Modify" : "NoChange";
+    kind = !before ? "Create" : json_array_size(delta) ? "Modify" : "NoChange";
     if (strcasecmp(n->type, "Microsoft.Resources/deployments") == 0)
         kind = before ? "Deploy" : "Create";
     one = change(n->id, kind);
@@ -145,7 +214,7 @@ static enum fault add_change(struct op *op, struct deployment_asker *asker,
         if (before)
             json_object_set(one, "before", before);
         json_object_set(one, "after", after);
-        json_object_set(one, "delta", k.delta);
+        json_object_set(one, "delta", delta);
     }
     json_array_append_new(changes, one);
     return OK;

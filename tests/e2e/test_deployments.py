@@ -267,7 +267,7 @@ def test_complete_keeps_what_is_named(arm):
     assert there == {"keepdeep", "keepparent", "keephook", "keepexisting"}
     arm.put(f"{providers}/keepnot", {"location": "eastus", "sku": {"name": "Basic"}})
     kinds = {name: c["changeType"] for name, c in changes(whole).items()}
-    assert kinds == {"module": "Deploy", "keephook": "Modify", "keepdeep": "Deploy", "keepparent": "Ignore",
+    assert kinds == {"module": "Deploy", "keephook": "NoChange", "keepdeep": "Deploy", "keepparent": "Ignore",
                      "keepexisting": "Ignore", "keepnot": "Delete"}
     # of an inner one that asks for what is not there yet nothing is told
     whole["resources"]["module"] = within("module", registry("[reference('/nothing', '2020-01-01').x]"))
@@ -653,6 +653,15 @@ def test_containers_and_a_cluster(az, files, containers):
     assert made["outputs"]["state"]["value"] == "Running" and made["outputs"]["fqdn"]["value"].startswith("kube")
     wait_until(lambda: "containersreg.azurecr.localhost" in (s := az("container logs -g cont -n web").out) and "hush-hush" in s,
                "the container has what the template gave it")
+    # the same once more changes nothing, though the group shows more than was said; another image would
+    path = files(whole)
+    result = az.json("deployment", "group", "what-if", "-g", "cont", "--template-file", path, "-p", "word=hush-hush", "--no-pretty-print")
+    kinds = {c["resourceId"].rsplit("/", 1)[1]: c["changeType"] for c in result["changes"]}
+    assert kinds["web"] == kinds["containersreg"] == "NoChange", kinds
+    path = files(json.loads(json.dumps(whole).replace("busybox:1", "busybox:2")))
+    said = az("deployment", "group", "what-if", "-g", "cont", "--template-file", path, "-p", "word=hush-hush").out
+    assert "~ properties.containers" in said and '"sundog.azurecr.io/busybox:1" => "sundog.azurecr.io/busybox:2"' in said, said
+    assert "hush-hush" not in said
     assert [p["name"] for p in az.json("aks nodepool list -g cont --cluster-name kube")] == ["system", "more"]
     groups = az.json("resource list -g cont --resource-type Microsoft.ContainerInstance/containerGroups")
     principal = groups[0]["identity"]["principalId"]

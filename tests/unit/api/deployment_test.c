@@ -298,6 +298,44 @@ static void test_there(void)
     unit_op_end(&op);
 }
 
+/* ---- what would change ---- */
+
+static const struct {
+    const char *before, *after, *delta;
+} deltas[] = {
+    {"{a: 1, b: 2}",                                          "{a: 1}",                    "[]"},
+    {"{location: 'eastus'}",                                  "{location: 'East US'}",     "[]"},
+    {"{a: {b: 1}}",                                           "{a: {b: 2, c: 3}}",
+     "[{\"path\":\"a.b\",\"propertyChangeType\":\"Modify\",\"before\":1,\"after\":2},"
+     "{\"path\":\"a.c\",\"propertyChangeType\":\"Create\",\"after\":3}]"                       },
+    {"{l: [{n: 'x', state: 'Running', env: [{name: 'e'}]}]}",
+     "{l: [{n: 'x', env: [{name: 'e', secureValue: 's'}], none: []}]}",                    "[]"},
+    {"{l: [1, 2]}",                                           "{l: [1]}",
+     "[{\"path\":\"l\",\"propertyChangeType\":\"Modify\",\"before\":[1,2],\"after\":[1]}]"     },
+    {"{l: [{n: {i: 'x'}, s: 1}, [7]]}",                       "{l: [{n: {i: 'y'}}, [8]]}",
+     "[{\"path\":\"l\",\"propertyChangeType\":\"Array\",\"children\":["
+     "{\"path\":\"0\",\"propertyChangeType\":\"Modify\",\"children\":[{\"path\":\"n.i\","
+     "\"propertyChangeType\":\"Modify\",\"before\":\"x\",\"after\":\"y\"}]},"
+     "{\"path\":\"1\",\"propertyChangeType\":\"Array\",\"children\":[{\"path\":\"0\","
+     "\"propertyChangeType\":\"Modify\",\"before\":7,\"after\":8}]}]}]"                        },
+    {"{a: 'x'}",                                              "{a: '*****', b: '*****'}",  "[]"},
+};
+
+static void test_deltas(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(deltas); i++) {
+        json_t *before, *after;
+        struct op op;
+
+        op_init(&op);
+        CU_ASSERT_EQUAL_FATAL(lenient_parse(&op, BYTES(deltas[i].before), &before), OK);
+        CU_ASSERT_EQUAL_FATAL(lenient_parse(&op, BYTES(deltas[i].after), &after), OK);
+        CU_ASSERT_STRING_EQUAL(json_text_of(&op, deployment_delta(&op, before, after)),
+                               deltas[i].delta);
+        op_free(&op);
+    }
+}
+
 static void test_duration(void)
 {
     struct op op;
@@ -317,6 +355,7 @@ CU_TestInfo api_deployment_tests[] = {
     {"the same plan each time",  test_same_plan},
     {"what is named",            test_names    },
     {"what is there",            test_there    },
+    {"what would change",        test_deltas   },
     {"how long it took",         test_duration },
     CU_TEST_INFO_NULL,
 };
