@@ -292,14 +292,17 @@ static enum fault is_begun(struct work *w, const struct call *answer, bool *ret)
 static enum fault put(struct work *w)
 {
     bool sent = strcmp(w->step->state, "Running") == 0, begun = false;
-    const struct template_node *node = deployment_step_node(w->run, w->step);
-    struct template_calls calls = deployment_calls(&w->run->asker);
+    const struct template_node *node;
+    struct template_calls calls;
     struct call *answer;
     json_t *body;
-    enum fault fault =
-        node ? template_body(w->run->context.plan, node, &calls, false, &body)
-             : template_fail(w->op, "The template does not make this resource any more.");
+    enum fault fault;
 
+    TRY(deployment_run_plan(w->op, w->run));
+    node = deployment_step_node(w->run, w->step);
+    calls = deployment_calls(&w->run->asker);
+    fault = node ? template_body(w->run->context.plan, node, &calls, false, &body)
+                 : template_fail(w->op, "The template does not make this resource any more.");
     if (fault != OK)
         return no_body(w, fault);
     w->step->blocker = -1;
@@ -344,7 +347,6 @@ static enum fault work(struct op *op, const char *uid, int64_t number, int64_t *
     if (!w.step || has_ended(w.step) || run.d.cancel)
         return OK;
     TRY(deployment_run_who(op, &run));
-    TRY(deployment_run_plan(op, &run));
     if (strcmp(w.step->state, "Running") == 0 && w.step->poll)
         TRY(poll(&w));
     else if (deployment_step_makes(w.step))
