@@ -19,10 +19,10 @@ struct deployment {
     const char *who, *correlation, *client, *host;
     bool tls, cancel;
     const char *hash;
-    struct bytes input, secrets;                                  /* sealed */
+    struct bytes input, secrets; /* sealed; written alone: deployment_sealed reads them */
     const char *parameters, *facts, *outputs, *resources, *error; /* JSON; NULL: none yet */
     const char *owner, *created, *ended, *changed;
-    int64_t duration_ms;
+    int64_t duration_ms, created_us;
 };
 
 void deployment_store_start(void);
@@ -33,16 +33,20 @@ enum fault deployment_by_uid(struct op *op, const char *uid, struct deployment *
 /* Within the open transaction; replaces one of its name and forgets the oldest of a long history.
    CONFLICT on "DeploymentActive": one of its name is running. */
 enum fault deployment_insert(struct op *op, const struct deployment *d, bool *ret_created);
-/* An ended one. CONFLICT on "DeploymentBeingActive": it is running. */
+/* What it was begun with (up to 9 MiB), or its outputs with secret ones (none: empty), sealed. */
+enum fault deployment_sealed(struct op *op, const char *uid, bool outputs, struct bytes *ret);
+/* An ended one. CONFLICT on "DeploymentActive": it is running. */
 enum fault deployment_delete(struct op *op, const char *key, bool *ret_existed);
 /* Part of the open transaction: all of a group that is deleted. */
 enum fault deployment_delete_below(struct op *op, const char *scope);
 struct deployment_filter {
     const char *subscription, *scope; /* scope NULL: all in the subscription */
-    const char *state, *last;         /* state NULL: any; last: key after which to begin, "" */
+    const char *state;                /* NULL: any */
+    int64_t before_us;                /* begun before then, or then and with a lesser key; 0: any */
+    const char *before_key;
     int64_t limit;
 };
-/* Sorted by key. */
+/* The newest first. */
 enum fault deployment_list(struct op *op, const struct deployment_filter *filter,
                            struct deployment **ret, size_t *ret_n);
 /* It shall stop. *ret_uid NULL: it is not running. */

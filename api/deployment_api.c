@@ -1,5 +1,6 @@
 /* Microsoft.Resources/deployments at resource groups and subscriptions. */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -263,9 +264,29 @@ static enum fault read_list(struct call *c, struct deployment_filter *filter, bo
     return arm_sees_subscription(c, ret_all);
 }
 
+/* Where a page ended: "1735689600000000 KEY", the newest first. */
+static enum fault read_place(struct call *c, const char *token, struct deployment_filter *filter)
+{
+    char *end;
+
+    if (!*token)
+        return OK;
+    filter->before_us = strtoll(token, &end, 10);
+    filter->before_key = end + 1;
+    if (filter->before_us > 0 && *end == ' ')
+        return OK;
+    return arm_fail_at(&c->op, "InvalidSkipToken", INVALID, "$skiptoken",
+                       "The $skiptoken query parameter is not one that we gave out.");
+}
+
+static const char *place_of(struct op *op, const struct deployment *d)
+{
+    return arena_printf(&op->arena, "%lld %s", (long long)d->created_us, d->key);
+}
+
 enum fault deployment_api_list(struct call *c)
 {
-    struct deployment_filter filter = {0};
+    struct deployment_filter filter = {.before_key = ""};
     struct op *op = &c->op;
     json_t *values = json_new_array(op);
     struct deployment *found;
@@ -276,13 +297,13 @@ enum fault deployment_api_list(struct call *c)
     TRY(read_list(c, &filter, &all));
     TRY(page_read_arm(c, DEPLOYMENT_HISTORY_MAX, &page));
     TRY(read_state(c, &filter.state));
-    filter.last = page.last;
+    TRY(read_place(c, page.last, &filter));
     filter.limit = page.limit;
     TRY(deployment_list(op, &filter, &found, &n));
     for (size_t i = 0; i < n && (int64_t)i < page.top; i++)
         if (all || role_allows(op, arm_who(c), found[i].id, c->route->action))
             json_array_append(values, deployment_json(op, &found[i]));
-    return page_reply(c, values, (int64_t)n > page.top ? found[page.top - 1].key : NULL);
+    return page_reply(c, values, (int64_t)n > page.top ? place_of(op, &found[page.top - 1]) : NULL);
 }
 
 /* ---- actions ---- */
@@ -367,15 +388,15 @@ enum fault deployment_api_export(struct call *c)
 enum fault deployment_api_secure_outputs(struct call *c)
 {
     struct op *op = &c->op;
+    struct bytes sealed, plain;
     json_t *shown, *outputs;
     struct deployment d;
-    struct bytes plain;
 
     TRY(find(c, &d));
+    TRY(deployment_sealed(op, d.uid, true, &sealed));
     shown = deployment_json(op, &d);
-    if (d.secrets.len) {
-        TRY(unseal(op, arena_printf(&op->arena, "deployment-outputs/%s", d.uid), d.secrets,
-                   &plain));
+    if (sealed.len) {
+        TRY(unseal(op, arena_printf(&op->arena, "deployment-outputs/%s", d.uid), sealed, &plain));
         outputs = json_loadb(plain.data, plain.len, 0, NULL);
         json_object_set_new(json_object_get(shown, "properties"), "outputs", outputs);
     }

@@ -152,10 +152,11 @@ struct bytes deployment_seal(struct op *op, const char *uid, const struct deploy
 enum fault deployment_unseal(struct op *op, const struct deployment *d,
                              struct deployment_input *ret)
 {
-    struct bytes plain;
+    struct bytes sealed, plain;
     json_t *all;
 
-    TRY(unseal(op, label(op, d->uid), d->input, &plain));
+    TRY(deployment_sealed(op, d->uid, false, &sealed));
+    TRY(unseal(op, label(op, d->uid), sealed, &plain));
     all = json_keep(op, json_loadb(plain.data, plain.len, 0, NULL));
     if (!all)
         return fail(op, INTERNAL, "what is kept of a deployment is damaged");

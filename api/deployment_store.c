@@ -6,11 +6,12 @@
 
 #define LEASE "interval '30 seconds'"
 
+#define CREATED_US "(extract(epoch FROM api.deployment.created) * 1000000)::bigint"
 #define COLUMNS                                                                                    \
     "uid, key, id, scope, subscription, group_name, name, location, tags, mode, state, operation," \
-    " who, correlation, client, host, tls, hash, input, parameters, facts, outputs, secrets,"      \
-    " resources, error, cancel, owner, api.iso(created) AS created, api.iso(ended) AS ended,"      \
-    " api.iso(coalesce(ended, now())) AS changed,"                                                 \
+    " who, correlation, client, host, tls, hash, parameters, facts, outputs, resources, error,"    \
+    " cancel, owner, api.iso(created) AS created, api.iso(ended) AS ended,"                        \
+    " " CREATED_US " AS created_us, api.iso(coalesce(ended, now())) AS changed,"                   \
     " (extract(epoch FROM coalesce(ended, now()) - created) * 1000)::bigint AS duration_ms"
 #define STEP_COLUMNS                                                                               \
     "number, id, action, target, type, name, version, state, poll, blocker, tries, status, error," \
@@ -20,6 +21,8 @@
 enum {
     GET_ONE,
     BY_UID,
+    INPUT_OF,
+    SECRETS_OF,
     STATE_OF,
     DELETE_ONE,
     INSERT,
@@ -38,6 +41,8 @@ enum {
 static const struct db_stmt stmts[] = {
     [GET_ONE] = {"SELECT " COLUMNS " FROM api.deployment WHERE key = $1"},
     [BY_UID] = {"SELECT " COLUMNS " FROM api.deployment WHERE uid = $1"},
+    [INPUT_OF] = {"SELECT input AS sealed FROM api.deployment WHERE uid = $1"},
+    [SECRETS_OF] = {"SELECT secrets AS sealed FROM api.deployment WHERE uid = $1"},
     [STATE_OF] = {"SELECT state FROM api.deployment WHERE key = $1 FOR UPDATE"},
     [DELETE_ONE] = {"DELETE FROM api.deployment WHERE key = $1"},
     [INSERT] = {"INSERT INTO api.deployment (uid, key, id, scope, subscription, group_name, name,"
@@ -52,8 +57,10 @@ static const struct db_stmt stmts[] = {
                    " (SELECT operation FROM api.deployment WHERE scope = $1)"},
     [DELETE_BELOW] = {"DELETE FROM api.deployment WHERE scope = $1"},
     [LIST_THEM] = {"SELECT " COLUMNS " FROM api.deployment WHERE subscription = $1"
-                   " AND ($2::text IS NULL OR scope = $2) AND key > $3"
-                   " AND ($4::text IS NULL OR lower(state) = lower($4)) ORDER BY key LIMIT $5"},
+                   " AND ($2::text IS NULL OR scope = $2)"
+                   " AND ($3::bigint = 0 OR (" CREATED_US ", key) < ($3, $4))"
+                   " AND ($5::text IS NULL OR lower(state) = lower($5))"
+                   " ORDER BY api.deployment.created DESC, key DESC LIMIT $6"},
     [WANT_CANCEL] = {"UPDATE api.deployment SET cancel = true WHERE key = $1"
                      " AND state = 'Running' RETURNING uid"},
     [END_ONE] = {"UPDATE api.deployment SET state = $2, outputs = $3, secrets = $4,"
@@ -104,11 +111,9 @@ static struct deployment from_row(const struct db_rows *rows)
         .host = db_text(rows, "host"),
         .tls = db_bool(rows, "tls"),
         .hash = db_text(rows, "hash"),
-        .input = db_bytes(rows, "input"),
         .parameters = db_text(rows, "parameters"),
         .facts = db_text(rows, "facts"),
         .outputs = db_text(rows, "outputs"),
-        .secrets = db_bytes(rows, "secrets"),
         .resources = db_text(rows, "resources"),
         .error = db_text(rows, "error"),
         .cancel = db_bool(rows, "cancel"),
@@ -117,6 +122,7 @@ static struct deployment from_row(const struct db_rows *rows)
         .ended = db_text(rows, "ended"),
         .changed = db_text(rows, "changed"),
         .duration_ms = db_int(rows, "duration_ms"),
+        .created_us = db_int(rows, "created_us"),
     };
 }
 
@@ -140,6 +146,17 @@ enum fault deployment_by_uid(struct op *op, const char *uid, struct deployment *
     if (!db_next(&rows))
         return fail_on(op, "DeploymentNotFound", NOT_FOUND, "The deployment is gone.");
     *ret = from_row(&rows);
+    return OK;
+}
+
+enum fault deployment_sealed(struct op *op, const char *uid, bool outputs, struct bytes *ret)
+{
+    struct db_rows rows;
+
+    TRY(db_query(op, &stmts[outputs ? SECRETS_OF : INPUT_OF], &rows, DB_TEXT(uid)));
+    if (!db_next(&rows))
+        return fail_on(op, "DeploymentNotFound", NOT_FOUND, "The deployment is gone.");
+    *ret = db_bytes(&rows, "sealed");
     return OK;
 }
 
@@ -201,8 +218,8 @@ enum fault deployment_list(struct op *op, const struct deployment_filter *filter
     size_t n = 0;
 
     TRY(db_query(op, &stmts[LIST_THEM], &rows, DB_TEXT(filter->subscription),
-                 DB_TEXT(filter->scope), DB_TEXT(filter->last), DB_TEXT(filter->state),
-                 DB_INT(filter->limit)));
+                 DB_TEXT(filter->scope), DB_INT(filter->before_us), DB_TEXT(filter->before_key),
+                 DB_TEXT(filter->state), DB_INT(filter->limit)));
     *ret = arena_alloc(&op->arena, ((size_t)PQntuples(rows.result) + 1) * sizeof(**ret));
     while (db_next(&rows))
         (*ret)[n++] = from_row(&rows);

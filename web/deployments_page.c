@@ -92,15 +92,17 @@ static json_t *sorted(struct op *op, const json_t *deployments, size_t max)
 enum fault deployments_add(struct page *p, const char *group)
 {
     const char *path =
-        arena_printf(&p->op->arena, "%s/providers/Microsoft.Resources/deployments", group);
-    json_t *all;
-    enum fault fault = ask_manager_all(p->c, path, RESOURCES_MAX, &all);
+        arena_printf(&p->op->arena, "%s/providers/Microsoft.Resources/deployments?$top=%d", group,
+                     LATEST + 1); /* one more, to know whether there are more */
+    json_t *said, *all;
+    enum fault fault = ask_manager(p->c, path, &said);
 
     if (fault == FORBIDDEN) {
         op_clear_fault(p->op);
         return OK;
     }
     TRY(fault);
+    all = json_object_get(said, "value");
     page_heading(p, "Deployments");
     if (!json_array_size(all)) {
         page_empty(p, "No template was deployed here yet.",
@@ -115,7 +117,7 @@ enum fault deployments_add(struct page *p, const char *group)
     page_table_end(p);
     if (json_array_size(all) > LATEST) {
         page_html(p, "<p class=\"soft\">");
-        page_printf(p, "The latest %d of %zu. ", LATEST, json_array_size(all));
+        page_printf(p, "The latest %d. ", LATEST);
         page_anchor(p, arena_printf(&p->op->arena, "/console/deployments?q=%s", id_name(group)),
                     "All of them");
         page_html(p, "</p>");

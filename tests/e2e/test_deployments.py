@@ -9,6 +9,7 @@ import pytest
 
 from harness import web
 from harness.azure import Az
+from harness.console import Browser
 from harness.containers import push_shell, wait_nothing_left
 from harness.entra import Entra
 from harness.keys import psql
@@ -387,6 +388,25 @@ def test_all_of_a_subscription(arm, people):
     reader, stranger = people("*/read"), people("Microsoft.ContainerRegistry/registries/read")
     assert "everywhere" in [d["name"] for d in reader.all(f"{every}?$expand=resourceGroups")[0]]
     assert stranger.get(f"{every}?$expand=resourceGroups")["value"] == []
+
+
+def test_the_newest_first(sundog, arm):
+    """In pages; and the page of a resource group shows the latest."""
+    arm.group("newest")
+    every = f"{arm.sub}/resourceGroups/newest/providers/Microsoft.Resources/deployments"
+    for i in range(12):
+        path, _ = put(arm, "newest", f"d{i * 5 % 12}", {"template": template()})
+        wait_until(lambda: state(arm, path) == "Succeeded", "it is deployed")
+    wanted = [f"d{i * 5 % 12}" for i in reversed(range(12))]
+    page = arm.get(f"{every}?$top=5")
+    assert [d["name"] for d in page["value"]] == wanted[:5]
+    assert [d["name"] for d in arm.get(page["nextLink"], version=None)["value"]] == wanted[5:10]
+    assert [d["name"] for d in arm.all(every)[0]] == wanted
+    refused(arm("GET", f"{every}?$skiptoken=YWJj"), 400, "InvalidSkipToken")
+    browser = Browser(sundog)
+    browser.sign_in(arm.admin["userName"], arm.admin["userPassword"])
+    said = browser.get(f"/console{arm.sub}/resourceGroups/newest")
+    assert [name for name in said.links if re.fullmatch(r"d\d+", name)] == wanted[:10] and "The latest 10." in said.text
 
 
 def test_an_inner_one_stops_with_its_outer(arm):

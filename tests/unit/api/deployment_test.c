@@ -27,29 +27,35 @@ static void begin(struct op *op)
     CU_ASSERT_EQUAL_FATAL(group_put(op, &w, &now, &created), OK);
 }
 
-static enum fault insert(struct op *op, const char *name, const char *uid, bool *created)
+static struct deployment row(struct op *op, const char *name, const char *uid)
 {
     const char *key =
         arena_printf(&op->arena, SCOPE "/providers/microsoft.resources/deployments/%s", name);
-    struct deployment d = {.uid = uid,
-                           .key = key,
-                           .id = key,
-                           .scope = SCOPE,
-                           .subscription = S,
-                           .group = "rg",
-                           .name = name,
-                           .tags = "{}",
-                           .mode = "Incremental",
-                           .operation = "o",
-                           .who = "w",
-                           .correlation = "c",
-                           .client = "::1",
-                           .host = "h",
-                           .hash = "1",
-                           .input = BYTES("sealed"),
-                           .parameters = "{}",
-                           .facts = "{}",
-                           .owner = "me"};
+
+    return (struct deployment){.uid = uid,
+                               .key = key,
+                               .id = key,
+                               .scope = SCOPE,
+                               .subscription = S,
+                               .group = "rg",
+                               .name = name,
+                               .tags = "{}",
+                               .mode = "Incremental",
+                               .operation = "o",
+                               .who = "w",
+                               .correlation = "c",
+                               .client = "::1",
+                               .host = "h",
+                               .hash = "1",
+                               .input = BYTES("sealed"),
+                               .parameters = "{}",
+                               .facts = "{}",
+                               .owner = "me"};
+}
+
+static enum fault insert(struct op *op, const char *name, const char *uid, bool *created)
+{
+    struct deployment d = row(op, name, uid);
 
     return deployment_insert(op, &d, created);
 }
@@ -98,7 +104,7 @@ static void test_life(void)
 static void test_history(void)
 {
     struct deployment_filter filter = {
-        .subscription = S, .scope = SCOPE, .last = "", .limit = 2000};
+        .subscription = S, .scope = SCOPE, .before_key = "", .limit = 2000};
     struct deployment *all;
     struct op op;
     bool created;
@@ -119,8 +125,15 @@ static void test_history(void)
     CU_ASSERT_EQUAL_FATAL(deployment_list(&op, &filter, &all, &n), OK);
     CU_ASSERT(n <= 801 && n >= 799);
     CU_ASSERT_STRING_EQUAL(all[n - 1].name, "first");
-    CU_ASSERT_STRING_EQUAL(all[n - 2].name, "d0804");
-    CU_ASSERT_STRING_NOT_EQUAL(all[0].name, "d0000");
+    CU_ASSERT_STRING_EQUAL(all[0].name, "d0804");
+    CU_ASSERT_STRING_EQUAL(all[1].name, "d0803");
+    filter.before_us = all[1].created_us;
+    filter.before_key = all[1].key;
+    filter.limit = 2;
+    CU_ASSERT_EQUAL_FATAL(deployment_list(&op, &filter, &all, &n), OK);
+    CU_ASSERT_EQUAL_FATAL(n, 2);
+    CU_ASSERT_STRING_EQUAL(all[0].name, "d0802");
+    filter.before_us = 0;
     filter.state = "failed";
     filter.limit = 3;
     CU_ASSERT_EQUAL_FATAL(deployment_list(&op, &filter, &all, &n), OK);
@@ -199,8 +212,7 @@ static struct deployment place(struct op *op)
 
     begin(op);
     CU_ASSERT_EQUAL_FATAL(subscription_start(op, &settings), OK);
-    return (struct deployment){
-        .uid = "u", .subscription = S, .group = "rg", .name = "d", .host = "h", .hash = "1"};
+    return row(op, "d", "u");
 }
 
 static void set_tags(struct op *op, const char *tags)
@@ -215,6 +227,8 @@ static void set_tags(struct op *op, const char *tags)
 static void test_same_plan(void)
 {
     struct deployment_context first = {.input = {.mode = "Incremental"}}, again = first;
+    struct bytes secrets;
+    bool created;
     json_t *template;
     struct deployment d;
     struct op op;
@@ -233,6 +247,11 @@ static void test_same_plan(void)
     CU_ASSERT_EQUAL_FATAL(deployment_plan(&op, &d, &first), OK);
     CU_ASSERT_EQUAL_FATAL(first.plan->n, 2);
     d.input = deployment_seal(&op, d.uid, &first.input);
+    CU_ASSERT_EQUAL_FATAL(deployment_insert(&op, &d, &created), OK);
+    CU_ASSERT_EQUAL_FATAL(deployment_by_uid(&op, d.uid, &d), OK);
+    CU_ASSERT_EQUAL(d.input.len, 0); /* it is large, and read alone */
+    CU_ASSERT_EQUAL_FATAL(deployment_sealed(&op, d.uid, true, &secrets), OK);
+    CU_ASSERT_EQUAL(secrets.len, 0);
     set_tags(&op, "{}");
     CU_ASSERT_EQUAL_FATAL(deployment_unseal(&op, &d, &again.input), OK);
     CU_ASSERT_EQUAL_FATAL(deployment_plan(&op, &d, &again), OK);
