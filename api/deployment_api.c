@@ -95,7 +95,7 @@ static enum fault refuse_links(struct op *op, const json_t *body)
     return OK;
 }
 
-/* An object, or its text. */
+/* An object; what is none is refused by what reads it. */
 static enum fault template_in(struct op *op, const json_t *body, const json_t **ret)
 {
     const json_t *found = body_at(body, "properties.template");
@@ -427,14 +427,19 @@ enum fault deployment_operation_list(struct call *c)
     struct deployment_step *steps;
     struct arm_page page;
     struct deployment d;
-    size_t n;
+    size_t n, i = 0, end;
 
     TRY(find(c, &d));
     TRY(page_read_arm(c, PAGE_DEFAULT, &page));
     TRY(deployment_steps(op, d.uid, &steps, &n));
-    for (size_t i = 0; i < n && (int64_t)i < page.top; i++)
+    while (*page.last && i < n && steps[i].number <= strtoll(page.last, NULL, 10))
+        i++;
+    end = n - i > (size_t)page.top ? i + (size_t)page.top : n;
+    for (; i < end; i++)
         json_array_append(values, deployment_step_json(op, &d, &steps[i]));
-    return page_reply(c, values, NULL);
+    return page_reply(c, values,
+                      end < n ? arena_printf(&op->arena, "%lld", (long long)steps[end - 1].number)
+                              : NULL);
 }
 
 enum fault deployment_operation_get(struct call *c)

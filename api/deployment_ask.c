@@ -60,7 +60,7 @@ static enum fault refusal(struct op *op, const struct call *answer, const char *
                    said->message ? said->message : fault_name(fault));
 }
 
-static bool is_ended(const char *state)
+static bool is_made(const char *state)
 {
     return strcmp(state, "Succeeded") == 0;
 }
@@ -82,7 +82,7 @@ static enum fault locate(struct scope *s, struct deployment_asker *asker, const 
                                  "does not hold: it is not deployed.",
                                  n->id);
     }
-    if (n && asker->states && !n->existing && !is_ended(asker->states[n - asker->plan->nodes])) {
+    if (n && asker->states && !n->existing && !is_made(asker->states[n - asker->plan->nodes])) {
         asker->blocker = n - asker->plan->nodes;
         return fail(s->op, WOULD_BLOCK, "'%s' is not there yet", n->id);
     }

@@ -24,39 +24,61 @@ static bool is_of_template(const char *name)
     return false;
 }
 
+static enum fault evaluate_masked(struct scope *s, const json_t *value, json_t **ret);
+
+static json_t *mask(const struct scope *s, json_t *made)
+{
+    return s->is_secret ? json_keep(s->op, json_string(MASK)) : made;
+}
+
+/* One of "copy": its values are shown, or none. */
+static enum fault masked_loop(struct scope *s, const json_t *loop, json_t *into)
+{
+    const char *name;
+    json_t *made;
+
+    s->is_secret = false;
+    TRY(evaluate_text(s, member_of(loop, "name"), "copy.name", &name));
+    name = s->is_secret ? MASK : name;
+    TRY(evaluate_loop(s, loop, name, true, &made));
+    json_object_set(into, name, mask(s, made));
+    return OK;
+}
+
+static enum fault masked_member(struct scope *s, const char *key, const json_t *value, json_t *into)
+{
+    const char *name;
+    json_t *made, *loop;
+    size_t i;
+
+    if (strcasecmp(key, "copy") == 0 && json_is_array(value)) {
+        json_array_foreach(value, i, loop) TRY(masked_loop(s, loop, into));
+        return OK;
+    }
+    s->is_secret = false;
+    TRY(evaluate_name(s, key, &name));
+    name = s->is_secret ? MASK : name;
+    TRY(evaluate_masked(s, value, &made));
+    json_object_set(into, name, made);
+    return OK;
+}
+
 /* Texts that hold a secret, after evaluation, are not shown. */
 static enum fault evaluate_masked(struct scope *s, const json_t *value, json_t **ret)
 {
-    const char *key, *name;
+    const char *key;
     json_t *inner, *made;
     size_t i;
 
     TRY(spend(s, 1));
-    if (json_is_string(value)) {
+    if (!json_is_object(value) && !json_is_array(value)) {
         s->is_secret = false;
-        TRY(evaluate(s, value, ret));
-        if (s->is_secret)
-            *ret = json_keep(s->op, json_string(MASK));
-        return OK;
-    }
-    if (!json_is_object(value) && !json_is_array(value))
-        return evaluate(s, value, ret);
-    if (json_is_object(value) && json_is_array(member_of(value, "copy"))) {
-        s->is_secret = false;
-        TRY(evaluate(s, value, ret));
-        if (s->is_secret)
-            *ret = json_keep(s->op, json_string(MASK));
+        TRY(evaluate(s, value, &made));
+        *ret = mask(s, made);
         return OK;
     }
     *ret = json_is_object(value) ? json_new_object(s->op) : json_new_array(s->op);
-    json_object_foreach((json_t *)value, key, inner)
-    {
-        s->is_secret = false;
-        TRY(evaluate_name(s, key, &name));
-        name = s->is_secret ? MASK : name;
-        TRY(evaluate_masked(s, inner, &made));
-        json_object_set(*ret, name, made);
-    }
+    json_object_foreach((json_t *)value, key, inner) TRY(masked_member(s, key, inner, *ret));
     json_array_foreach(value, i, inner)
     {
         TRY(evaluate_masked(s, inner, &made));
