@@ -132,7 +132,7 @@ static enum fault make_id(struct planner *p, struct template_node *n)
 static const char *plain_id(struct op *op, const char *id)
 {
     static const char long_form[] = "/providers/" GROUPS "/";
-    const char *at = strcasestr(id, long_form);
+    const char *at = *id == '/' ? strcasestr(id, long_form) : NULL;
 
     return at ? arena_printf(&op->arena, "%.*s/resourceGroups/%s", (int)(at - id), id,
                              at + strlen(long_form))
@@ -305,22 +305,22 @@ static bool is_end_of_id(const char *id, const char *what)
            strncasecmp(id + len - n - m, before, m) == 0;
 }
 
-/* Does dependsOn, or the argument of reference(), mean this one? */
-static bool is_meant(struct op *op, const struct template_node *n, const char *what)
+/* Does dependsOn, or the argument of reference(), mean this one? what: after plain_id. */
+static bool is_meant(const struct template_node *n, const char *what)
 {
     if (is_symbol(n, what))
         return true;
     if (*what == '/')
-        return strcasecmp(n->id, plain_id(op, what)) == 0;
+        return strcasecmp(n->id, what) == 0;
     return strcasecmp(n->name, what) == 0 || is_end_of_id(n->id, what);
 }
 
 const struct template_node *template_find(const struct template_plan *plan, const char *what)
 {
+    what = plain_id(plan->scope.op, what);
     for (int only_made = 1; only_made >= 0; only_made--)
         for (size_t i = 0; i < plan->n; i++)
-            if ((!only_made || !plan->nodes[i].existing) &&
-                is_meant(plan->scope.op, &plan->nodes[i], what))
+            if ((!only_made || !plan->nodes[i].existing) && is_meant(&plan->nodes[i], what))
                 return &plan->nodes[i];
     return NULL;
 }
@@ -373,14 +373,14 @@ static bool is_empty_loop(const struct template_plan *plan, const char *what)
 
 static enum fault link_one(struct template_plan *plan, struct template_node *n, const char *what)
 {
+    const char *id = plain_id(plan->scope.op, what);
     bool found = false;
 
     TRY(spend(&plan->scope, 1 + plan->n / 8));
     for (size_t i = 0; i < plan->n; i++) {
         const struct template_node *other = &plan->nodes[i];
 
-        if ((other->loop && strcasecmp(other->loop, what) == 0) ||
-            is_meant(plan->scope.op, other, what)) {
+        if ((other->loop && strcasecmp(other->loop, what) == 0) || is_meant(other, id)) {
             need(plan, n, i);
             found = true;
         }
