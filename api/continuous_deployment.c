@@ -97,39 +97,21 @@ enum fault continuous_deployment_check(struct call *c, const char *path, struct 
 
 /* ---- asking, as who set it ---- */
 
-static void release(void *call)
-{
-    call_free(call);
-}
-
 static struct call *ask(const struct deployer *y, struct inside *asked)
 {
     struct op *op = y->op;
     char *id = arena_alloc(&op->arena, 37);
     struct inside_origin origin = {.host = "localhost", .client = "127.0.0.1", .tls = true};
-    struct call *answer;
 
     random_uuid(id);
     origin.correlation_id = id;
-    answer = call_alone(op, &origin, asked);
-    arena_defer(&op->arena, release, answer);
-    return answer;
-}
-
-static json_t *body_of(struct op *op, const struct call *answer)
-{
-    struct bytes body = inside_body(answer);
-
-    return body.len ? json_keep(op, json_loadb(body.data, body.len, 0, NULL)) : NULL;
+    return call_alone(op, &origin, asked);
 }
 
 static struct call *ask_manager(const struct deployer *y, enum method method, const char *path)
 {
-    static const struct header headers[] = {
-        {"content-type", "application/json"},
-        {0             },
-    };
-    struct inside asked = {.method = method, .target = path, .vouched = y->who, .headers = headers};
+    struct inside asked = {
+        .method = method, .target = path, .vouched = y->who, .headers = inside_json_headers};
 
     return ask(y, &asked);
 }
@@ -203,7 +185,7 @@ static enum fault restart_group(const struct deployer *y, struct webhook_answer 
     struct op *op = y->op;
     struct call *answer =
         ask_manager(y, GET, arena_printf(&op->arena, "%s" ACI_VERSION, y->place.id));
-    json_t *group = body_of(op, answer), *names = json_keep(op, json_array());
+    json_t *group = inside_json(op, answer), *names = json_keep(op, json_array());
     size_t n;
 
     if (answer->reply.status != 200 || !group)
@@ -285,7 +267,7 @@ static enum fault roll(const struct deployer *y, const struct cluster_access *ac
     const char *path = arena_printf(&op->arena, "/apis/apps/v1/namespaces/%s/deployments/%s",
                                     y->place.ns, y->place.name);
     struct call *answer = ask_cluster(y, access, GET, path, NULL);
-    json_t *deployment = body_of(op, answer), *names = json_keep(op, json_array());
+    json_t *deployment = inside_json(op, answer), *names = json_keep(op, json_array());
     json_t *containers, *inits, *cause, *body;
 
     if (answer->reply.status != 200 || !deployment)
@@ -319,7 +301,7 @@ static enum fault roll_deployment(const struct deployer *y, struct webhook_answe
     struct op *op = y->op;
     struct call *answer =
         ask_manager(y, GET, arena_printf(&op->arena, "%s" AKS_VERSION, y->place.id));
-    json_t *cluster = body_of(op, answer);
+    json_t *cluster = inside_json(op, answer);
     struct cluster_access access;
 
     if (answer->reply.status != 200 || !cluster)

@@ -7,7 +7,6 @@
 #define SUNDOG_API_DEPLOYMENT_H
 
 #include "api/arm.h"
-#include "api/resource.h"
 #include "api/template/template.h"
 
 struct deployment {
@@ -110,11 +109,10 @@ struct deployment_asker {
     json_t *asked;             /* answers so far */
     int64_t blocker;           /* after WOULD_BLOCK: the step that must come first */
 };
-/* The reply's JSON (NULL: none). *ret_status 0 never. The call lives in op's arena. */
+/* Any status is an answer. The call lives in op's arena. */
 enum fault deployment_ask(struct op *op, const struct deployment_asker *asker, enum method method,
                           const char *path, const char *version, const json_t *body,
                           struct call **ret);
-json_t *deployment_answer(struct op *op, const struct call *answer);
 /* Is it a fault of the moment, that says nothing of what was asked? */
 bool deployment_fault_passes(enum fault fault);
 struct template_calls deployment_calls(struct deployment_asker *asker);
@@ -146,6 +144,7 @@ void deployment_name(struct op *op, json_t *names, const char *id, bool made);
 bool deployment_names(const json_t *names, const char *key);
 bool deployment_makes(const json_t *names, const char *key);
 /* All tracked resources of d's group, sorted by key; from {0} on. *ret NULL: there are no more. */
+struct resource;
 struct deployment_there {
     struct resource *rows;
     size_t i, n;

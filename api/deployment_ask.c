@@ -7,16 +7,6 @@
 #include "core/inside.h"
 #include "core/uri.h"
 
-static const struct header headers[] = {
-    {"content-type", "application/json"},
-    {0             },
-};
-
-static void release(void *call)
-{
-    call_free(call);
-}
-
 enum fault deployment_ask(struct op *op, const struct deployment_asker *asker, enum method method,
                           const char *path, const char *version, const json_t *body,
                           struct call **ret)
@@ -24,7 +14,7 @@ enum fault deployment_ask(struct op *op, const struct deployment_asker *asker, e
     const struct deployment *d = asker->d;
     struct inside_origin origin = {
         .host = d->host, .client = d->client, .correlation_id = d->correlation, .tls = d->tls};
-    struct inside asked = {.method = method, .vouched = asker->who, .headers = headers};
+    struct inside asked = {.method = method, .vouched = asker->who, .headers = inside_json_headers};
     const char *plain = uri_encode(&op->arena, path, "/");
 
     asked.target = version ? arena_printf(&op->arena, "%s?api-version=%s", plain,
@@ -33,15 +23,7 @@ enum fault deployment_ask(struct op *op, const struct deployment_asker *asker, e
     if (body)
         asked.body = BYTES(json_text_of(op, body));
     *ret = call_alone(op, &origin, &asked);
-    arena_defer(&op->arena, release, *ret);
     return OK;
-}
-
-json_t *deployment_answer(struct op *op, const struct call *answer)
-{
-    struct bytes body = inside_body(answer);
-
-    return body.len ? json_keep(op, json_loadb(body.data, body.len, JSON_DECODE_ANY, NULL)) : NULL;
 }
 
 bool deployment_fault_passes(enum fault fault)
@@ -111,7 +93,7 @@ static enum fault reference(struct scope *s, void *arg, const char *what, const 
     TRY(deployment_ask(s->op, asker, GET, id, version, NULL, &answer));
     if (answer->reply.status >= 300)
         return refusal(s->op, answer, id);
-    *ret = deployment_answer(s->op, answer);
+    *ret = inside_json(s->op, answer);
     if (!*ret)
         return fail(s->op, INTERNAL, "an answer of our own is no JSON");
     json_object_set(asker->asked, key, *ret);
@@ -131,7 +113,7 @@ static enum fault list(struct scope *s, void *arg, const char *what, const char 
     TRY(deployment_ask(s->op, asker, POST, path, version, body, &answer));
     if (answer->reply.status >= 300)
         return refusal(s->op, answer, path);
-    *ret = deployment_answer(s->op, answer);
+    *ret = inside_json(s->op, answer);
     return *ret ? OK : template_fail(s->op, "'%.300s' has no answer yet.", path);
 }
 

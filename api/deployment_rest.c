@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "api/deployment.h"
+#include "api/resource.h"
 #include "api/template/limits.h"
 
 #define PAGE       1000

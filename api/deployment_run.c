@@ -114,7 +114,7 @@ static enum fault set(struct work *w, const char *state)
 /* The error of an answer, as JSON text. */
 static const char *error_of(struct op *op, const struct call *answer)
 {
-    json_t *error = json_object_get(deployment_answer(op, answer), "error");
+    json_t *error = json_object_get(inside_json(op, answer), "error");
 
     if (!json_is_object(error))
         error = json_keep(
@@ -219,14 +219,14 @@ static enum fault poll(struct work *w)
         w->again_ms = POLL_MS;
         return OK;
     }
-    body = deployment_answer(w->op, answer);
+    body = inside_json(w->op, answer);
     state = itself ? at(body, "properties", "provisioningState") : at(body, "status", NULL);
     return by_state(w, json_string_value(state), member_of(body, "error"));
 }
 
 static enum fault take_answer(struct work *w, const struct call *answer)
 {
-    const json_t *body = deployment_answer(w->op, answer);
+    const json_t *body = inside_json(w->op, answer);
     const char *state = json_string_value(at(body, "properties", "provisioningState"));
 
     w->step->status = answer->reply.status;

@@ -4,6 +4,7 @@
 
 #include "api/deployment.h"
 #include "api/resource.h"
+#include "core/inside.h"
 
 struct comparing {
     struct op *op;
@@ -193,7 +194,7 @@ static enum fault add_change(struct op *op, struct deployment_asker *asker,
     const char *why, *kind;
 
     TRY(deployment_ask(op, asker, GET, n->id, n->version, NULL, &answer));
-    before = answer->reply.status < 300 ? deployment_answer(op, answer) : NULL;
+    before = answer->reply.status < 300 ? inside_json(op, answer) : NULL;
     TRY(body_of(op, asker, n, &body, &why));
     if (why) {
         one = change(n->id, before ? "Deploy" : "Create");

@@ -177,11 +177,22 @@ struct call *call_inside(struct call *outer, const struct inside *asked)
     return c;
 }
 
+const struct header inside_json_headers[] = {
+    {"content-type", "application/json"},
+    {0             },
+};
+
+static void release(void *call)
+{
+    call_free(call);
+}
+
 struct call *call_alone(struct op *op, const struct inside_origin *origin,
                         const struct inside *asked)
 {
     struct call *c = begin(&loops[0], origin, asked);
 
+    arena_defer(&op->arena, release, c);
     c->op.deadline_ms = now_ms() + ALONE_MS;
     ask(c, op->db);
     return c;
@@ -200,6 +211,20 @@ struct bytes inside_body(const struct call *inner)
     const struct reply *r = &inner->reply;
 
     return r->n_parts == 1 && r->fd < 0 ? r->parts[0].bytes : BYTES("");
+}
+
+static void drop(void *value)
+{
+    json_decref(value);
+}
+
+json_t *inside_json(struct op *op, const struct call *inner)
+{
+    struct bytes body = inside_body(inner);
+    json_t *value = body.len ? json_loadb(body.data, body.len, JSON_DECODE_ANY, NULL) : NULL;
+
+    arena_defer(&op->arena, drop, value);
+    return value;
 }
 
 enum fault inside_read(struct op *op, const struct call *inner, size_t max, struct bytes *ret)

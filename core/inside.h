@@ -5,6 +5,8 @@
 #ifndef SUNDOG_CORE_INSIDE_H
 #define SUNDOG_CORE_INSIDE_H
 
+#include <jansson.h>
+
 #include "core/call.h"
 
 struct certificate;
@@ -34,13 +36,18 @@ struct inside_origin {
     const char *host, *client, *correlation_id;
     bool tls;
 };
+/* The call lives as long as op's arena. */
 struct call *call_alone(struct op *op, const struct inside_origin *origin,
                         const struct inside *asked);
+/* For a body in JSON. */
+extern const struct header inside_json_headers[];
 /* A header of the reply, or NULL. */
 const char *inside_header(const struct call *inner, const char *name);
 /* The reply's body; empty when it is not in memory. */
 struct bytes inside_body(const struct call *inner);
-/* The same, read into op's arena when it is a file's. TOO_LARGE: more than max. */
+/* The reply's JSON, in op's arena; NULL: it has none. */
+json_t *inside_json(struct op *op, const struct call *inner);
+/* The body, read into op's arena when it is a file's. TOO_LARGE: more than max. */
 enum fault inside_read(struct op *op, const struct call *inner, size_t max, struct bytes *ret);
 
 #endif

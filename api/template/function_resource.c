@@ -1,11 +1,11 @@
 /* What the template says, where it is deployed, ids, and what resources say. */
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 #include "api/provider.h"
 #include "api/template/function.h"
 #include "api/template/limits.h"
+#include "auth/guid.h"
 
 FUNCTION(f_parameters)
 {
@@ -139,15 +139,6 @@ static enum fault below(const struct arguments *a, size_t i, const char **ret)
     return OK;
 }
 
-static bool is_guid(const char *text)
-{
-    for (int i = 0; i < 36; i++)
-        if (i == 8 || i == 13 || i == 18 || i == 23 ? text[i] != '-'
-                                                    : !isxdigit((unsigned char)text[i]))
-            return false;
-    return !text[36];
-}
-
 /* The argument that is the type: "Namespace/type". */
 static size_t type_at(const struct arguments *a)
 {
@@ -166,7 +157,7 @@ FUNCTION(f_resource_id)
 
     if (type == a->n)
         return function_fail(a, "needs the type of a resource, 'Namespace/type'.");
-    if (type == 1 && first && is_guid(first))
+    if (type == 1 && first && guid_is(first))
         subscription = first;
     else if (type == 1)
         TRY(text_arg(a, 0, &group));

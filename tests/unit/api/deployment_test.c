@@ -5,6 +5,7 @@
 
 #include "api/group.h"
 #include "api/operation.h"
+#include "api/resource.h"
 #include "api/subscription.h"
 #include "api/template/lenient.h"
 #include "tests/unit/unit.h"
