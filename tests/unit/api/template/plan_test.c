@@ -344,6 +344,54 @@ static void test_rewriting(void)
     op_free(&m.op);
 }
 
+static const char *repeated(struct op *op, const char *part, size_t n)
+{
+    struct text out;
+
+    text_init(&out, &op->arena, 1 << 20);
+    for (size_t i = 0; i < n; i++)
+        text_str(&out, part);
+    return out.data;
+}
+
+/* What a small template would make much of is refused. */
+static void test_budget(void)
+{
+    struct op texts;
+    struct made m;
+    json_t *body;
+
+    op_init(&texts);
+    make_with(&m,
+              arena_printf(&texts.arena,
+                           HEAD_ "resources: [{type: 'A.B/c', apiVersion: '1', name: \"[concat('a',"
+                                 " copyIndex())]\", copy: {name: 'l', count: 799}}, " R(
+                                     "z", ", dependsOn: [%s]") "]}",
+                           repeated(&texts, "'a0',", 45000)),
+              NULL);
+    CU_ASSERT_EQUAL(m.fault, INVALID);
+    op_free(&m.op);
+    make_with(&m,
+              arena_printf(&texts.arena,
+                           HEAD_ "resources: [], parameters: {p: {type: 'array',"
+                                 " allowedValues: [%s 'b']}}}",
+                           repeated(&texts, "'a',", 8000)),
+              arena_printf(&texts.arena, "{p: {value: [%s]}}", repeated(&texts, "'b',", 8000)));
+    CU_ASSERT_EQUAL(m.fault, INVALID);
+    CU_ASSERT_PTR_NOT_NULL(strstr(m.op.message, "too long to evaluate"));
+    op_free(&m.op);
+    make(&m,
+         arena_printf(&texts.arena,
+                      HEAD_ "resources: [{type: 'Microsoft.Resources/deployments', apiVersion:"
+                            " '1', name: 'o', properties: {template: {resources: [" R(
+                                "x", ", copy: {name: 'l', count: 800}, properties: [%s]") "]}}}]}",
+                      repeated(&texts, "[],", 6000)));
+    CU_ASSERT_EQUAL(template_body(m.plan, template_find(m.plan, "o"), &calls, false, &body),
+                    INVALID);
+    op_free(&m.op);
+    op_free(&texts);
+}
+
 static void test_outputs(void)
 {
     json_t *shown, *all;
@@ -373,6 +421,7 @@ CU_TestInfo api_template_plan_tests[] = {
     {"ids",                            test_ids       },
     {"bodies",                         test_bodies    },
     {"deployments within deployments", test_inner     },
+    {"what would be too much",         test_budget    },
     {"evaluated outside",              test_rewriting },
     {"outputs",                        test_outputs   },
     CU_TEST_INFO_NULL,
