@@ -21,6 +21,7 @@ struct job {
     const char *application, *app_id; /* object id; what clients sign in as */
     const char *registry;             /* its name */
     bool deleting;
+    bool doomed;                /* under deletion, or its time is over; job_hold only */
     const char *created, *ends; /* ISO 8601; ends NULL: when somebody says so */
     int64_t groups, resources;  /* what is in it now; job_get and job_list only */
 };

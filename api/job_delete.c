@@ -39,14 +39,18 @@ static enum fault forget_principal(struct op *op, const struct job *job)
     return OK;
 }
 
-/* Whoever else the job let in is out, too: nobody makes anything in it any more. */
-static enum fault lock_out(struct op *op, const char *name, struct job *ret)
+/*
+ * Whoever else the job let in is out, too: nobody makes anything in it any more. Not asked: a key
+ * of the queue, which may be left from a job that is no more; its heir of the same name is none of
+ * ours.
+ */
+static enum fault lock_out(struct op *op, const char *name, bool asked, struct job *ret)
 {
     bool there;
 
     TRY(db_begin(op));
     TRY(job_hold(op, name, &there, ret));
-    if (!there)
+    if (!there || !(asked || ret->doomed))
         return fail_on(op, "JobNotFound", NOT_FOUND, "There is no job '%.60s'.", name);
     if (ret->deleting)
         return db_commit(op);
@@ -93,7 +97,7 @@ enum fault job_delete(struct op *op, const char *name)
     enum fault fault;
     struct job job;
 
-    TRY(lock_out(op, name, &job));
+    TRY(lock_out(op, name, true, &job));
     fault = remove_registries(op, &job);
     reconciler_add(reconciler, name);
     return fault;
@@ -154,8 +158,8 @@ static enum fault finish(struct op *op, const struct job *job)
 
     TRY(db_begin(op));
     TRY(job_hold(op, job->name, &there, &now));
-    if (!there) /* another `serve` was faster */
-        return db_commit(op);
+    if (!there || strcmp(now.subscription, job->subscription) != 0)
+        return db_commit(op); /* another `serve` was faster */
     TRY(role_assignment_delete_below(op, scope));
     TRY(delete_roles(op, job));
     TRY(lock_delete_below(op, scope));
@@ -188,7 +192,7 @@ static enum fault step(struct op *op, const char *name, int64_t *ret_again_ms)
 
     if (strcmp(name, SWEEP) == 0)
         return sweep(op, ret_again_ms);
-    fault = lock_out(op, name, &job); /* of one whose time is over */
+    fault = lock_out(op, name, false, &job);
     if (fault == NOT_FOUND) {
         op_clear_fault(op);
         return OK;

@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import os
 import secrets
+import threading
 
 import pytest
 
@@ -12,6 +13,7 @@ from harness.clients import run
 from harness.clusters import cluster_body
 from harness.containers import Groups, push_shell, wait_nothing_left
 from harness.entra import Entra
+from harness.keys import psql
 from harness.leftovers import nothing_left
 from harness.machine import need
 from harness.manager import OWNER, READER, Arm, refused
@@ -224,6 +226,31 @@ def test_it_ends_by_itself(sundog, arm):
     for variables in (brief, lasting):
         run_tool("delete", variables["SUNDOG_JOB"], "--data", sundog.data)
     assert {**counts(sundog), "folders": 0} == {**before, "folders": 0}
+
+
+def test_a_job_of_a_name_that_was_doomed_stays(sundog, arm):
+    """A step that comes late, for a job that is no more, leaves the live one of the same name alone."""
+    need("root")
+    name = "heir-" + secrets.token_hex(3)
+    new(sundog, name, "--for", "10")
+    neighbour = threading.Thread(target=psql, args=(sundog, f"""
+        BEGIN;
+        UPDATE api.job SET ends = NULL WHERE name = '{name}' AND ends > now();
+        DO $$ BEGIN
+            WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM api.job j%') LOOP
+                PERFORM pg_sleep(0.02);
+                PERFORM pg_stat_clear_snapshot();
+            END LOOP;
+        END $$;
+        COMMIT"""))
+    neighbour.start()  # to who looks for jobs its time is over; to who takes it apart, it is another
+    neighbour.join()
+    brief = new(sundog, "--for", "1")["SUNDOG_JOB"]  # of the same one thread, and so after it
+    wait_until(lambda: arm("GET", f"{JOBS}/{brief}").status == 404, "a later one is deleted")
+    found = arm.get(f"{JOBS}/{name}")["properties"]
+    assert found["state"] == "Running" and "expires" not in found
+    for one in (name, brief):
+        run_tool("delete", one, "--data", sundog.data)
 
 
 def work(number, job, containers):
