@@ -9,10 +9,11 @@
 #include "api/provider.h"
 #include "core/meter.h"
 
-#define METRICS_MAX       20    /* of one request, as Azure's */
-#define METRIC_POINTS_MAX 10080 /* of one series: a week of minutes */
-#define METRIC_TERMS_MAX  64    /* of a $filter */
-#define METRIC_SERIES_TOP 10    /* given without top */
+#define METRICS_MAX       20     /* of one request, as Azure's */
+#define METRIC_POINTS_MAX 10080  /* of one series: a week of minutes */
+#define METRIC_VALUES_MAX 200000 /* of one answer: of all its series */
+#define METRIC_TERMS_MAX  64     /* of a $filter */
+#define METRIC_SERIES_TOP 10     /* given without top */
 
 enum metric_aggregation {
     METRIC_AVERAGE = 1,

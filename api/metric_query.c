@@ -94,6 +94,15 @@ static const char *valid_names(struct op *op, const struct metric_kind *metrics)
     return out.data;
 }
 
+static bool is_asked_for(const struct metric_query *q, const struct metric_kind *m)
+{
+    for (size_t i = 0; i < q->n_metrics; i++)
+        if (q->metrics[i] == m)
+            return true;
+    return false;
+}
+
+/* One that is named twice is answered once. */
 static enum fault add_metric(struct op *op, struct metric_query *q, const char *name)
 {
     const char *provider = q->resource.provider;
@@ -101,6 +110,8 @@ static enum fault add_metric(struct op *op, struct metric_query *q, const char *
     for (const struct metric_kind *m = q->type->metrics; m->name; m++) {
         if (strcasecmp(m->name, name) != 0)
             continue;
+        if (is_asked_for(q, m))
+            return OK;
         if (q->n_metrics == METRICS_MAX)
             return BAD(op, "Only %d metrics can be asked for at once.", METRICS_MAX);
         q->metrics[q->n_metrics++] = m;

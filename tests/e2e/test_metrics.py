@@ -10,6 +10,7 @@ from harness.azure import Az, admin
 from harness.clusters import Clusters
 from harness.console import Browser
 from harness.containers import SHELL, Groups, push_shell, reaches
+from harness.keys import psql
 from harness.machine import need
 from harness.manager import READER, Arm, refused
 from harness.server import wait_until
@@ -186,6 +187,24 @@ def test_definitions_and_namespaces(groups, working):
 ])
 def test_what_is_wrong_is_said(groups, working, query, words):
     refused(groups("GET", groups.path(working, f"/providers/Microsoft.Insights/metrics?{query}")), 400, "BadRequest", words)
+
+
+def test_an_answer_has_an_end(groups, working, sundog):
+    """Many series of a week's minutes are refused, whatever top says; their names, and fewer of them, are not."""
+    key = groups.path(working).lower()
+    psql(sundog, f"""
+        INSERT INTO core.meter (resource, metric, dimensions)
+            SELECT '{key}', name, 'made-' || n FROM unnest(ARRAY['CpuUsage', 'MemoryUsage']) name, generate_series(1, 12) n;
+        INSERT INTO core.meter_minute (meter, minute, n, sum, least, most)
+            SELECT id, extract(epoch FROM now())::int / 60, 1, 1, 1, 1 FROM core.meter WHERE dimensions LIKE 'made-%'""")
+    week = {"timespan": "P7D", "interval": "PT1M", "top": 1000, "$filter": "containerName sw 'made-'"}
+    refused(groups("GET", groups.path(working, "/providers/Microsoft.Insights/metrics?metricnames=CpuUsage,MemoryUsage&" +
+                                      "&".join(f"{name}={value}" for name, value in week.items()))), 400, "BadRequest", "200000 values")
+    named = ask(groups, working, "CpuUsage,MemoryUsage", resultType="Metadata", **week)["value"]
+    assert [len(one["timeseries"]) for one in named] == [12, 12]
+    once = ask(groups, working, "CpuUsage,cpuusage,CPUUsage", **week)["value"]
+    assert [len(one["timeseries"]) for one in once] == [12] and len(once[0]["timeseries"][0]["data"]) >= 10080
+    psql(sundog, "DELETE FROM core.meter WHERE dimensions LIKE 'made-%'")
 
 
 def test_what_has_no_metrics(groups, working):
