@@ -53,20 +53,11 @@ static enum fault hold(struct op *op, const struct doomed *doomed, bool *ret_hel
 static enum fault remove_one(struct op *op, const struct doomed *doomed, const struct resource *r,
                              int64_t *ret_again_ms)
 {
-    const struct resource_type *type = resource_type_find(r->type);
-    struct resource_id id;
-    bool existed, held;
+    bool held;
 
     *ret_again_ms = RECONCILE_DONE;
-    TRY(resource_id_parse(op, r->id, &id));
     TRY(hold(op, doomed, &held));
-    if (held && type && type->remove)
-        TRY(type->remove(op, r, ret_again_ms));
-    if (!held || *ret_again_ms != RECONCILE_DONE)
-        return db_commit(op);
-    TRY(resource_delete(op, &id, &existed));
-    TRY(db_commit(op));
-    return type && type->changed ? type->changed(op, r) : OK;
+    return held ? resource_remove(op, r, ret_again_ms) : db_commit(op);
 }
 
 static enum fault finish(struct op *op, const struct doomed *doomed)
@@ -84,7 +75,7 @@ static enum fault finish(struct op *op, const struct doomed *doomed)
     if (doomed->operation)
         TRY(operation_finish(op, doomed->operation, OPERATION_SUCCEEDED, NULL, NULL, NULL));
     TRY(db_commit(op));
-    return resource_deleted(op, &doomed->id);
+    return resource_reload(op);
 }
 
 /* From the end of a page of keys on: children stand behind their parents. *ret_at: the last tried.
@@ -173,7 +164,7 @@ static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
         fault = give_up(op, &doomed, at);
     }
     TRY(fault);
-    return resource_deleted(op, &doomed.id);
+    return resource_reload(op); /* what is still there, or stays, goes on being measured */
 }
 
 void group_delete_wake(const char *key)

@@ -74,20 +74,13 @@ static enum fault remove_registries(struct op *op, const struct job *job)
     do {
         TRY(resource_list(op, &filter, &rows, &n));
         for (size_t i = 0; i < n; i++) {
-            const struct resource_type *type = resource_type_find(rows[i].type);
-            int64_t again_ms = RECONCILE_DONE;
-            struct resource_id id;
-            bool existed;
+            int64_t again_ms;
 
-            TRY(resource_id_parse(op, rows[i].id, &id));
             TRY(db_begin(op));
-            TRY(type->remove(op, &rows[i], &again_ms));
-            TRY(resource_delete(op, &id, &existed));
-            TRY(db_commit(op));
-            TRY(type->changed(op, &rows[i]));
-            TRY(resource_deleted(op, &id));
+            TRY(resource_remove(op, &rows[i], &again_ms));
             filter.last = rows[i].key;
         }
+        TRY(n > 0 ? resource_reload(op) : OK);
     } while (n == BATCH);
     return OK;
 }

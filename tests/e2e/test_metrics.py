@@ -1,6 +1,7 @@
 """Microsoft.Insights/metrics: what real containers use, as az, the SDK, plain requests and the console's page see it."""
 
 import re
+import secrets
 
 import pytest
 
@@ -61,6 +62,39 @@ def test_pulls_and_pushes_of_a_registry(sundog):
     arm.token = arm.sign_in(arm.admin["clientId"], arm.admin["clientSecret"])
     assert totals() == [4, 3, 2, 1], "an orderly end loses nothing"
     assert [d["unit"] for d in arm.get(f"{path}/providers/Microsoft.Insights/metricDefinitions", version="2018-01-01")["value"]] == ["Count"] * 4
+
+
+def test_figures_stay_where_a_groups_deletion_is_refused(sundog):
+    """What is still there has what it had, and goes on being measured; what went has left nothing to its heir."""
+    need("root")
+    arm, owner, group = Arm(sundog), registries.Arm(sundog), "refusing"
+    path = f"{arm.sub}/resourceGroups/{group}"
+    web.expect(arm("PUT", path, {"location": "eastus"}), 201)
+    made = {}
+    for name in ("stays", "went"):
+        made[name] = owner.registry(f"{name}{secrets.token_hex(4)}", group=group)
+        owner.data_plane(made[name]).repository("app").image("1")
+    stays = owner.data_plane(made["stays"]).repository("app")
+
+    def pushes(name):
+        answer = arm.get(f"{made[name]}/providers/Microsoft.Insights/metrics?interval=PT1H&metricnames=TotalPushCount", version="2018-01-01")
+        return sum(point["total"] for point in answer["value"][0]["timeseries"][0]["data"])
+
+    assert [pushes(name) for name in made] == [1, 1]
+    psql(sundog, f"""CREATE TABLE public.holds AS SELECT id FROM registry.registry WHERE name = '{made["stays"].rsplit("/", 1)[1]}';
+                     ALTER TABLE public.holds ADD FOREIGN KEY (id) REFERENCES registry.registry""")
+    try:
+        web.expect(arm("DELETE", path), 202)
+        wait_until(lambda: arm.get(path)["properties"]["provisioningState"] == "Succeeded", "its deletion was given up")
+    finally:
+        psql(sundog, "DROP TABLE public.holds")
+    web.expect(arm("GET", made["went"], version="2023-07-01"), 404)
+    assert pushes("stays") == 1
+    stays.image("2")
+    assert pushes("stays") == 2
+    owner.registry(made["went"].rsplit("/", 1)[1], group=group)
+    assert pushes("went") == 0
+    web.expect(arm("DELETE", path), 202)
 
 
 @pytest.fixture
