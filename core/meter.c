@@ -396,6 +396,9 @@ enum fault meter_delete(struct op *op, const char *key)
 
 enum fault meter_rekey(struct op *op, const char *key, const char *new_key)
 {
+    if (strcmp(key, new_key) == 0)
+        return OK;
+    TRY(meter_delete(op, new_key)); /* of a name that had figures before */
     return db_query(op, &stmts[REKEY_BELOW], NULL, DB_TEXT(key), DB_TEXT(new_key));
 }
 
