@@ -28,17 +28,37 @@ static const char *path_of(struct op *op, const char *name)
 
 /* ---- new ---- */
 
+/* Nobody saw its secret. */
+static void take_back(const struct settings *settings, const struct local_client *client,
+                      const char *name)
+{
+    struct op scratch; /* the reason why stays */
+
+    op_init(&scratch);
+    env_forget_job(&scratch, settings, name);
+    if (local_client_ask(&scratch, client, "DELETE", path_of(&scratch, name), NULL, NULL) != OK)
+        fprintf(stderr, "sundog: the job %s stays (%s): sundog delete %s\n", name,
+                scratch.message ? scratch.message : fault_name(scratch.fault), name);
+    op_free(&scratch);
+}
+
 static enum fault make(struct op *op, const struct settings *settings,
                        const struct local_client *client)
 {
     json_t *ask = json_new_object(op), *answer;
+    enum fault fault;
+    const char *name;
 
+    TRY(env_check_job(op, settings));
     json_set_text(ask, "name", settings_args[0]);
     if (settings->for_s > 0)
         json_object_set_new(ask, "expiresInSeconds", json_integer(settings->for_s));
     TRY(local_client_ask(op, client, "POST", JOBS_PATH, ask, &answer));
-    return env_show_job(op, settings, json_object_get(answer, "properties"),
-                        text_of(answer, "name"));
+    name = text_of(answer, "name");
+    fault = env_show_job(op, settings, json_object_get(answer, "properties"), name);
+    if (fault != OK)
+        take_back(settings, client, name);
+    return fault;
 }
 
 static void print_line(const json_t *job)

@@ -4,6 +4,8 @@ import concurrent.futures
 import json
 import os
 import secrets
+import shutil
+import subprocess
 import threading
 
 import pytest
@@ -110,12 +112,31 @@ def test_a_job_is_whole(sundog):
     assert not os.path.exists(f"{sundog.data}/jobs/{name}")
 
 
-@pytest.mark.parametrize("words", [("A_b",), ("-a",), ("a" * 41,), ("a", "b"), ("a", "--for", "2y"), ("a", "--list")])
+@pytest.mark.parametrize("words", [("A_b",), ("-a",), ("a" * 41,), ("a", "b"), ("a", "--for", "2y"), ("a", "--list"), ("a", "--at", "a b"),
+                                   ("a", "--files", "relative"), ("a", "--files", "/x", "--format", "json")])
 def test_what_is_refused(sundog, arm, words):
     before = len(arm.all(JOBS)[0])
     done = run_tool("new", *words, "--data", sundog.data)
     assert done.returncode != 0 and done.stderr.startswith("sundog: "), done
     assert len(arm.all(JOBS)[0]) == before
+
+
+@pytest.mark.parametrize("stands", ["where jobs are", "in its folder", None])
+def test_a_job_whose_secret_nobody_saw_is_not_left(sundog, arm, stands):
+    """Its lines cannot be written (something stands there) or printed: it is not made, or taken back."""
+    name, data = "unseen-" + secrets.token_hex(3), fresh_folder("u")
+    for file in ("endpoints.json", "admin.json"):
+        shutil.copy(f"{sundog.data}/{file}", data)
+    if stands:
+        os.makedirs(f"{data}/jobs/{name}" if stands == "in its folder" else data, exist_ok=True)
+        with open(f"{data}/jobs/{name}/docker" if stands == "in its folder" else f"{data}/jobs", "w"):
+            pass
+    with open(os.devnull if stands else "/dev/full", "w") as printed:
+        done = subprocess.run([program(), "new", name, "--data", data], stdout=printed, stderr=subprocess.PIPE, text=True)
+    assert done.returncode != 0 and ("cannot" in done.stderr), done
+    wait_until(lambda: arm("GET", f"{JOBS}/{name}").status == 404, "no job is left")
+    if stands != "where jobs are":
+        assert os.listdir(f"{data}/jobs") == []
 
 
 def test_names_are_unique_and_listed(sundog, arm):
