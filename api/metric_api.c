@@ -51,17 +51,17 @@ static const char *told_apart(struct op *op, const struct metric_query *q,
     return out.data;
 }
 
-static struct metric_series *series_of(struct metric_series *list, size_t *n, const char *name)
+static struct meter_series *series_of(struct meter_series *list, size_t *n, const char *name)
 {
     for (size_t i = 0; i < *n; i++)
         if (strcmp(list[i].dimensions, name) == 0)
             return &list[i];
-    list[*n] = (struct metric_series){.dimensions = name};
+    list[*n] = (struct meter_series){.dimensions = name};
     return &list[(*n)++];
 }
 
 /* Both are ascending. */
-static void fold_points(struct op *op, struct metric_series *s, const struct meter_series *more)
+static void fold_points(struct op *op, struct meter_series *s, const struct meter_series *more)
 {
     struct meter_point *all = arena_alloc(&op->arena, (s->n + more->n + 1) * sizeof(*all));
     size_t n = 0;
@@ -95,7 +95,7 @@ double metric_figure(const struct meter_point *p, unsigned aggregation)
     }
 }
 
-static double figure_of_all(const struct metric_series *s, unsigned aggregation)
+static double figure_of_all(const struct meter_series *s, unsigned aggregation)
 {
     struct meter_point all = {0};
 
@@ -114,9 +114,9 @@ static int compare(const void *a, const void *b, void *arg)
 
 enum fault metric_fold(struct op *op, const struct metric_query *q,
                        const struct metric_kind *metric, const struct meter_series *meters,
-                       size_t n, struct metric_series **ret, size_t *ret_n)
+                       size_t n, struct meter_series **ret, size_t *ret_n)
 {
-    struct metric_series *list = arena_alloc(&op->arena, (n + 1) * sizeof(*list));
+    struct meter_series *list = arena_alloc(&op->arena, (n + 1) * sizeof(*list));
     size_t n_series = 0;
 
     for (size_t i = 0; i < n; i++)
@@ -187,7 +187,7 @@ static json_t *step_of(struct op *op, const struct metric_query *q,
 }
 
 static json_t *data_of(struct op *op, const struct metric_query *q,
-                       const struct metric_kind *metric, const struct metric_series *s)
+                       const struct metric_kind *metric, const struct meter_series *s)
 {
     json_t *out = json_new_array(op);
     size_t k = 0;
@@ -227,16 +227,16 @@ static enum fault count_values(struct op *op, const struct metric_query *q, size
 static enum fault add_series(struct op *op, const struct metric_query *q,
                              const struct metric_kind *metric, struct answer *answer, json_t *out)
 {
-    static const struct metric_series none = {.dimensions = ""};
+    static const struct meter_series none = {.dimensions = ""};
     struct meter_series *meters;
-    struct metric_series *list;
+    struct meter_series *list;
     size_t n_meters, n;
 
     TRY(meter_read(op, q->resource.key, metric->name, &q->span, &meters, &n_meters));
     TRY(metric_fold(op, q, metric, meters, n_meters, &list, &n));
     TRY(count_values(op, q, n ? n : 1, answer));
     for (size_t i = 0; i < n || (i == 0 && metric->zeros && !q->filter.n); i++) {
-        const struct metric_series *s = n ? &list[i] : &none;
+        const struct meter_series *s = n ? &list[i] : &none;
         json_t *one = json_new_object(op);
 
         json_object_set(one, "metadatavalues", metadata_of(op, q, metric, s->dimensions));

@@ -212,7 +212,8 @@ def test_definitions_and_namespaces(groups, working):
 @pytest.mark.parametrize("query, words", [
     ("metricnames=Nope", "Failed to find metric configuration for provider: Microsoft.ContainerInstance, resource Type: containerGroups, "
                          "metric: Nope, Valid metrics: CpuUsage,MemoryUsage"),
-    ("interval=PT3M", "requested time grain: 00:03:00"), ("interval=often", "Invalid time grain duration: often"),
+    ("interval=PT3M", "allowed time grains: 00:01:00,00:05:00,00:15:00,00:30:00,01:00:00,06:00:00,12:00:00,1.00:00:00 between metrics: "
+                      "CpuUsage, can not support requested time grain: 00:03:00"), ("interval=often", "Invalid time grain duration: often"),
     ("aggregation=median", "Invalid aggregation type"), ("timespan=yesterday", "Invalid timespan"),
     ("timespan=2026-01-02T00:00:00Z/2026-01-01T00:00:00Z", "before its end"),
     ("timespan=P90D&interval=PT1M", "10080 values"), ("top=none", "Invalid top"), ("orderby=size", "Invalid orderby"),
