@@ -17,7 +17,6 @@
 #include "core/reconcile.h"
 
 #define BATCH    50
-#define SWEEP    "" /* the key that looks for keys */
 #define SWEEP_MS 5000
 
 static struct reconciler *reconciler;
@@ -122,7 +121,7 @@ static bool is_for_good(enum fault fault)
 }
 
 /* Every few seconds: what a `serve` that is no more has left, and how much runs. */
-static enum fault sweep(struct op *op, int64_t *ret_again_ms)
+static enum fault sweep(struct op *op)
 {
     const char **keys, *last = "";
     size_t n;
@@ -133,7 +132,6 @@ static enum fault sweep(struct op *op, int64_t *ret_again_ms)
             reconciler_add(reconciler, keys[i]);
         last = n ? keys[n - 1] : last;
     } while (n == 1000);
-    *ret_again_ms = SWEEP_MS;
     return operation_measure(op);
 }
 
@@ -146,8 +144,6 @@ static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
     enum fault fault;
     size_t n;
 
-    if (strcmp(key, SWEEP) == 0)
-        return sweep(op, ret_again_ms);
     TRY(resource_id_parse(op, key, &doomed.id));
     TRY(group_operation(op, doomed.id.key, &state, &doomed.operation));
     if (!state || strcmp(state, "Deleting") != 0)
@@ -174,22 +170,15 @@ void group_delete_wake(const char *key)
 
 void group_delete_metrics(struct text *out)
 {
-    size_t depth = reconciler ? reconciler_depth(reconciler) : 0;
-
     metric_head(out, "sundog_group_deletions", "gauge", "resource groups under deletion here");
-    /* the sweep is always among them */
-    text_printf(out, "sundog_group_deletions %zu\n", depth ? depth - 1 : 0);
+    text_printf(out, "sundog_group_deletions %zu\n", reconciler_depth(reconciler));
 }
 
-enum fault group_delete_start(struct op *op)
+void group_delete_start(void)
 {
-    int64_t again_ms;
-
     operation_kind_register(&kind);
     reconciler = reconciler_new("groups", 1, step);
-    TRY(sweep(op, &again_ms));
-    reconciler_add_after(reconciler, SWEEP, again_ms);
-    return OK;
+    reconciler_sweep(reconciler, sweep, SWEEP_MS);
 }
 
 void group_delete_stop(void)

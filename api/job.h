@@ -50,7 +50,7 @@ enum fault job_list_doomed(struct op *op, const char ***ret, size_t *ret_n);
  * One under deletion stays so. NOT_FOUND on "JobNotFound". Outside a transaction.
  */
 enum fault job_delete(struct op *op, const char *name);
-enum fault job_delete_start(struct op *op);
+void job_delete_start(void);
 void job_delete_stop(void);
 
 #endif

@@ -16,7 +16,6 @@
 #include "core/db.h"
 #include "core/reconcile.h"
 
-#define SWEEP      "" /* the key that looks for keys */
 #define SWEEP_MS   5000
 #define LOOK_MS    25 /* while its groups are taken apart */
 #define REGISTRIES "Microsoft.ContainerRegistry/registries"
@@ -165,7 +164,8 @@ static enum fault finish(struct op *op, const struct job *job)
     return role_reload(op);
 }
 
-static enum fault sweep(struct op *op, int64_t *ret_again_ms)
+/* Every few seconds: whose time is over, and what a `serve` that is no more has left. */
+static enum fault sweep(struct op *op)
 {
     const char **names;
     size_t n;
@@ -173,7 +173,6 @@ static enum fault sweep(struct op *op, int64_t *ret_again_ms)
     TRY(job_list_doomed(op, &names, &n));
     for (size_t i = 0; i < n; i++)
         reconciler_add(reconciler, names[i]);
-    *ret_again_ms = SWEEP_MS;
     return OK;
 }
 
@@ -183,8 +182,6 @@ static enum fault step(struct op *op, const char *name, int64_t *ret_again_ms)
     struct job job;
     size_t n;
 
-    if (strcmp(name, SWEEP) == 0)
-        return sweep(op, ret_again_ms);
     fault = lock_out(op, name, false, &job);
     if (fault == NOT_FOUND) {
         op_clear_fault(op);
@@ -200,14 +197,10 @@ static enum fault step(struct op *op, const char *name, int64_t *ret_again_ms)
     return finish(op, &job);
 }
 
-enum fault job_delete_start(struct op *op)
+void job_delete_start(void)
 {
-    int64_t again_ms;
-
     reconciler = reconciler_new("jobs", 1, step);
-    TRY(sweep(op, &again_ms));
-    reconciler_add_after(reconciler, SWEEP, again_ms);
-    return OK;
+    reconciler_sweep(reconciler, sweep, SWEEP_MS);
 }
 
 void job_delete_stop(void)
