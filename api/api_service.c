@@ -34,8 +34,8 @@ static enum fault start(struct op *op, const struct settings *settings)
     for (const struct provider *const *p = providers; *p; p++)
         if ((*p)->adopt)
             TRY((*p)->adopt(op));
-    TRY(group_delete_start(op));
-    TRY(job_delete_start(op));
+    group_delete_start();
+    job_delete_start();
     return deployment_run_start(op, settings);
 }
 

@@ -151,18 +151,23 @@ static enum fault check_subscription(struct call *c, const struct resource_id *i
     return OK;
 }
 
+static void mend_role(struct call *c, const char *scope, const char *action)
+{
+    const char *role = action && trace_wanted() ? role_least(action, false) : NULL;
+
+    if (role)
+        trace_mend(&c->op, "az role assignment create --assignee %s --role \"%s\" --scope %s",
+                   arm_who(c)->object_id, role, shell_word(&c->op, scope));
+}
+
 static enum fault check_right(struct call *c, const char *scope, const char *action)
 {
     const struct identity *who = arm_who(c);
-    const char *role;
 
     trace_right(c, action, scope);
     if (action && role_allows(&c->op, who, scope, action))
         return OK;
-    role = action ? role_least(action, false) : NULL;
-    if (role)
-        trace_mend(&c->op, "az role assignment create --assignee %s --role \"%s\" --scope %s",
-                   who->object_id, role, shell_word(&c->op, scope));
+    mend_role(c, scope, action);
     return fail_on(&c->op, "AuthorizationFailed", FORBIDDEN,
                    "The client '%s' with object id '%s' does not have authorization to perform "
                    "action '%s' over scope '%s' or the scope is invalid. If access was recently "

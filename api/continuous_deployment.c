@@ -23,11 +23,6 @@
 #define DEPLOYED_BY   "kubernetes.io/change-cause"
 #define STRATEGIC     "application/strategic-merge-patch+json"
 
-/* Where to. */
-struct place {
-    const char *id;        /* of the container group or managed cluster */
-    const char *ns, *name; /* of the Deployment; NULL: a container group */
-};
 /* What was pushed. */
 struct pushed {
     const char *action, *repository, *tag, *digest;
@@ -36,7 +31,7 @@ struct deployer {
     struct op *op;
     const struct webhook_deployment *d;
     const struct identity *who;
-    struct place place;
+    struct deployment_place place;
     struct pushed pushed;
 };
 
@@ -58,27 +53,25 @@ static bool is_name(const char *text)
            strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-.") == len;
 }
 
-static enum fault read_place(struct op *op, const char *path, struct place *ret)
+enum fault continuous_deployment_place(struct op *op, const char *path,
+                                       struct deployment_place *ret)
 {
-    static const char ns[] = "/namespaces/", deployments[] = "/deployments/";
-    const char *inside = strcasestr(path, ns), *name = inside ? strstr(inside, deployments) : NULL;
-    struct place place = {.id = inside ? arena_strndup(&op->arena, path, (size_t)(inside - path))
-                                       : path};
+    struct deployment_place place = {.id = path};
     struct resource_id id;
-    bool group;
 
-    TRY(resource_id_parse(op, place.id, &id));
-    group = id.full_type && strcasecmp(id.full_type, ACI) == 0;
-    if (strcmp(id.path, place.id) != 0 || !id.full_type ||
-        (!group && strcasecmp(id.full_type, AKS) != 0) || group == (inside != NULL) ||
-        (inside && !name))
+    TRY(resource_id_parse(op, path, &id));
+    if (strcmp(id.path, path) != 0 || !id.full_type)
         return no_place(op, path);
-    if (inside) {
-        inside += strlen(ns);
-        place.ns = arena_strndup(&op->arena, inside, (size_t)(name - inside));
-        place.name = name + strlen(deployments);
+    if (strcasecmp(id.full_type, AKS "/namespaces/deployments") == 0) {
+        place.ns = strchr(id.names, '/') + 1; /* "CLUSTER/NS/NAME" */
+        place.ns = arena_strndup(&op->arena, place.ns, strcspn(place.ns, "/"));
+        place.name = id.name;
+        place.id = arena_strndup(&op->arena, path, /* the parent is the namespace */
+                                 strlen(id.parent) - strlen("/namespaces/") - strlen(place.ns));
         if (!is_name(place.ns) || !is_name(place.name))
             return no_place(op, path);
+    } else if (strcasecmp(id.full_type, ACI) != 0) {
+        return no_place(op, path);
     }
     *ret = place;
     return OK;
@@ -86,9 +79,9 @@ static enum fault read_place(struct op *op, const char *path, struct place *ret)
 
 enum fault continuous_deployment_check(struct call *c, const char *path, struct resource_id *ret)
 {
-    struct place place;
+    struct deployment_place place;
 
-    TRY(read_place(&c->op, path, &place));
+    TRY(continuous_deployment_place(&c->op, path, &place));
     TRY(resource_id_parse(&c->op, place.id, ret));
     return arm_need(c, ret->path,
                     place.name ? AKS_ACTION "listClusterUserCredential/action"
@@ -345,7 +338,7 @@ static enum fault deploy(struct op *op, const struct webhook_deployment *d,
     if (!y.pushed.action || strcmp(y.pushed.action, "push") != 0 || !y.pushed.repository ||
         !y.pushed.tag || !y.pushed.digest)
         return say(op, 200, json_pack("{s:s}", "message", "there is nothing to deploy"), ret);
-    TRY(read_place(op, d->path, &y.place));
+    TRY(continuous_deployment_place(op, d->path, &y.place));
     if (!d->who || entra_principal(op, d->who, &y.who) != OK) {
         op_clear_fault(op);
         return say(op, 403, json_pack("{s:s}", "message", "who set this webhook is no more"), ret);

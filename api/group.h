@@ -49,7 +49,7 @@ enum fault group_list(struct op *op, const struct group_filter *filter, struct g
                       size_t *ret_n);
 
 /* What finishes deletions, also those that an earlier run or another `serve` began. */
-enum fault group_delete_start(struct op *op);
+void group_delete_start(void);
 void group_delete_stop(void);
 void group_delete_wake(const char *key);
 void group_delete_metrics(struct text *out);

@@ -17,7 +17,6 @@
 #include "core/reconcile.h"
 
 #define BATCH    50
-#define SWEEP    "" /* the key that looks for keys */
 #define SWEEP_MS 5000
 
 static struct reconciler *reconciler;
@@ -53,20 +52,11 @@ static enum fault hold(struct op *op, const struct doomed *doomed, bool *ret_hel
 static enum fault remove_one(struct op *op, const struct doomed *doomed, const struct resource *r,
                              int64_t *ret_again_ms)
 {
-    const struct resource_type *type = resource_type_find(r->type);
-    struct resource_id id;
-    bool existed, held;
+    bool held;
 
     *ret_again_ms = RECONCILE_DONE;
-    TRY(resource_id_parse(op, r->id, &id));
     TRY(hold(op, doomed, &held));
-    if (held && type && type->remove)
-        TRY(type->remove(op, r, ret_again_ms));
-    if (!held || *ret_again_ms != RECONCILE_DONE)
-        return db_commit(op);
-    TRY(resource_delete(op, &id, &existed));
-    TRY(db_commit(op));
-    return type && type->changed ? type->changed(op, r) : OK;
+    return held ? resource_remove(op, r, ret_again_ms) : db_commit(op);
 }
 
 static enum fault finish(struct op *op, const struct doomed *doomed)
@@ -84,7 +74,7 @@ static enum fault finish(struct op *op, const struct doomed *doomed)
     if (doomed->operation)
         TRY(operation_finish(op, doomed->operation, OPERATION_SUCCEEDED, NULL, NULL, NULL));
     TRY(db_commit(op));
-    return resource_deleted(op, &doomed->id);
+    return resource_reload(op);
 }
 
 /* From the end of a page of keys on: children stand behind their parents. *ret_at: the last tried.
@@ -131,7 +121,7 @@ static bool is_for_good(enum fault fault)
 }
 
 /* Every few seconds: what a `serve` that is no more has left, and how much runs. */
-static enum fault sweep(struct op *op, int64_t *ret_again_ms)
+static enum fault sweep(struct op *op)
 {
     const char **keys, *last = "";
     size_t n;
@@ -142,7 +132,6 @@ static enum fault sweep(struct op *op, int64_t *ret_again_ms)
             reconciler_add(reconciler, keys[i]);
         last = n ? keys[n - 1] : last;
     } while (n == 1000);
-    *ret_again_ms = SWEEP_MS;
     return operation_measure(op);
 }
 
@@ -155,8 +144,6 @@ static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
     enum fault fault;
     size_t n;
 
-    if (strcmp(key, SWEEP) == 0)
-        return sweep(op, ret_again_ms);
     TRY(resource_id_parse(op, key, &doomed.id));
     TRY(group_operation(op, doomed.id.key, &state, &doomed.operation));
     if (!state || strcmp(state, "Deleting") != 0)
@@ -173,7 +160,7 @@ static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
         fault = give_up(op, &doomed, at);
     }
     TRY(fault);
-    return resource_deleted(op, &doomed.id);
+    return resource_reload(op); /* what is still there, or stays, goes on being measured */
 }
 
 void group_delete_wake(const char *key)
@@ -183,22 +170,15 @@ void group_delete_wake(const char *key)
 
 void group_delete_metrics(struct text *out)
 {
-    size_t depth = reconciler ? reconciler_depth(reconciler) : 0;
-
     metric_head(out, "sundog_group_deletions", "gauge", "resource groups under deletion here");
-    /* the sweep is always among them */
-    text_printf(out, "sundog_group_deletions %zu\n", depth ? depth - 1 : 0);
+    text_printf(out, "sundog_group_deletions %zu\n", reconciler_depth(reconciler));
 }
 
-enum fault group_delete_start(struct op *op)
+void group_delete_start(void)
 {
-    int64_t again_ms;
-
     operation_kind_register(&kind);
     reconciler = reconciler_new("groups", 1, step);
-    TRY(sweep(op, &again_ms));
-    reconciler_add_after(reconciler, SWEEP, again_ms);
-    return OK;
+    reconciler_sweep(reconciler, sweep, SWEEP_MS);
 }
 
 void group_delete_stop(void)

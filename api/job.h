@@ -21,6 +21,7 @@ struct job {
     const char *application, *app_id; /* object id; what clients sign in as */
     const char *registry;             /* its name */
     bool deleting;
+    bool doomed;                /* under deletion, or its time is over; job_hold only */
     const char *created, *ends; /* ISO 8601; ends NULL: when somebody says so */
     int64_t groups, resources;  /* what is in it now; job_get and job_list only */
 };
@@ -49,7 +50,7 @@ enum fault job_list_doomed(struct op *op, const char ***ret, size_t *ret_n);
  * One under deletion stays so. NOT_FOUND on "JobNotFound". Outside a transaction.
  */
 enum fault job_delete(struct op *op, const char *name);
-enum fault job_delete_start(struct op *op);
+void job_delete_start(void);
 void job_delete_stop(void);
 
 #endif

@@ -14,13 +14,6 @@
 #define LOOK_MS     50
 #define LOOK_MS_MAX 1000
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *value = json_string_value(json_object_get(object, name));
-
-    return value ? value : "";
-}
-
 static const char *path_of(struct op *op, const char *name)
 {
     return arena_printf(&op->arena, JOBS_PATH "/%s", uri_encode(&op->arena, name, ""));
@@ -28,27 +21,47 @@ static const char *path_of(struct op *op, const char *name)
 
 /* ---- new ---- */
 
+/* Nobody saw its secret. */
+static void take_back(const struct settings *settings, const struct local_client *client,
+                      const char *name)
+{
+    struct op scratch; /* the reason why stays */
+
+    op_init(&scratch);
+    env_forget_job(&scratch, settings, name);
+    if (local_client_ask(&scratch, client, "DELETE", path_of(&scratch, name), NULL, NULL) != OK)
+        fprintf(stderr, "sundog: the job %s stays (%s): sundog delete %s\n", name,
+                scratch.message ? scratch.message : fault_name(scratch.fault), name);
+    op_free(&scratch);
+}
+
 static enum fault make(struct op *op, const struct settings *settings,
                        const struct local_client *client)
 {
     json_t *ask = json_new_object(op), *answer;
+    enum fault fault;
+    const char *name;
 
+    TRY(env_check_job(op, settings));
     json_set_text(ask, "name", settings_args[0]);
     if (settings->for_s > 0)
         json_object_set_new(ask, "expiresInSeconds", json_integer(settings->for_s));
     TRY(local_client_ask(op, client, "POST", JOBS_PATH, ask, &answer));
-    return env_show_job(op, settings, json_object_get(answer, "properties"),
-                        text_of(answer, "name"));
+    name = json_text(answer, "name");
+    fault = env_show_job(op, settings, json_object_get(answer, "properties"), name);
+    if (fault != OK)
+        take_back(settings, client, name);
+    return fault;
 }
 
 static void print_line(const json_t *job)
 {
     const json_t *p = json_object_get(job, "properties");
-    const char *expires = text_of(p, "expires");
+    const char *expires = json_text(p, "expires");
 
-    printf("%-40s %-8s %s %-20s %6lld %.19s %.19s\n", text_of(job, "name"), text_of(p, "state"),
-           text_of(p, "subscriptionId"), text_of(p, "registryName"),
-           (long long)json_integer_value(json_object_get(p, "resources")), text_of(p, "created"),
+    printf("%-40s %-8s %s %-20s %6lld %.19s %.19s\n", json_text(job, "name"), json_text(p, "state"),
+           json_text(p, "subscriptionId"), json_text(p, "registryName"),
+           (long long)json_integer_value(json_object_get(p, "resources")), json_text(p, "created"),
            *expires ? expires : "-");
 }
 
@@ -72,7 +85,7 @@ static enum fault list(struct op *op, const struct settings *settings,
 
         TRY(local_client_ask(op, client, "GET", path, NULL, &page));
         json_array_extend(all, json_object_get(page, "value"));
-        next = strstr(text_of(page, "nextLink"), JOBS_PATH);
+        next = strstr(json_text(page, "nextLink"), JOBS_PATH);
         path = next;
     }
     if (strcmp(settings->format, "json") == 0) {
@@ -100,7 +113,7 @@ static void say_progress(const json_t *answer)
     const json_t *p = json_object_get(answer, "properties");
 
     fprintf(stderr, "\rsundog: deleting %s: %lld resource groups, %lld resources left   ",
-            text_of(answer, "name"),
+            json_text(answer, "name"),
             (long long)json_integer_value(json_object_get(p, "resourceGroups")),
             (long long)json_integer_value(json_object_get(p, "resources")));
 }

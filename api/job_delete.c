@@ -16,7 +16,6 @@
 #include "core/db.h"
 #include "core/reconcile.h"
 
-#define SWEEP      "" /* the key that looks for keys */
 #define SWEEP_MS   5000
 #define LOOK_MS    25 /* while its groups are taken apart */
 #define REGISTRIES "Microsoft.ContainerRegistry/registries"
@@ -39,14 +38,18 @@ static enum fault forget_principal(struct op *op, const struct job *job)
     return OK;
 }
 
-/* Whoever else the job let in is out, too: nobody makes anything in it any more. */
-static enum fault lock_out(struct op *op, const char *name, struct job *ret)
+/*
+ * Whoever else the job let in is out, too: nobody makes anything in it any more. Not asked: a key
+ * of the queue, which may be left from a job that is no more; its heir of the same name is none of
+ * ours.
+ */
+static enum fault lock_out(struct op *op, const char *name, bool asked, struct job *ret)
 {
     bool there;
 
     TRY(db_begin(op));
     TRY(job_hold(op, name, &there, ret));
-    if (!there)
+    if (!there || !(asked || ret->doomed))
         return fail_on(op, "JobNotFound", NOT_FOUND, "There is no job '%.60s'.", name);
     if (ret->deleting)
         return db_commit(op);
@@ -70,20 +73,13 @@ static enum fault remove_registries(struct op *op, const struct job *job)
     do {
         TRY(resource_list(op, &filter, &rows, &n));
         for (size_t i = 0; i < n; i++) {
-            const struct resource_type *type = resource_type_find(rows[i].type);
-            int64_t again_ms = RECONCILE_DONE;
-            struct resource_id id;
-            bool existed;
+            int64_t again_ms;
 
-            TRY(resource_id_parse(op, rows[i].id, &id));
             TRY(db_begin(op));
-            TRY(type->remove(op, &rows[i], &again_ms));
-            TRY(resource_delete(op, &id, &existed));
-            TRY(db_commit(op));
-            TRY(type->changed(op, &rows[i]));
-            TRY(resource_deleted(op, &id));
+            TRY(resource_remove(op, &rows[i], &again_ms));
             filter.last = rows[i].key;
         }
+        TRY(n > 0 ? resource_reload(op) : OK);
     } while (n == BATCH);
     return OK;
 }
@@ -93,7 +89,7 @@ enum fault job_delete(struct op *op, const char *name)
     enum fault fault;
     struct job job;
 
-    TRY(lock_out(op, name, &job));
+    TRY(lock_out(op, name, true, &job));
     fault = remove_registries(op, &job);
     reconciler_add(reconciler, name);
     return fault;
@@ -154,8 +150,8 @@ static enum fault finish(struct op *op, const struct job *job)
 
     TRY(db_begin(op));
     TRY(job_hold(op, job->name, &there, &now));
-    if (!there) /* another `serve` was faster */
-        return db_commit(op);
+    if (!there || strcmp(now.subscription, job->subscription) != 0)
+        return db_commit(op); /* another `serve` was faster */
     TRY(role_assignment_delete_below(op, scope));
     TRY(delete_roles(op, job));
     TRY(lock_delete_below(op, scope));
@@ -168,7 +164,8 @@ static enum fault finish(struct op *op, const struct job *job)
     return role_reload(op);
 }
 
-static enum fault sweep(struct op *op, int64_t *ret_again_ms)
+/* Every few seconds: whose time is over, and what a `serve` that is no more has left. */
+static enum fault sweep(struct op *op)
 {
     const char **names;
     size_t n;
@@ -176,7 +173,6 @@ static enum fault sweep(struct op *op, int64_t *ret_again_ms)
     TRY(job_list_doomed(op, &names, &n));
     for (size_t i = 0; i < n; i++)
         reconciler_add(reconciler, names[i]);
-    *ret_again_ms = SWEEP_MS;
     return OK;
 }
 
@@ -186,9 +182,7 @@ static enum fault step(struct op *op, const char *name, int64_t *ret_again_ms)
     struct job job;
     size_t n;
 
-    if (strcmp(name, SWEEP) == 0)
-        return sweep(op, ret_again_ms);
-    fault = lock_out(op, name, &job); /* of one whose time is over */
+    fault = lock_out(op, name, false, &job);
     if (fault == NOT_FOUND) {
         op_clear_fault(op);
         return OK;
@@ -203,14 +197,10 @@ static enum fault step(struct op *op, const char *name, int64_t *ret_again_ms)
     return finish(op, &job);
 }
 
-enum fault job_delete_start(struct op *op)
+void job_delete_start(void)
 {
-    int64_t again_ms;
-
     reconciler = reconciler_new("jobs", 1, step);
-    TRY(sweep(op, &again_ms));
-    reconciler_add_after(reconciler, SWEEP, again_ms);
-    return OK;
+    reconciler_sweep(reconciler, sweep, SWEEP_MS);
 }
 
 void job_delete_stop(void)

@@ -18,7 +18,8 @@ static const struct db_stmt stmts[] = {
     [GET_ONE] = {"SELECT " COLUMNS COUNTS " FROM api.job j WHERE j.name = $1"},
     [LIST] = {"SELECT " COLUMNS COUNTS " FROM api.job j WHERE j.name > $1 ORDER BY j.name"
               " LIMIT $2"},
-    [HOLD] = {"SELECT " COLUMNS " FROM api.job j WHERE j.name = $1 FOR UPDATE"},
+    [HOLD] = {"SELECT " COLUMNS ", deleting OR coalesce(ends <= now(), false) AS doomed"
+              " FROM api.job j WHERE j.name = $1 FOR UPDATE"},
     [SET_DELETING] = {"UPDATE api.job SET deleting = true WHERE name = $1"},
     [DOOMED] = {"SELECT name FROM api.job WHERE deleting OR ends <= now() ORDER BY created"
                 " LIMIT 1000"},
@@ -96,8 +97,10 @@ enum fault job_hold(struct op *op, const char *name, bool *ret_there, struct job
 
     TRY(db_query(op, &stmts[HOLD], &rows, DB_TEXT(name)));
     *ret_there = db_next(&rows);
-    if (*ret_there)
-        *ret = from_row(&rows);
+    if (!*ret_there)
+        return OK;
+    *ret = from_row(&rows);
+    ret->doomed = db_bool(&rows, "doomed");
     return OK;
 }
 

@@ -9,10 +9,11 @@
 #include "api/provider.h"
 #include "core/meter.h"
 
-#define METRICS_MAX       20    /* of one request, as Azure's */
-#define METRIC_POINTS_MAX 10080 /* of one series: a week of minutes */
-#define METRIC_TERMS_MAX  64    /* of a $filter */
-#define METRIC_SERIES_TOP 10    /* given without top */
+#define METRICS_MAX       20     /* of one request, as Azure's */
+#define METRIC_POINTS_MAX 10080  /* of one series: a week of minutes */
+#define METRIC_VALUES_MAX 200000 /* of one answer: of all its series */
+#define METRIC_TERMS_MAX  64     /* of a $filter */
+#define METRIC_SERIES_TOP 10     /* given without top */
 
 enum metric_aggregation {
     METRIC_AVERAGE = 1,
@@ -68,19 +69,14 @@ int64_t metric_duration(const char *text);
 /* Steps that metrics come in, METER_FINE_S not among them; seconds 0 ends. */
 extern const struct metric_grain {
     int64_t seconds;
-    const char *text, *clock; /* "PT5M", "00:05:00" */
+    const char *text; /* "PT5M" */
 } metric_grains[];
 
-/* One series of an answer: all meters that agree in the dimensions that are told apart. */
-struct metric_series {
-    const char *dimensions; /* values of those told apart, "/" between */
-    struct meter_point *points;
-    size_t n;
-};
-/* Meters to series, in the order and as many as the query wants. */
+/* Meters to the series of an answer, in the order and as many as the query wants: all meters that
+   agree in the dimensions that are told apart, of which .dimensions has the values. */
 enum fault metric_fold(struct op *op, const struct metric_query *query,
                        const struct metric_kind *metric, const struct meter_series *meters,
-                       size_t n, struct metric_series **ret, size_t *ret_n);
+                       size_t n, struct meter_series **ret, size_t *ret_n);
 /* Is the i-th dimension of the metric told apart? */
 bool metric_splits(const struct metric_query *query, const struct metric_kind *metric, size_t i);
 /* n > 0. */

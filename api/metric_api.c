@@ -51,17 +51,17 @@ static const char *told_apart(struct op *op, const struct metric_query *q,
     return out.data;
 }
 
-static struct metric_series *series_of(struct metric_series *list, size_t *n, const char *name)
+static struct meter_series *series_of(struct meter_series *list, size_t *n, const char *name)
 {
     for (size_t i = 0; i < *n; i++)
         if (strcmp(list[i].dimensions, name) == 0)
             return &list[i];
-    list[*n] = (struct metric_series){.dimensions = name};
+    list[*n] = (struct meter_series){.dimensions = name};
     return &list[(*n)++];
 }
 
 /* Both are ascending. */
-static void fold_points(struct op *op, struct metric_series *s, const struct meter_series *more)
+static void fold_points(struct op *op, struct meter_series *s, const struct meter_series *more)
 {
     struct meter_point *all = arena_alloc(&op->arena, (s->n + more->n + 1) * sizeof(*all));
     size_t n = 0;
@@ -95,7 +95,7 @@ double metric_figure(const struct meter_point *p, unsigned aggregation)
     }
 }
 
-static double figure_of_all(const struct metric_series *s, unsigned aggregation)
+static double figure_of_all(const struct meter_series *s, unsigned aggregation)
 {
     struct meter_point all = {0};
 
@@ -114,9 +114,9 @@ static int compare(const void *a, const void *b, void *arg)
 
 enum fault metric_fold(struct op *op, const struct metric_query *q,
                        const struct metric_kind *metric, const struct meter_series *meters,
-                       size_t n, struct metric_series **ret, size_t *ret_n)
+                       size_t n, struct meter_series **ret, size_t *ret_n)
 {
-    struct metric_series *list = arena_alloc(&op->arena, (n + 1) * sizeof(*list));
+    struct meter_series *list = arena_alloc(&op->arena, (n + 1) * sizeof(*list));
     size_t n_series = 0;
 
     for (size_t i = 0; i < n; i++)
@@ -187,7 +187,7 @@ static json_t *step_of(struct op *op, const struct metric_query *q,
 }
 
 static json_t *data_of(struct op *op, const struct metric_query *q,
-                       const struct metric_kind *metric, const struct metric_series *s)
+                       const struct metric_kind *metric, const struct meter_series *s)
 {
     json_t *out = json_new_array(op);
     size_t k = 0;
@@ -201,19 +201,42 @@ static json_t *data_of(struct op *op, const struct metric_query *q,
     return out;
 }
 
+/* An answer under way. */
+struct answer {
+    json_t *metrics;
+    int64_t n_values;
+};
+
+/* Each is a JSON object: what one series may have is no limit for thousands. */
+static enum fault count_values(struct op *op, const struct metric_query *q, size_t n_series,
+                               struct answer *answer)
+{
+    int64_t steps = (q->span.to_s - q->span.from_s + q->span.step_s - 1) / q->span.step_s;
+
+    if (!q->metadata)
+        answer->n_values += (int64_t)n_series * steps;
+    if (answer->n_values > METRIC_VALUES_MAX)
+        return fail_on(op, "BadRequest", INVALID,
+                       "The answer would have more than %d values: ask for fewer metrics or series "
+                       "(top), a shorter timespan, or a coarser interval than %s",
+                       METRIC_VALUES_MAX, q->interval);
+    return OK;
+}
+
 /* A count of nothing is a series of zeros; of other figures nothing is known. */
 static enum fault add_series(struct op *op, const struct metric_query *q,
-                             const struct metric_kind *metric, json_t *out)
+                             const struct metric_kind *metric, struct answer *answer, json_t *out)
 {
-    static const struct metric_series none = {.dimensions = ""};
+    static const struct meter_series none = {.dimensions = ""};
     struct meter_series *meters;
-    struct metric_series *list;
+    struct meter_series *list;
     size_t n_meters, n;
 
     TRY(meter_read(op, q->resource.key, metric->name, &q->span, &meters, &n_meters));
     TRY(metric_fold(op, q, metric, meters, n_meters, &list, &n));
+    TRY(count_values(op, q, n ? n : 1, answer));
     for (size_t i = 0; i < n || (i == 0 && metric->zeros && !q->filter.n); i++) {
-        const struct metric_series *s = n ? &list[i] : &none;
+        const struct meter_series *s = n ? &list[i] : &none;
         json_t *one = json_new_object(op);
 
         json_object_set(one, "metadatavalues", metadata_of(op, q, metric, s->dimensions));
@@ -225,11 +248,11 @@ static enum fault add_series(struct op *op, const struct metric_query *q,
 }
 
 static enum fault add_metric(struct op *op, const struct metric_query *q,
-                             const struct metric_kind *metric, json_t *values)
+                             const struct metric_kind *metric, struct answer *answer)
 {
     json_t *out = json_new_object(op), *series = json_new_array(op);
 
-    TRY(add_series(op, q, metric, series));
+    TRY(add_series(op, q, metric, answer, series));
     json_set_text(
         out, "id",
         arena_printf(&op->arena, "%s/providers/" METRIC_TYPE "/%s", q->resource.id, metric->name));
@@ -239,26 +262,27 @@ static enum fault add_metric(struct op *op, const struct metric_query *q,
     json_set_text(out, "unit", metric->unit);
     json_object_set(out, "timeseries", series);
     json_set_text(out, "errorCode", "Success");
-    json_array_append(values, out);
+    json_array_append(answer->metrics, out);
     return OK;
 }
 
 enum fault metric_api_list(struct call *c)
 {
     struct op *op = &c->op;
-    json_t *out = json_new_object(op), *values = json_new_array(op);
+    struct answer answer = {.metrics = json_new_array(op)};
+    json_t *out = json_new_object(op);
     struct metric_query q;
 
     TRY(metric_query_read(c, &q));
     for (size_t i = 0; i < q.n_metrics; i++)
-        TRY(add_metric(op, &q, q.metrics[i], values));
+        TRY(add_metric(op, &q, q.metrics[i], &answer));
     json_object_set_new(out, "cost", json_integer((q.span.to_s - q.span.from_s) / 60));
     json_set_text(out, "timespan",
                   arena_printf(&op->arena, "%s/%s", time_text(op, q.span.from_s),
                                time_text(op, q.span.to_s)));
     if (!q.metadata)
         json_set_text(out, "interval", q.interval);
-    json_object_set(out, "value", values);
+    json_object_set(out, "value", answer.metrics);
     json_set_text(out, "namespace", q.resource.type);
     json_set_text(out, "resourceregion", q.resource.location);
     return arm_reply(c, 200, out);

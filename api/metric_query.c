@@ -9,20 +9,19 @@
 #include "core/time_text.h"
 #include "core/uri.h"
 
-#define GRAIN_LIST  "00:01:00,00:05:00,00:15:00,00:30:00,01:00:00,06:00:00,12:00:00,1.00:00:00"
 #define SPAN_S      3600 /* without timespan */
 #define AUTO_POINTS 1440 /* without interval, the finest grain that gives no more */
 
 const struct metric_grain metric_grains[] = {
-    {60,          "PT1M", "00:01:00"},
-    {300, "PT5M", "00:05:00"},
-    {900,         "PT15M", "00:15:00"},
-    {1800, "PT30M", "00:30:00"},
-    {3600,         "PT1H", "01:00:00"},
-    {21600, "PT6H", "06:00:00"},
-    {43200,        "PT12H", "12:00:00"},
-    {86400, "P1D", "1.00:00:00"},
-    {0       },
+    {60,    "PT1M" },
+    {300,   "PT5M" },
+    {900,   "PT15M"},
+    {1800,  "PT30M"},
+    {3600,  "PT1H" },
+    {21600, "PT6H" },
+    {43200, "PT12H"},
+    {86400, "P1D"  },
+    {0,     NULL   },
 };
 
 static const struct {
@@ -94,6 +93,15 @@ static const char *valid_names(struct op *op, const struct metric_kind *metrics)
     return out.data;
 }
 
+static bool is_asked_for(const struct metric_query *q, const struct metric_kind *m)
+{
+    for (size_t i = 0; i < q->n_metrics; i++)
+        if (q->metrics[i] == m)
+            return true;
+    return false;
+}
+
+/* One that is named twice is answered once. */
 static enum fault add_metric(struct op *op, struct metric_query *q, const char *name)
 {
     const char *provider = q->resource.provider;
@@ -101,6 +109,8 @@ static enum fault add_metric(struct op *op, struct metric_query *q, const char *
     for (const struct metric_kind *m = q->type->metrics; m->name; m++) {
         if (strcasecmp(m->name, name) != 0)
             continue;
+        if (is_asked_for(q, m))
+            return OK;
         if (q->n_metrics == METRICS_MAX)
             return BAD(op, "Only %d metrics can be asked for at once.", METRICS_MAX);
         q->metrics[q->n_metrics++] = m;
@@ -237,6 +247,16 @@ static const char *clock_of(struct op *op, int64_t s)
                         (int)(s % 3600 / 60), (int)(s % 60));
 }
 
+static const char *grain_list(struct op *op)
+{
+    struct text out;
+
+    text_init(&out, &op->arena, 1024);
+    for (const struct metric_grain *g = metric_grains; g->seconds; g++)
+        text_printf(&out, "%s%s", out.len ? "," : "", clock_of(op, g->seconds));
+    return out.data;
+}
+
 static bool all_fine(const struct metric_query *q)
 {
     for (size_t i = 0; i < q->n_metrics; i++)
@@ -270,13 +290,13 @@ static enum fault set_grain(struct call *c, struct metric_query *q, int64_t seco
     }
     if (!seconds)
         return BAD(op, "Invalid time grain duration: %.60s, supported ones are: %s", given,
-                   GRAIN_LIST);
+                   grain_list(op));
     if (g->seconds != seconds && (!adjust || strcasecmp(adjust, "true") != 0))
         return BAD(op,
                    "Commonly allowed time grains: %s between metrics: %s, can not support "
                    "requested time grain: %s please adjust your interval parameter to use one of "
                    "the common grains",
-                   GRAIN_LIST, metric_list(op, q), clock_of(op, seconds));
+                   grain_list(op), metric_list(op, q), clock_of(op, seconds));
     q->span.step_s = g->seconds;
     q->interval = g->text;
     return OK;

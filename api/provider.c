@@ -3,6 +3,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/db.h"
+#include "core/meter.h"
+#include "core/reconcile.h"
+
 const struct provider *provider_find(const char *name)
 {
     for (const struct provider *const *p = providers; *p; p++)
@@ -43,4 +47,22 @@ const char *full_type_spelled(struct op *op, const char *full_type)
     if (!t)
         return full_type;
     return arena_printf(&op->arena, "%s/%s", provider_of(full_type, &type)->name, t->type);
+}
+
+enum fault resource_remove(struct op *op, const struct resource *r, int64_t *ret_again_ms)
+{
+    const struct resource_type *type = resource_type_find(r->type);
+    struct resource_id id;
+    bool existed;
+
+    *ret_again_ms = RECONCILE_DONE;
+    TRY(resource_id_parse(op, r->id, &id));
+    if (type && type->remove)
+        TRY(type->remove(op, r, ret_again_ms));
+    if (*ret_again_ms != RECONCILE_DONE)
+        return db_commit(op);
+    TRY(resource_delete(op, &id, &existed));
+    TRY(db_commit(op));
+    meter_forget(id.key); /* before an heir has figures */
+    return type && type->changed ? type->changed(op, r) : OK;
 }

@@ -67,6 +67,12 @@ extern const struct provider *const providers[]; /* NULL-terminated */
 
 /* In any case of letters; NULL: unknown. */
 const struct provider *provider_find(const char *name);
+/*
+ * r goes, with its service's rows: in the transaction that the caller has begun, and that ends
+ * here. *ret_again_ms RECONCILE_DONE: it is gone, and what memory holds of it alone; after one or
+ * many of them: resource_reload. Anything else: its service needs time, and is to be asked again.
+ */
+enum fault resource_remove(struct op *op, const struct resource *r, int64_t *ret_again_ms);
 /* By full type. NULL: unknown. */
 const struct resource_type *resource_type_find(const char *full_type);
 /* "Microsoft.ContainerRegistry/registries" of such a type as it is spelled; the text given if

@@ -52,8 +52,10 @@ enum fault resource_patch(struct call *c, const struct resource_id *id, const st
  * *ret_existed false: there was none (DELETE answers 204). After the commit: resource_deleted.
  */
 enum fault resource_delete(struct op *op, const struct resource_id *id, bool *ret_existed);
-/* After that commit: drop what memory holds (cache, locks, role snapshot). */
+/* After that commit: drop what memory holds (its figures; cache, locks, role snapshot). */
 enum fault resource_deleted(struct op *op, const struct resource_id *id);
+/* Of that what is not one resource's: cache, locks, role snapshot. */
+enum fault resource_reload(struct op *op);
 
 struct resource_filter {
     const char *subscription; /* required */

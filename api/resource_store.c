@@ -362,6 +362,11 @@ enum fault resource_delete(struct op *op, const struct resource_id *id, bool *re
 enum fault resource_deleted(struct op *op, const struct resource_id *id)
 {
     meter_forget(id->key);
+    return resource_reload(op);
+}
+
+enum fault resource_reload(struct op *op)
+{
     cache_changed_all();
     TRY(lock_reload(op));
     return role_reload(op);

@@ -6,17 +6,11 @@
 #include "api/arm.h"
 #include "api/commands.h"
 #include "auth/local_client.h"
+#include "core/json.h"
 #include "core/uri.h"
 
 #define LOOK_MS     10
 #define PATIENCE_MS 300000
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *value = json_string_value(json_object_get(object, name));
-
-    return value ? value : "";
-}
 
 static const char *path_of(struct op *op, const char *name, const char *rest)
 {
@@ -35,11 +29,11 @@ static void look(struct op *op, const struct local_client *client, const char *p
 
     op_init(&scratch);
     fault = local_client_ask(&scratch, client, "GET", SNAPSHOTS_PATH, NULL, &answer);
-    *ret_done = fault == OK && strcmp(text_of(answer, "process"), process) != 0;
+    *ret_done = fault == OK && strcmp(json_text(answer, "process"), process) != 0;
     *ret_fault = OK;
-    if (*ret_done && *text_of(answer, "failure"))
+    if (*ret_done && *json_text(answer, "failure"))
         *ret_fault =
-            fail(op, UNAVAILABLE, "everything is as it was: %s", text_of(answer, "failure"));
+            fail(op, UNAVAILABLE, "everything is as it was: %s", json_text(answer, "failure"));
     if (fault == UNAUTHENTICATED || fault == FORBIDDEN) {
         /* it serves, and the state is of a time when admin.json's principal was another */
         *ret_done = true;
@@ -57,7 +51,7 @@ static enum fault wait_anew(struct op *op, const struct local_client *client, co
     bool done = false;
 
     while (!done) {
-        look(op, client, text_of(asked, "process"), &done, &fault);
+        look(op, client, json_text(asked, "process"), &done, &fault);
         if (!done && now_ms() > deadline)
             return fail(op, UNAVAILABLE, "it has not started anew: see its log");
         if (!done)
@@ -88,7 +82,7 @@ static enum fault list(struct op *op, const struct settings *settings,
         json_int_t bytes = json_integer_value(json_object_get(p, "blobBytes")) +
                            json_integer_value(json_object_get(p, "tableBytes"));
 
-        printf("%-40s %-20s %9lld %5lld MiB\n", text_of(one, "name"), text_of(p, "created"),
+        printf("%-40s %-20s %9lld %5lld MiB\n", json_text(one, "name"), json_text(p, "created"),
                (long long)json_integer_value(json_object_get(p, "blobs")),
                (long long)(bytes >> 20));
     }

@@ -20,13 +20,6 @@ struct tracer {
     bool too_long; /* the rest of such a line is left out */
 };
 
-static const char *text_of(const json_t *line, const char *name)
-{
-    const char *value = json_string_value(json_object_get(line, name));
-
-    return value ? value : "";
-}
-
 /* What came over the network may hold escapes of terminals. */
 static void put(const char *text)
 {
@@ -56,20 +49,20 @@ static void show(const struct tracer *t, const json_t *line)
     int status = (int)json_integer_value(json_object_get(line, "status"));
     double ms = (double)json_integer_value(json_object_get(line, "us")) / 1000;
     const json_t *principal = json_object_get(line, "principal");
-    const char *who = text_of(principal, "name"), *time = text_of(line, "time");
+    const char *who = json_text(principal, "name"), *time = json_text(line, "time");
 
     printf("%.8s %s%d%s %-6s %8.1f ms  ", strlen(time) > 11 ? time + 11 : time,
-           colour_of(t, status), status, t->colour ? "\033[0m" : "", text_of(line, "method"), ms);
+           colour_of(t, status), status, t->colour ? "\033[0m" : "", json_text(line, "method"), ms);
     put(*who ? who : "-");
     fputs("  ", stdout);
-    put(text_of(line, "host"));
-    put(text_of(line, "path"));
+    put(json_text(line, "host"));
+    put(json_text(line, "path"));
     putchar('\n');
-    put_row("asked", text_of(line, "operation"));
-    put_row("needs", text_of(line, "right"));
-    put_row("on", text_of(line, "scope"));
-    put_row("refused", text_of(line, "reason"));
-    put_row("mend", text_of(line, "mend"));
+    put_row("asked", json_text(line, "operation"));
+    put_row("needs", json_text(line, "right"));
+    put_row("on", json_text(line, "scope"));
+    put_row("refused", json_text(line, "reason"));
+    put_row("mend", json_text(line, "mend"));
 }
 
 static void take_line(struct tracer *t, struct op *op)
@@ -96,7 +89,6 @@ static enum fault take(void *arg, struct op *op, struct bytes piece)
     struct tracer *t = arg;
     const char *data = piece.data;
 
-    (void)op;
     for (size_t i = 0; i < piece.len; i++) {
         if (data[i] == '\n') {
             struct op scratch; /* it may go on for days */
@@ -112,48 +104,39 @@ static enum fault take(void *arg, struct op *op, struct bytes piece)
             t->too_long = true;
         }
     }
-    return ferror(stdout) ? CONFLICT : OK;
+    return ferror(stdout) ? fail(op, UNAVAILABLE, "cannot write what is told") : OK;
 }
 
-static enum fault trace(struct op *op, struct tracer *t)
+static enum fault follow(struct op *op, struct tracer *t, const struct local_client *client)
 {
-    struct header authorization = {"authorization", NULL};
-    struct fetch ask = {.headers = &authorization,
-                        .n_headers = 1,
-                        .direct = true,
-                        .timeout_ms = INT64_C(1000) * 86400 * 365,
-                        .write = take,
-                        .arg = t};
-    struct local_client client;
+    const struct header authorization = {"authorization", client->authorization};
+    const struct fetch ask = {.url = arena_printf(&op->arena, "%s" TRACE_PATH, client->base),
+                              .headers = &authorization,
+                              .n_headers = 1,
+                              .direct = true,
+                              .timeout_ms = INT64_C(1000) * 86400 * 365,
+                              .write = take,
+                              .arg = t};
     struct fetched answer;
 
-    TRY(local_client_open(op, t->settings->data, LOCAL_APPLICATION, &client));
-    authorization.value = client.authorization;
-    ask.url = arena_printf(&op->arena, "%s" TRACE_PATH, client.base);
-    fprintf(stderr, "sundog: what clients ask of %s, until ^C\n", client.base);
+    fprintf(stderr, "sundog: what clients ask of %s, until ^C\n", client->base);
     TRY(fetch(op, &ask, &answer));
     return answer.status == 200 ? fail(op, UNAVAILABLE, "the service has ended")
                                 : fail(op, FORBIDDEN, "%s answered %d", ask.url, answer.status);
 }
 
-int trace_run(struct settings *settings)
+static enum fault trace(struct op *op, const struct settings *settings,
+                        const struct local_client *client)
 {
-    struct tracer *tracer = calloc(1, sizeof(*tracer));
-    enum fault fault;
-    struct op op;
+    struct tracer *tracer = arena_alloc(&op->arena, sizeof(*tracer));
 
-    if (!tracer)
-        return 1;
     tracer->settings = settings;
     tracer->json = strcmp(settings->format, "json") == 0;
     tracer->colour = isatty(1) && !getenv("NO_COLOR");
-    op_init(&op);
-    fetch_start();
-    fault = trace(&op, tracer);
-    if (fault != OK)
-        fprintf(stderr, "sundog: %s\n", op.message);
-    fetch_stop();
-    op_free(&op);
-    free(tracer);
-    return fault == OK ? 0 : 1;
+    return follow(op, tracer, client);
+}
+
+int trace_run(struct settings *settings)
+{
+    return local_client_run(settings, trace);
 }

@@ -10,19 +10,12 @@
 
 #define ANSWER_MAX ((size_t)16 << 20)
 
-static const char *member(const json_t *object, const char *name)
-{
-    const char *value = json_string_value(json_object_get(object, name));
-
-    return value ? value : "";
-}
-
 /* "{"error":{"message"}}" of the resource manager, "error_description" of Entra. */
 static const char *reason(const json_t *answer)
 {
     const char *described = json_string_value(json_object_get(answer, "error_description"));
 
-    return described ? described : member(json_object_get(answer, "error"), "message");
+    return described ? described : json_text(json_object_get(answer, "error"), "message");
 }
 
 static enum fault status_fault(int status)
@@ -62,12 +55,12 @@ static const char *grant(struct arena *arena, const json_t *admin, enum local_wh
         return arena_printf(arena,
                             "grant_type=password&client_id=" OAUTH_CONSOLE_APP
                             "&username=%s&password=%s&scope=%s",
-                            uri_encode(arena, member(admin, "userName"), ""),
-                            uri_encode(arena, member(admin, "userPassword"), ""), scope);
+                            uri_encode(arena, json_text(admin, "userName"), ""),
+                            uri_encode(arena, json_text(admin, "userPassword"), ""), scope);
     return arena_printf(arena,
                         "grant_type=client_credentials&client_id=%s&client_secret=%s&scope=%s",
-                        uri_encode(arena, member(admin, "clientId"), ""),
-                        uri_encode(arena, member(admin, "clientSecret"), ""), scope);
+                        uri_encode(arena, json_text(admin, "clientId"), ""),
+                        uri_encode(arena, json_text(admin, "clientSecret"), ""), scope);
 }
 
 enum fault local_client_open(struct op *op, const char *data, enum local_who who,
@@ -85,11 +78,11 @@ enum fault local_client_open(struct op *op, const char *data, enum local_who who
     ret->base = ret->local.plain ? arena_printf(arena, "http://%s", ret->local.plain)
                                  : arena_printf(arena, "https://%s", ret->local.tls);
     ask.url = arena_printf(arena, "%s/%s/oauth2/v2.0/token", ret->base,
-                           member(ret->local.admin, "tenantId"));
+                           json_text(ret->local.admin, "tenantId"));
     text = grant(arena, ret->local.admin, who);
     ask.body = BYTES(text);
     TRY(post(op, &ask, &answer));
-    ret->authorization = arena_printf(arena, "Bearer %s", member(answer, "access_token"));
+    ret->authorization = arena_printf(arena, "Bearer %s", json_text(answer, "access_token"));
     return OK;
 }
 

@@ -8,6 +8,7 @@
 #include "auth/oauth.h"
 #include "auth/throttle.h"
 #include "auth/trusted_issuer.h"
+#include "core/json.h"
 #include "core/seal.h"
 #include "core/uri.h"
 
@@ -101,13 +102,6 @@ static enum fault prove_secret(struct call *c, const char *secret, struct oauth_
 
 /* ---- by a certificate: an assertion the application signed itself ---- */
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text ? text : "";
-}
-
 /* An endpoint of ours, by the host the client used; of our tenant, since a host can be pretended.
  */
 static bool is_for_us(struct call *c, const char *audience)
@@ -158,10 +152,11 @@ static enum fault check_time(struct call *c, const struct jwt_text *token)
 static enum fault prove_certificate(struct call *c, const struct jwt_text *token,
                                     struct oauth_client *client)
 {
-    const char *audience = text_of(token->claims, "aud");
+    const char *audience = json_text(token->claims, "aud");
 
     TRY(check_time(c, token));
-    if (strcasecmp(text_of(token->claims, "sub"), client->app_id) != 0 || !is_for_us(c, audience) ||
+    if (strcasecmp(json_text(token->claims, "sub"), client->app_id) != 0 ||
+        !is_for_us(c, audience) ||
         json_number_value(json_object_get(token->claims, "exp")) >
             (double)(wall_s() + ASSERTION_MAX_AGE))
         return fail_on(&c->op, "700027", UNAUTHENTICATED,
@@ -194,7 +189,8 @@ static bool names_audience(const json_t *aud, const char *wanted)
 static enum fault find_federated(struct call *c, const struct jwt_text *token,
                                  const struct oauth_client *client, const struct federated **ret)
 {
-    const char *issuer = text_of(token->claims, "iss"), *subject = text_of(token->claims, "sub");
+    const char *issuer = json_text(token->claims, "iss"),
+               *subject = json_text(token->claims, "sub");
     const struct object *places[] = {client->application, client->principal};
     bool known = false;
 
@@ -223,7 +219,7 @@ static enum fault verify_federated(struct call *c, const struct jwt_text *token,
     EVP_PKEY *key = NULL;
     enum fault fault;
 
-    fault = trusted_issuer_key(&c->op, issuer, text_of(token->header, "kid"), may_block, &key);
+    fault = trusted_issuer_key(&c->op, issuer, json_text(token->header, "kid"), may_block, &key);
     if (fault == OK)
         fault = jwt_verify_with(&c->op, token, key);
     EVP_PKEY_free(key);
@@ -244,7 +240,7 @@ static enum fault prove_federated(struct call *c, const struct jwt_text *token, 
         return fail_on(&c->op, "700212", UNAUTHENTICATED,
                        "No matching federated identity record found for presented assertion"
                        " audience '%.300s'.",
-                       text_of(token->claims, "aud"));
+                       json_text(token->claims, "aud"));
     TRY(verify_federated(c, token, federated->issuer, may_block));
     client->proof = 2;
     return OK;
@@ -262,7 +258,7 @@ static enum fault prove_assertion(struct call *c, const char *assertion, bool ma
     if (jwt_split(&c->op, assertion, &token) != OK)
         return fail_on(&c->op, "700027", UNAUTHENTICATED,
                        "The client assertion is not a JWT of usable size.");
-    if (strcasecmp(text_of(token.claims, "iss"), client->app_id) == 0)
+    if (strcasecmp(json_text(token.claims, "iss"), client->app_id) == 0)
         return prove_certificate(c, &token, client);
     return prove_federated(c, &token, may_block, client);
 }

@@ -109,15 +109,21 @@ static enum fault make_folder(struct op *op, const char *path)
     return OK;
 }
 
+static enum fault make_parents(struct op *op, char *path)
+{
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        TRY(make_folder(op, path));
+        *slash = '/';
+    }
+    return OK;
+}
+
 static enum fault make_folders(struct env *env, char *path)
 {
     static const char *const below[] = {"docker", "azure"};
 
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        TRY(make_folder(env->op, path));
-        *slash = '/';
-    }
+    TRY(make_parents(env->op, path));
     TRY(make_folder(env->op, path));
     for (size_t i = 0; i < ARRAY_LEN(below); i++)
         TRY(make_folder(env->op, client_path(env, below[i])));
@@ -142,11 +148,12 @@ static char *own_folder(struct env *env)
                     : arena_printf(arena, "%s/client", base);
 }
 
-static enum fault choose_folder(struct env *env)
+/* *ret_path: the folder, where it is to be made here; NULL: another machine's. */
+static enum fault choose_folder(struct env *env, char **ret_path)
 {
     struct op *op = env->op;
-    char *path;
 
+    *ret_path = NULL;
     if (env->settings->files) {
         env->lines.folder = env->settings->files;
         env->lines.elsewhere = true;
@@ -157,11 +164,11 @@ static enum fault choose_folder(struct env *env)
                    : fail(op, INVALID, "--files: \"%s\" is not an absolute path",
                           env->settings->files);
     }
-    path = own_folder(env);
-    if (!path)
+    *ret_path = own_folder(env);
+    if (!*ret_path)
         return fail(op, INVALID, "there is no folder to write clients' files to: set HOME");
-    env->lines.folder = path;
-    return make_folders(env, path);
+    env->lines.folder = *ret_path;
+    return OK;
 }
 
 static struct env_file *add_file(struct env *env, const char *name, const struct text *text)
@@ -335,9 +342,12 @@ static void add_azure(struct env *env)
 static enum fault collect(struct env *env)
 {
     struct op *op = env->op;
+    char *path;
 
     TRY(read_local(env));
-    TRY(choose_folder(env));
+    TRY(choose_folder(env, &path));
+    if (path)
+        TRY(make_folders(env, path));
     if (env->job)
         say(env, "SUNDOG_JOB", env->job);
     say(env, "SUNDOG_URL",
@@ -366,6 +376,8 @@ static enum fault show(struct env *env)
 {
     TRY(collect(env));
     env_print(env->op, &env->lines, env->settings->format);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return fail(env->op, UNAVAILABLE, "cannot print: %s", strerror(errno));
     return OK;
 }
 
@@ -384,6 +396,21 @@ int env_run(struct settings *settings)
 }
 
 /* ---- jobs ---- */
+
+enum fault env_check_job(struct op *op, const struct settings *settings)
+{
+    struct env env = {.op = op, .settings = settings, .job = ""};
+    char *path;
+
+    TRY(read_local(&env));
+    TRY(choose_folder(&env, &path));
+    if (!path)
+        return OK;
+    TRY(make_parents(op, path)); /* it ends in '/', for a name to come */
+    if (access(path, W_OK | X_OK) < 0)
+        return fail(op, UNAVAILABLE, "cannot make folders in %s: %s", path, strerror(errno));
+    return OK;
+}
 
 enum fault env_show_job(struct op *op, const struct settings *settings, json_t *who,
                         const char *job)

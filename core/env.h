@@ -20,6 +20,8 @@ int env_run(struct settings *settings); /* the exit status */
  */
 enum fault env_show_job(struct op *op, const struct settings *settings, json_t *who,
                         const char *job);
+/* Could it, as far as can be said before there is a job? */
+enum fault env_check_job(struct op *op, const struct settings *settings);
 /* The clients' files of a job that is gone, where env_show_job wrote them on this machine. */
 void env_forget_job(struct op *op, const struct settings *settings, const char *job);
 

@@ -53,6 +53,13 @@ enum fault json_parse(struct op *op, struct bytes text, json_t **ret_value)
     return OK;
 }
 
+const char *json_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text ? text : "";
+}
+
 /* ---- reading by a table ---- */
 
 static enum fault read_object(struct op *op, const struct json_field *table, json_t *object,

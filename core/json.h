@@ -75,6 +75,8 @@ enum fault json_read(struct op *op, const struct json_field *table, json_t *obje
                      void *ret_struct);
 /* Write a struct by its table, compact, no spaces. */
 void json_write(struct text *out, const struct json_field *table, const void *object);
+/* The text of a member; "" when it has none, or is none. */
+const char *json_text(const json_t *object, const char *name);
 /* A string as JSON, with its quotes. Invalid UTF-8 becomes U+FFFD. */
 void json_quote(struct text *out, const char *s);
 /* What programs printed, as a database and JSON take it: NUL and invalid UTF-8 become U+FFFD. */

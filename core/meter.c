@@ -352,9 +352,9 @@ static enum fault write_batch(struct op *op, const struct batch *b)
 #undef COLUMN
 }
 
-enum fault meters_write(struct op *op, int64_t now_s, bool all)
+/* *ret_more: there is as much again, perhaps. Readers have their turn between two. */
+static enum fault write_some(struct op *op, int64_t before_s, bool *ret_more)
 {
-    int64_t before_s = all ? INT64_MAX : (now_s - WRITE_AFTER_S) / 60 * 60;
     enum fault fault = OK;
     struct batch b = {0};
 
@@ -366,6 +366,26 @@ enum fault meters_write(struct op *op, int64_t now_s, bool all)
         db_rollback(op);
     settle(fault == OK);
     pthread_rwlock_unlock(&meters.writing);
+    *ret_more = b.n == MINUTES_AT_ONCE;
+    return fault;
+}
+
+enum fault meters_write(struct op *op, int64_t now_s, bool all)
+{
+    int64_t before_s = all ? INT64_MAX : (now_s - WRITE_AFTER_S) / 60 * 60;
+    enum fault fault = OK;
+    bool more = true;
+
+    while (more && fault == OK) {
+        struct op scratch; /* of one batch: all meters have a hundred times as much to say */
+
+        op_init(&scratch);
+        scratch.db = op->db;
+        fault = write_some(&scratch, before_s, &more);
+        if (fault != OK)
+            fail(op, fault, "%s", scratch.message ? scratch.message : fault_name(fault));
+        op_free(&scratch);
+    }
     return fault;
 }
 
@@ -396,6 +416,9 @@ enum fault meter_delete(struct op *op, const char *key)
 
 enum fault meter_rekey(struct op *op, const char *key, const char *new_key)
 {
+    if (strcmp(key, new_key) == 0)
+        return OK;
+    TRY(meter_delete(op, new_key)); /* of a name that had figures before */
     return db_query(op, &stmts[REKEY_BELOW], NULL, DB_TEXT(key), DB_TEXT(new_key));
 }
 

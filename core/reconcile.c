@@ -18,7 +18,8 @@
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS   30000
 #define NOT_IN_HEAP      SIZE_MAX
-#define SHARES           3 /* as many times what a group has is free before it gets one more */
+#define SHARES           3  /* as many times what a group has is free before it gets one more */
+#define SWEEP            "" /* the key of what looks for keys */
 #define STACK_BYTES      ((size_t)1 << 20) /* of those that may be many */
 
 struct keyed {
@@ -50,6 +51,8 @@ struct worker {
 struct reconciler {
     const char *name;
     reconcile_step step;
+    reconcile_sweep sweep; /* or NULL */
+    int64_t sweep_ms;
     bool ending;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -251,6 +254,15 @@ void reconciler_add(struct reconciler *r, const char *key)
     reconciler_add_after(r, key, 0);
 }
 
+void reconciler_sweep(struct reconciler *r, reconcile_sweep sweep, int64_t every_ms)
+{
+    pthread_mutex_lock(&r->lock);
+    r->sweep = sweep;
+    r->sweep_ms = every_ms;
+    pthread_mutex_unlock(&r->lock);
+    reconciler_add(r, SWEEP);
+}
+
 size_t reconciler_depth(struct reconciler *r)
 {
     size_t n;
@@ -258,7 +270,7 @@ size_t reconciler_depth(struct reconciler *r)
     if (!r)
         return 0;
     pthread_mutex_lock(&r->lock);
-    n = r->n_entries;
+    n = r->n_entries - (r->sweep != NULL); /* which is always there */
     pthread_mutex_unlock(&r->lock);
     return n;
 }
@@ -325,6 +337,15 @@ static int64_t backoff_ms(unsigned failures)
     return ms * 3 / 4 + ms / 2 * (int64_t)strtoul((char[]){uuid[0], uuid[1], '\0'}, NULL, 16) / 255;
 }
 
+static enum fault step_or_sweep(struct reconciler *r, struct op *op, const char *key,
+                                int64_t *ret_again_ms)
+{
+    if (!r->sweep || strcmp(key, SWEEP) != 0)
+        return r->step(op, key, ret_again_ms);
+    *ret_again_ms = r->sweep_ms;
+    return r->sweep(op);
+}
+
 /* Returns when the key wants to come back, in milliseconds, or RECONCILE_DONE. */
 static int64_t run_step(struct reconciler *r, struct keyed *e, struct db *db)
 {
@@ -334,7 +355,7 @@ static int64_t run_step(struct reconciler *r, struct keyed *e, struct db *db)
 
     op_init(&op);
     op.db = db;
-    fault = r->step(&op, e->key, &again_ms);
+    fault = step_or_sweep(r, &op, e->key, &again_ms);
     db_op_ended(&op);
     if (fault != OK) {
         again_ms = backoff_ms(e->failures++);

@@ -29,12 +29,18 @@ struct reconciler *reconciler_new(const char *name, int threads, reconcile_step 
  */
 struct reconciler *reconciler_new_growing(const char *name, int least, int most,
                                           reconcile_step step);
+typedef enum fault (*reconcile_sweep)(struct op *op);
+/*
+ * Besides, at once and every_ms after each time: a look for keys that nobody adds here, those of a
+ * time before this start or of another `serve`. Part of the reconciler: as a step, but of no key.
+ */
+void reconciler_sweep(struct reconciler *r, reconcile_sweep sweep, int64_t every_ms);
 /* From any thread. A key that is running now runs once more after. NULL reconciler: ignored. */
 void reconciler_add(struct reconciler *r, const char *key);
 void reconciler_add_after(struct reconciler *r, const char *key, int64_t delay_ms);
 /* Steps running now end; what waits is forgotten (the rows know it). */
 void reconciler_free(struct reconciler *r);
-/* Keys waiting or running, for /metrics. */
+/* Keys waiting or running, for /metrics; the sweep is none. */
 size_t reconciler_depth(struct reconciler *r);
 
 #endif

@@ -35,6 +35,8 @@ void trace_mend(struct op *op, const char *fmt, ...)
     char text[MEND_MAX];
     va_list args;
 
+    if (!trace_wanted())
+        return;
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);

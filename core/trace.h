@@ -20,7 +20,7 @@ void trace_who(struct call *c, const char *name, const char *id);
    repository "pull"; in Kubernetes "create pods". */
 void trace_right(struct call *c, const char *right, const char *scope);
 /* The command that would have let it through. May be called where the reason is given, before or
-   after fail. */
+   after fail. Whoever has to look for that command asks trace_wanted first. */
 void trace_mend(struct op *op, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* In a handler of the WATCH lane: tell this client from now on, one JSON object a line, and an

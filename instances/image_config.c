@@ -21,13 +21,6 @@ static enum fault no_image(struct op *op, const char *what, const char *why)
     return fail_on(op, "image", INVALID, "%s is no container image that can be run: %s", what, why);
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text ? text : "";
-}
-
 static enum fault parse(struct op *op, const char *what, const char *which, struct bytes content,
                         json_t **ret)
 {
@@ -46,13 +39,13 @@ enum fault image_config_of(struct op *op, const char *what, struct bytes manifes
 
     TRY(parse(op, what, "its manifest cannot be read", manifest, &root));
     config = json_object_get(root, "config");
-    type = text_of(config, "mediaType");
+    type = json_text(config, "mediaType");
     if (strcmp(type, MEDIA_OCI_CONFIG) != 0 && strcmp(type, MEDIA_DOCKER_CONFIG) != 0)
         return no_image(op, what,
                         arena_printf(&op->arena, "its config is of type \"%.100s\"", type));
-    if (!digest_is_valid(text_of(config, "digest")))
+    if (!digest_is_valid(json_text(config, "digest")))
         return no_image(op, what, "its manifest names no config");
-    *ret_digest = text_of(config, "digest");
+    *ret_digest = json_text(config, "digest");
     *ret_size = json_integer_value(json_object_get(config, "size"));
     return OK;
 }
@@ -99,10 +92,10 @@ static enum fault read_layers(struct op *op, const char *what, const json_t *man
         const json_t *layer = json_array_get(list, i);
         int64_t size = json_integer_value(json_object_get(layer, "size"));
 
-        p->layers[i] = (struct image_layer){text_of(layer, "digest"), diff_ids[i], size};
+        p->layers[i] = (struct image_layer){json_text(layer, "digest"), diff_ids[i], size};
         if (!digest_is_valid(diff_ids[i]) || !digest_is_valid(p->layers[i].digest) || size < 0)
             return no_image(op, what, "it has a layer without a digest");
-        if (strstr(text_of(layer, "mediaType"), "encrypted"))
+        if (strstr(json_text(layer, "mediaType"), "encrypted"))
             return no_image(op, what, "its layers are encrypted");
         p->image.bytes += size;
     }
@@ -111,7 +104,7 @@ static enum fault read_layers(struct op *op, const char *what, const json_t *man
 
 static enum fault check_platform(struct op *op, const char *what, const json_t *config)
 {
-    const char *os = text_of(config, "os"), *architecture = text_of(config, "architecture");
+    const char *os = json_text(config, "os"), *architecture = json_text(config, "architecture");
 
     if ((*os && strcmp(os, PLATFORM_OS) != 0) ||
         (*architecture && strcmp(architecture, platform_architecture()) != 0))
@@ -137,9 +130,9 @@ enum fault image_parse(struct op *op, const char *what, const char *digest, stru
     TRY(read_texts(op, what, run, "Entrypoint", &p.image.entrypoint));
     TRY(read_texts(op, what, run, "Cmd", &p.image.cmd));
     TRY(read_texts(op, what, run, "Env", &p.image.env));
-    p.image.cwd = text_of(run, "WorkingDir");
-    p.image.user = text_of(run, "User");
-    p.image.stop_signal = text_of(run, "StopSignal");
+    p.image.cwd = json_text(run, "WorkingDir");
+    p.image.user = json_text(run, "User");
+    p.image.stop_signal = json_text(run, "StopSignal");
     *ret = p;
     return OK;
 }

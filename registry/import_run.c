@@ -13,7 +13,6 @@
 #define TRIES         5
 #define RETRY_MS      100
 #define LOOK_EVERY_MS 60000
-#define FIND_JOBS     "jobs"
 
 static struct reconciler *runner;
 
@@ -92,7 +91,8 @@ static enum fault work_on(struct op *op, const char *id, int64_t *ret_again_ms)
     return after(op, &work, import_copy(op, &work), ret_again_ms);
 }
 
-static enum fault find_jobs(struct op *op, int64_t *ret_again_ms)
+/* Also what another `serve` left. */
+static enum fault find_jobs(struct op *op)
 {
     const char **ids;
     size_t n;
@@ -100,7 +100,6 @@ static enum fault find_jobs(struct op *op, int64_t *ret_again_ms)
     TRY(import_unfinished(op, &ids, &n));
     for (size_t i = 0; i < n; i++)
         reconciler_add(runner, ids[i]);
-    *ret_again_ms = LOOK_EVERY_MS; /* also what another `serve` left */
     return OK;
 }
 
@@ -109,8 +108,6 @@ static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
     enum fault fault;
     bool locked;
 
-    if (strcmp(key, FIND_JOBS) == 0)
-        return find_jobs(op, ret_again_ms);
     TRY(import_lock(op, key, &locked));
     if (!locked)
         return OK; /* another `serve` works on it */
@@ -128,7 +125,7 @@ void import_run(void)
 {
     atomic_store(&import_ending, false);
     runner = reconciler_new("import", THREADS, step);
-    reconciler_add(runner, FIND_JOBS);
+    reconciler_sweep(runner, find_jobs, LOOK_EVERY_MS);
 }
 
 void import_stop(void)

@@ -43,24 +43,17 @@ static int rank(const char *variant)
     return -1;
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text ? text : "";
-}
-
 static void add_name(struct text *names, const json_t *platform)
 {
-    const char *variant = text_of(platform, "variant");
+    const char *variant = json_text(platform, "variant");
 
-    text_printf(names, "%s%.32s/%.32s%s%.32s", names->len ? ", " : "", text_of(platform, "os"),
-                text_of(platform, "architecture"), *variant ? "/" : "", variant);
+    text_printf(names, "%s%.32s/%.32s%s%.32s", names->len ? ", " : "", json_text(platform, "os"),
+                json_text(platform, "architecture"), *variant ? "/" : "", variant);
 }
 
 static bool is_unknown(const json_t *platform)
 {
-    return strcmp(text_of(platform, "os"), "unknown") == 0;
+    return strcmp(json_text(platform, "os"), "unknown") == 0;
 }
 
 enum fault platform_missing(struct op *op, const char *what, const char *have)
@@ -84,7 +77,7 @@ enum fault platform_choose(struct op *op, const char *what, struct bytes index,
     list = json_object_get(root, "manifests");
     n = json_array_size(list);
     for (size_t i = 0; i < n; i++) {
-        digest = text_of(json_array_get(list, i), "digest");
+        digest = json_text(json_array_get(list, i), "digest");
         platform = json_object_get(json_array_get(list, i), "platform");
         if (is_unknown(platform) || !digest_is_valid(digest))
             continue;
@@ -94,9 +87,9 @@ enum fault platform_choose(struct op *op, const char *what, struct bytes index,
             continue;
         }
         add_name(&have, platform);
-        at = rank(text_of(platform, "variant"));
-        if (strcmp(text_of(platform, "os"), PLATFORM_OS) == 0 &&
-            strcmp(text_of(platform, "architecture"), platform_architecture()) == 0 && at >= 0 &&
+        at = rank(json_text(platform, "variant"));
+        if (strcmp(json_text(platform, "os"), PLATFORM_OS) == 0 &&
+            strcmp(json_text(platform, "architecture"), platform_architecture()) == 0 && at >= 0 &&
             at < best_rank) {
             best = digest;
             best_rank = at;

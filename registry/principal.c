@@ -318,6 +318,8 @@ static void mend_scope_map(struct op *op, const struct principal *principal,
 void principal_mend(struct op *op, const struct principal *principal,
                     const struct registry *registry, const char *repository, unsigned actions)
 {
+    if (!trace_wanted())
+        return;
     if (registry && principal->kind == PRINCIPAL_ENTRA)
         mend_roles(op, principal, registry, actions);
     else if (registry && principal->kind == PRINCIPAL_TOKEN)

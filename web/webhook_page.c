@@ -1,7 +1,7 @@
 /* A webhook of a registry, and what came of its deliveries. */
 #include <string.h>
-#include <strings.h>
 
+#include "api/continuous_deployment.h"
 #include "clusters/object/object.h"
 #include "core/uri.h"
 #include "web/pages.h"
@@ -39,18 +39,17 @@ static void add_target(struct page *p, const struct registry_view *v, const json
 /* The page of what a delivery deploys to; NULL: it goes to an address. */
 static const char *place_link(struct op *op, const char *uri)
 {
-    static const char ns[] = "/namespaces/", deployments[] = "/deployments/";
-    const char *inside = strstr(uri, ns), *name = inside ? strstr(inside, deployments) : NULL;
+    struct deployment_place place;
+    const char *link;
 
-    if (strncasecmp(uri, "/subscriptions/", 15) != 0)
+    if (continuous_deployment_place(op, uri, &place) != OK) {
+        op_clear_fault(op);
         return NULL;
-    if (!name)
-        return page_of(op, uri);
-    inside += strlen(ns);
-    return arena_printf(
-        &op->arena, "%s/objects/apps/v1/deployments/%.*s/%s",
-        page_of(op, arena_strndup(&op->arena, uri, (size_t)(inside - uri) - strlen(ns))),
-        (int)(name - inside), inside, name + strlen(deployments));
+    }
+    link = page_of(op, place.id);
+    return place.name ? arena_printf(&op->arena, "%s/objects/apps/v1/deployments/%s/%s", link,
+                                     place.ns, place.name)
+                      : link;
 }
 
 /* Of an address only the host: its path may be what keeps it secret. */

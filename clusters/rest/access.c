@@ -395,7 +395,8 @@ enum fault access_check(struct op *op, struct cluster *cluster, const struct acc
 
     if (access_allowed(cluster, a))
         return OK;
-    mend(op, a);
+    if (trace_wanted())
+        mend(op, a);
     if (a->path)
         return status_fail(op, FORBIDDEN, "Forbidden", json_object(),
                            "forbidden: User \"%s\" cannot %s path \"%s\"", a->actor->name, a->verb,

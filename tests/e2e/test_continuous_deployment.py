@@ -107,10 +107,14 @@ def test_a_deployment_in_a_cluster(sundog, hook):
     kubectl = clusters.kubectl(cluster)
     kubectl.apply(DEPLOYMENT)
     kubectl("rollout", "status", "deployment/web", "--timeout=110s")
-    expect(hook(f"{cluster['id']}/namespaces/default/deployments/web", "team/app:*"), 201)
+    expect(hook(f"{cluster['id']}/Namespaces/default/deployments/web", "team/app:*"), 201)
     push(sundog, "v2", "two")
     said = hook.last(200, '"tag":"v2"')
     assert said["deployment"] == "web" and said["deployed"] == ["web"]
+    first = admin(sundog)
+    browser = Browser(sundog)
+    page = browser.sign_in(first["userName"], first["userPassword"], "/console" + hook.path)
+    assert "web" in browser.get(page.links["web"]).title and page.links["web"].endswith("/deployments/default/web"), page.links
     kubectl("rollout", "status", "deployment/web", "--timeout=110s")
     images = {one["name"]: one["image"] for one in kubectl.json("deployment/web")["spec"]["template"]["spec"]["containers"]}
     assert images == {"web": f"sundog.azurecr.io/team/app:v2@{said['digest']}", "other": "sundog.azurecr.io/team/other:v1"}
@@ -161,6 +165,7 @@ def test_who_may(sundog, arm, registry, hook):
 @pytest.mark.parametrize("uri, status", [
     ("/subscriptions/x", 400),
     ("{sub}/resourceGroups/none/providers/Microsoft.ContainerInstance/containerGroups/none", 404),
+    ("{sub}/resourceGroups/namespaces/providers/Microsoft.ContainerInstance/containerGroups/none", 404),
     ("{sub}/resourceGroups/none/providers/Microsoft.ContainerService/managedClusters/none", 400),
     ("{sub}/resourceGroups/none/providers/Microsoft.ContainerService/managedClusters/none/namespaces/a/deployments/b", 404),
     ("{sub}/resourceGroups/none/providers/Microsoft.ContainerService/managedClusters/none/namespaces/A_/deployments/b", 400),

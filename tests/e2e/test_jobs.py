@@ -4,6 +4,9 @@ import concurrent.futures
 import json
 import os
 import secrets
+import shutil
+import subprocess
+import threading
 
 import pytest
 
@@ -12,6 +15,7 @@ from harness.clients import run
 from harness.clusters import cluster_body
 from harness.containers import Groups, push_shell, wait_nothing_left
 from harness.entra import Entra
+from harness.keys import psql
 from harness.leftovers import nothing_left
 from harness.machine import need
 from harness.manager import OWNER, READER, Arm, refused
@@ -108,12 +112,31 @@ def test_a_job_is_whole(sundog):
     assert not os.path.exists(f"{sundog.data}/jobs/{name}")
 
 
-@pytest.mark.parametrize("words", [("A_b",), ("-a",), ("a" * 41,), ("a", "b"), ("a", "--for", "2y"), ("a", "--list")])
+@pytest.mark.parametrize("words", [("A_b",), ("-a",), ("a" * 41,), ("a", "b"), ("a", "--for", "2y"), ("a", "--list"), ("a", "--at", "a b"),
+                                   ("a", "--files", "relative"), ("a", "--files", "/x", "--format", "json")])
 def test_what_is_refused(sundog, arm, words):
     before = len(arm.all(JOBS)[0])
     done = run_tool("new", *words, "--data", sundog.data)
     assert done.returncode != 0 and done.stderr.startswith("sundog: "), done
     assert len(arm.all(JOBS)[0]) == before
+
+
+@pytest.mark.parametrize("stands", ["where jobs are", "in its folder", None])
+def test_a_job_whose_secret_nobody_saw_is_not_left(sundog, arm, stands):
+    """Its lines cannot be written (something stands there) or printed: it is not made, or taken back."""
+    name, data = "unseen-" + secrets.token_hex(3), fresh_folder("u")
+    for file in ("endpoints.json", "admin.json"):
+        shutil.copy(f"{sundog.data}/{file}", data)
+    if stands:
+        os.makedirs(f"{data}/jobs/{name}" if stands == "in its folder" else data, exist_ok=True)
+        with open(f"{data}/jobs/{name}/docker" if stands == "in its folder" else f"{data}/jobs", "w"):
+            pass
+    with open(os.devnull if stands else "/dev/full", "w") as printed:
+        done = subprocess.run([program(), "new", name, "--data", data], stdout=printed, stderr=subprocess.PIPE, text=True)
+    assert done.returncode != 0 and ("cannot" in done.stderr), done
+    wait_until(lambda: arm("GET", f"{JOBS}/{name}").status == 404, "no job is left")
+    if stands != "where jobs are":
+        assert os.listdir(f"{data}/jobs") == []
 
 
 def test_names_are_unique_and_listed(sundog, arm):
@@ -224,6 +247,31 @@ def test_it_ends_by_itself(sundog, arm):
     for variables in (brief, lasting):
         run_tool("delete", variables["SUNDOG_JOB"], "--data", sundog.data)
     assert {**counts(sundog), "folders": 0} == {**before, "folders": 0}
+
+
+def test_a_job_of_a_name_that_was_doomed_stays(sundog, arm):
+    """A step that comes late, for a job that is no more, leaves the live one of the same name alone."""
+    need("root")
+    name = "heir-" + secrets.token_hex(3)
+    new(sundog, name, "--for", "10")
+    neighbour = threading.Thread(target=psql, args=(sundog, f"""
+        BEGIN;
+        UPDATE api.job SET ends = NULL WHERE name = '{name}' AND ends > now();
+        DO $$ BEGIN
+            WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM api.job j%') LOOP
+                PERFORM pg_sleep(0.02);
+                PERFORM pg_stat_clear_snapshot();
+            END LOOP;
+        END $$;
+        COMMIT"""))
+    neighbour.start()  # to who looks for jobs its time is over; to who takes it apart, it is another
+    neighbour.join()
+    brief = new(sundog, "--for", "1")["SUNDOG_JOB"]  # of the same one thread, and so after it
+    wait_until(lambda: arm("GET", f"{JOBS}/{brief}").status == 404, "a later one is deleted")
+    found = arm.get(f"{JOBS}/{name}")["properties"]
+    assert found["state"] == "Running" and "expires" not in found
+    for one in (name, brief):
+        run_tool("delete", one, "--data", sundog.data)
 
 
 def work(number, job, containers):

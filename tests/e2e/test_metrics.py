@@ -1,6 +1,7 @@
 """Microsoft.Insights/metrics: what real containers use, as az, the SDK, plain requests and the console's page see it."""
 
 import re
+import secrets
 
 import pytest
 
@@ -10,6 +11,7 @@ from harness.azure import Az, admin
 from harness.clusters import Clusters
 from harness.console import Browser
 from harness.containers import SHELL, Groups, push_shell, reaches
+from harness.keys import psql
 from harness.machine import need
 from harness.manager import READER, Arm, refused
 from harness.server import wait_until
@@ -60,6 +62,39 @@ def test_pulls_and_pushes_of_a_registry(sundog):
     arm.token = arm.sign_in(arm.admin["clientId"], arm.admin["clientSecret"])
     assert totals() == [4, 3, 2, 1], "an orderly end loses nothing"
     assert [d["unit"] for d in arm.get(f"{path}/providers/Microsoft.Insights/metricDefinitions", version="2018-01-01")["value"]] == ["Count"] * 4
+
+
+def test_figures_stay_where_a_groups_deletion_is_refused(sundog):
+    """What is still there has what it had, and goes on being measured; what went has left nothing to its heir."""
+    need("root")
+    arm, owner, group = Arm(sundog), registries.Arm(sundog), "refusing"
+    path = f"{arm.sub}/resourceGroups/{group}"
+    web.expect(arm("PUT", path, {"location": "eastus"}), 201)
+    made = {}
+    for name in ("stays", "went"):
+        made[name] = owner.registry(f"{name}{secrets.token_hex(4)}", group=group)
+        owner.data_plane(made[name]).repository("app").image("1")
+    stays = owner.data_plane(made["stays"]).repository("app")
+
+    def pushes(name):
+        answer = arm.get(f"{made[name]}/providers/Microsoft.Insights/metrics?interval=PT1H&metricnames=TotalPushCount", version="2018-01-01")
+        return sum(point["total"] for point in answer["value"][0]["timeseries"][0]["data"])
+
+    assert [pushes(name) for name in made] == [1, 1]
+    psql(sundog, f"""CREATE TABLE public.holds AS SELECT id FROM registry.registry WHERE name = '{made["stays"].rsplit("/", 1)[1]}';
+                     ALTER TABLE public.holds ADD FOREIGN KEY (id) REFERENCES registry.registry""")
+    try:
+        web.expect(arm("DELETE", path), 202)
+        wait_until(lambda: arm.get(path)["properties"]["provisioningState"] == "Succeeded", "its deletion was given up")
+    finally:
+        psql(sundog, "DROP TABLE public.holds")
+    web.expect(arm("GET", made["went"], version="2023-07-01"), 404)
+    assert pushes("stays") == 1
+    stays.image("2")
+    assert pushes("stays") == 2
+    owner.registry(made["went"].rsplit("/", 1)[1], group=group)
+    assert pushes("went") == 0
+    web.expect(arm("DELETE", path), 202)
 
 
 @pytest.fixture
@@ -177,7 +212,8 @@ def test_definitions_and_namespaces(groups, working):
 @pytest.mark.parametrize("query, words", [
     ("metricnames=Nope", "Failed to find metric configuration for provider: Microsoft.ContainerInstance, resource Type: containerGroups, "
                          "metric: Nope, Valid metrics: CpuUsage,MemoryUsage"),
-    ("interval=PT3M", "requested time grain: 00:03:00"), ("interval=often", "Invalid time grain duration: often"),
+    ("interval=PT3M", "allowed time grains: 00:01:00,00:05:00,00:15:00,00:30:00,01:00:00,06:00:00,12:00:00,1.00:00:00 between metrics: "
+                      "CpuUsage, can not support requested time grain: 00:03:00"), ("interval=often", "Invalid time grain duration: often"),
     ("aggregation=median", "Invalid aggregation type"), ("timespan=yesterday", "Invalid timespan"),
     ("timespan=2026-01-02T00:00:00Z/2026-01-01T00:00:00Z", "before its end"),
     ("timespan=P90D&interval=PT1M", "10080 values"), ("top=none", "Invalid top"), ("orderby=size", "Invalid orderby"),
@@ -186,6 +222,24 @@ def test_definitions_and_namespaces(groups, working):
 ])
 def test_what_is_wrong_is_said(groups, working, query, words):
     refused(groups("GET", groups.path(working, f"/providers/Microsoft.Insights/metrics?{query}")), 400, "BadRequest", words)
+
+
+def test_an_answer_has_an_end(groups, working, sundog):
+    """Many series of a week's minutes are refused, whatever top says; their names, and fewer of them, are not."""
+    key = groups.path(working).lower()
+    psql(sundog, f"""
+        INSERT INTO core.meter (resource, metric, dimensions)
+            SELECT '{key}', name, 'made-' || n FROM unnest(ARRAY['CpuUsage', 'MemoryUsage']) name, generate_series(1, 12) n;
+        INSERT INTO core.meter_minute (meter, minute, n, sum, least, most)
+            SELECT id, extract(epoch FROM now())::int / 60, 1, 1, 1, 1 FROM core.meter WHERE dimensions LIKE 'made-%'""")
+    week = {"timespan": "P7D", "interval": "PT1M", "top": 1000, "$filter": "containerName sw 'made-'"}
+    refused(groups("GET", groups.path(working, "/providers/Microsoft.Insights/metrics?metricnames=CpuUsage,MemoryUsage&" +
+                                      "&".join(f"{name}={value}" for name, value in week.items()))), 400, "BadRequest", "200000 values")
+    named = ask(groups, working, "CpuUsage,MemoryUsage", resultType="Metadata", **week)["value"]
+    assert [len(one["timeseries"]) for one in named] == [12, 12]
+    once = ask(groups, working, "CpuUsage,cpuusage,CPUUsage", **week)["value"]
+    assert [len(one["timeseries"]) for one in once] == [12] and len(once[0]["timeseries"][0]["data"]) >= 10080
+    psql(sundog, "DELETE FROM core.meter WHERE dimensions LIKE 'made-%'")
 
 
 def test_what_has_no_metrics(groups, working):

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import re
-import socket
 import subprocess
 import threading
 import time
@@ -20,7 +19,7 @@ from harness.containers import Groups, push_shell
 from harness.load import Load
 from harness.machine import TOP, need
 from harness.manager import Arm
-from harness.postgres import Postgres
+from harness.postgres import Postgres, free_port
 from harness.server import HANG_S, Sundog, fresh_folder, wait_until
 
 FOLDER = os.path.join(TOP, "deploy", "monitoring")
@@ -220,9 +219,7 @@ class Prometheus:
         job["static_configs"][0]["targets"] = [f"localhost:{server.port('https')}"]
         with open(f"{self.folder}/prometheus.yml", "w") as file:
             yaml.safe_dump(given, file)
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.port = sock.getsockname()[1]
+        self.port = free_port()
         self.output = open(f"{self.folder}/out", "w+")
         self.process = subprocess.Popen(["prometheus", f"--config.file={self.folder}/prometheus.yml", f"--storage.tsdb.path={self.folder}/data",
                                          f"--web.listen-address=127.0.0.1:{self.port}"], stdout=self.output, stderr=self.output)

@@ -4,7 +4,6 @@ and with a kill -9 in the middle."""
 import http.server
 import json
 import secrets
-import socket
 import subprocess
 import threading
 import warnings
@@ -14,18 +13,13 @@ import pytest
 from harness import web
 from harness.arm import Arm
 from harness.machine import need
+from harness.postgres import free_port
 from harness.server import fresh_folder, wait_until
 from harness.web import OCI_INDEX, Http1, Registry, expect, image_index, image_manifest, OCI_MANIFEST
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import crypt  # bcrypt, the only one docker-registry takes
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Peer:

@@ -176,6 +176,15 @@ def test_for_people(sundog, arm):
         assert "/tenants" not in said and "\x1b" not in said and "refused" in said
 
 
+def test_nowhere_to_print(sundog, arm):
+    """It ends, and says why."""
+    with open("/dev/full", "w") as full:
+        process = subprocess.Popen([program(), "trace", "--data", sundog.data], stdout=full, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: arm.get("/tenants") and process.poll() is not None, "it has ended")
+    said = process.communicate()[1]
+    assert process.returncode == 1 and "cannot write" in said and "null" not in said
+
+
 def test_only_for_who_may(sundog, arm):
     """Nobody else listens; a listener that leaves is forgotten, and there is a limit."""
     principal = stranger(sundog)

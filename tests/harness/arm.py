@@ -51,10 +51,10 @@ class Arm:
         self.status = status
         return json.loads(said) if said else None
 
-    def registry(self, name=None, sku="Premium", **properties):
+    def registry(self, name=None, sku="Premium", group=GROUP, **properties):
         """A new registry's resource id."""
         name = name or "r" + secrets.token_hex(6)
-        path = f"{self.group}/providers/Microsoft.ContainerRegistry/registries/{name}"
+        path = f"{self.subscription}/resourceGroups/{group}/providers/Microsoft.ContainerRegistry/registries/{name}"
         self("PUT", path, {"location": "eastus", "sku": {"name": sku}, "properties": {"adminUserEnabled": True, **properties}})
         wait_until(lambda: self("GET", path)["properties"]["provisioningState"] == "Succeeded", "the registry is ready")
         return path

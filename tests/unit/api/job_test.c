@@ -64,6 +64,7 @@ static void test_doomed(void)
     const char **names;
     struct job job;
     struct op op;
+    bool there;
     size_t n;
 
     begin(&op);
@@ -73,15 +74,23 @@ static void test_doomed(void)
     CU_ASSERT_EQUAL_FATAL(job_insert(&op, &job, 0), OK);
     CU_ASSERT_EQUAL_FATAL(job_list_doomed(&op, &names, &n), OK);
     CU_ASSERT_EQUAL(n, 0);
+    CU_ASSERT_EQUAL_FATAL(job_hold(&op, "late", &there, &job), OK);
+    CU_ASSERT(there && !job.doomed);
+    CU_ASSERT_EQUAL_FATAL(job_hold(&op, "lasting", &there, &job), OK);
+    CU_ASSERT(there && !job.doomed);
     CU_ASSERT_EQUAL_FATAL(
         db_exec(&op, "UPDATE api.job SET ends = now() - interval '1 second' WHERE ends > now()"),
         OK);
     CU_ASSERT_EQUAL_FATAL(job_list_doomed(&op, &names, &n), OK);
     CU_ASSERT_EQUAL_FATAL(n, 1);
     CU_ASSERT_STRING_EQUAL(names[0], "late");
+    CU_ASSERT_EQUAL_FATAL(job_hold(&op, "late", &there, &job), OK);
+    CU_ASSERT(there && job.doomed && !job.deleting);
     CU_ASSERT_EQUAL_FATAL(job_set_deleting(&op, "lasting"), OK);
     CU_ASSERT_EQUAL_FATAL(job_list_doomed(&op, &names, &n), OK);
     CU_ASSERT_EQUAL(n, 2);
+    CU_ASSERT_EQUAL_FATAL(job_hold(&op, "lasting", &there, &job), OK);
+    CU_ASSERT(there && job.doomed && job.deleting);
     end(&op);
 }
 

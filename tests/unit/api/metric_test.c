@@ -85,7 +85,7 @@ static void test_folding(void)
         {"n2/p1", &p[0], 1},
     };
     struct metric_query q = {.rolled_up = "", .order = METRIC_AVERAGE, .descending = true};
-    struct metric_series *s;
+    struct meter_series *s;
     struct op op;
     size_t n;
 

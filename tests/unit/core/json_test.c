@@ -178,10 +178,26 @@ static void test_clean(void)
     op_free(&op);
 }
 
+static void test_text(void)
+{
+    json_t *value;
+    struct op op;
+
+    op_init(&op);
+    CU_ASSERT_EQUAL_FATAL(json_parse(&op, BYTES("{\"a\":\"b\",\"n\":1,\"z\":null}"), &value), OK);
+    CU_ASSERT_STRING_EQUAL(json_text(value, "a"), "b");
+    CU_ASSERT_STRING_EQUAL(json_text(value, "n"), "");
+    CU_ASSERT_STRING_EQUAL(json_text(value, "z"), "");
+    CU_ASSERT_STRING_EQUAL(json_text(value, "none"), "");
+    CU_ASSERT_STRING_EQUAL(json_text(NULL, "a"), "");
+    op_free(&op);
+}
+
 CU_TestInfo core_json_tests[] = {
     {"reading by a table",                test_reading   },
     {"depth is limited",                  test_depth     },
     {"written is what was read",          test_round_trip},
+    {"the text of a member",              test_text      },
     {"quoting",                           test_quoting   },
     {"what programs print becomes UTF-8", test_clean     },
     CU_TEST_INFO_NULL,

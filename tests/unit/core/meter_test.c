@@ -174,6 +174,53 @@ static void test_ending_and_moving(void)
     end(&op);
 }
 
+/* More than goes into one transaction: after an hour without a database, or of very many things. */
+static void test_very_many(void)
+{
+    enum { METERS = 400, MINUTES = 59 };
+    struct op op;
+
+    begin(&op);
+    for (int i = 0; i < METERS; i++) {
+        struct meter *m = meter_open(R, "m", arena_printf(&op.arena, "%d", i), false);
+
+        for (int k = 0; k < MINUTES; k++)
+            add(m, T + k * 60, k);
+        meter_close(m);
+    }
+    CU_ASSERT_EQUAL_FATAL(meters_write(&op, T + 3600, false), OK);
+    meter_forget(R); /* what memory still had is gone */
+    read(&op, R, T, T + 3600, 60);
+    CU_ASSERT_EQUAL_FATAL(n_series, METERS);
+    for (size_t i = 0; i < METERS; i++) {
+        CU_ASSERT_EQUAL(series[i].n, MINUTES);
+    }
+    end(&op);
+}
+
+/* Where it was, there may still be figures: those it left, written late by another `serve`. */
+static void test_moving_back(void)
+{
+    struct meter *m;
+    struct op op;
+
+    begin(&op);
+    for (int i = 0; i < 2; i++) {
+        m = meter_open(i ? R "-moved" : R, "m", "", false);
+        add(m, T, i + 1);
+        meter_close(m);
+    }
+    CU_ASSERT_EQUAL_FATAL(meters_write(&op, T + 70, false), OK);
+    CU_ASSERT_EQUAL_FATAL(meter_rekey(&op, R, R), OK);
+    CU_ASSERT_EQUAL_FATAL(meter_rekey(&op, R "-moved", R), OK);
+    read(&op, R, T, T + 600, 60);
+    CU_ASSERT_EQUAL_FATAL(n_series, 1);
+    check(0, 0, T, 1, 2, 2, 2);
+    read(&op, R "-moved", T, T + 600, 60);
+    CU_ASSERT_EQUAL(n_series, 0);
+    end(&op);
+}
+
 static void test_pruning(void)
 {
     struct meter *m;
@@ -204,6 +251,8 @@ CU_TestInfo core_meter_tests[] = {
     {"a restart loses nothing and counts nothing twice",             test_restart          },
     {"the last minutes are there as they came",                      test_fine_steps       },
     {"figures go and move with their resource",                      test_ending_and_moving},
+    {"more than one transaction takes is written at once",           test_very_many        },
+    {"a move to where there were figures",                           test_moving_back      },
     {"what is old goes",                                             test_pruning          },
     CU_TEST_INFO_NULL,
 };

@@ -134,6 +134,43 @@ static void test_it_comes_back_after_a_fault_and_when_it_asks(void)
     reconciler_free(r);
 }
 
+static atomic_int sweeps, swept;
+
+/* Fails once; finds a key each time. */
+static enum fault find(struct op *op)
+{
+    char key[16];
+
+    if (atomic_fetch_add(&sweeps, 1) == 1)
+        return fail(op, UNAVAILABLE, "not now");
+    snprintf(key, sizeof(key), "key-%d", atomic_fetch_add(&swept, 1));
+    reconciler_add(self, key);
+    return OK;
+}
+
+static void test_sweeping(void)
+{
+    struct reconciler *r;
+
+    reset();
+    atomic_store(&sweeps, 0);
+    atomic_store(&swept, 0);
+    self = r = reconciler_new("test", 2, count);
+    reconciler_sweep(r, find, 1);
+    for (int64_t until = now_ms() + PATIENCE_MS; now_ms() < until && runs < 3;)
+        usleep(1000);
+    CU_ASSERT(runs >= 3 && sweeps >= 4);
+    reconciler_free(r);
+    CU_ASSERT(runs <= swept); /* the sweep itself is no step */
+    self = r = reconciler_new("test", 1, count);
+    reset();
+    reconciler_sweep(r, find, 60000);
+    wait_for(r, 1); /* what it found is done, and it is not counted */
+    CU_ASSERT_EQUAL(runs, 1);
+    CU_ASSERT_EQUAL(reconciler_depth(r), 0);
+    reconciler_free(r);
+}
+
 static char order[8];
 
 static enum fault note(struct op *op, const char *key, int64_t *ret_again_ms)
@@ -323,6 +360,7 @@ CU_TestInfo core_reconcile_tests[] = {
     {"a running key runs once more",                 test_a_running_key_runs_once_more     },
     {"it comes back after a fault and when it asks",
      test_it_comes_back_after_a_fault_and_when_it_asks                                     },
+    {"keys are looked for, too",                     test_sweeping                         },
     {"later keys wait and come in order",            test_later_keys_wait_and_come_in_order},
     {"it grows and shrinks",                         test_it_grows_and_shrinks             },
     {"many groups share its threads",                test_many_groups_share                },

@@ -139,6 +139,8 @@ static void test_others(void)
     CU_ASSERT_EQUAL(principal_rights(&op, &admin, &registry, "app", ALL), SCOPE_ALL_REPOSITORY);
     CU_ASSERT_EQUAL(principal_rights(&op, &robot, &registry, "app", ALL), SCOPE_PULL);
     CU_ASSERT_EQUAL(principal_rights(&op, &robot, &registry, "app2", ALL), 0);
+    principal_mend(&op, &robot, &registry, "app2", SCOPE_PULL);
+    CU_ASSERT_PTR_NULL(op.mend); /* nobody traces */
     CU_ASSERT_EQUAL(principal_rights(&op, &nobody, &registry, "app", ALL), 0);
     registry.id = 2;
     CU_ASSERT_EQUAL(principal_rights(&op, &admin, &registry, "app", ALL), 0);
