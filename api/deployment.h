@@ -113,8 +113,6 @@ struct deployment_asker {
 enum fault deployment_ask(struct op *op, const struct deployment_asker *asker, enum method method,
                           const char *path, const char *version, const json_t *body,
                           struct call **ret);
-/* Is it a fault of the moment, that says nothing of what was asked? */
-bool deployment_fault_passes(enum fault fault);
 struct template_calls deployment_calls(struct deployment_asker *asker);
 
 /* ---- shown: deployment_json.c ---- */

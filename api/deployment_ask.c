@@ -26,11 +26,6 @@ enum fault deployment_ask(struct op *op, const struct deployment_asker *asker, e
     return OK;
 }
 
-bool deployment_fault_passes(enum fault fault)
-{
-    return fault == UNAVAILABLE || fault == INTERNAL || fault == TOO_MANY;
-}
-
 /* ---- reference() and list…() ---- */
 
 static enum fault refusal(struct op *op, const struct call *answer, const char *id)

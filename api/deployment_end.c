@@ -116,7 +116,7 @@ static enum fault end_well(struct op *op, struct deployment_run *run)
     TRY(made(op, run, &resources, &lost));
     run->d.resources = json_text_of(op, resources);
     fault = template_outputs(run->context.plan, &calls, &shown, &all);
-    if (deployment_fault_passes(fault))
+    if (fault_passes(fault))
         return fault;
     if (fault != OK)
         return end_with(op, run, "DeploymentOutputEvaluationFailed");
@@ -322,13 +322,13 @@ enum fault deployment_coordinate(struct op *op, const char *uid)
     if (!running)
         return OK;
     fault = deployment_run_who(op, &run);
-    if (run.d.cancel && !deployment_fault_passes(fault)) {
+    if (run.d.cancel && !fault_passes(fault)) {
         op_clear_fault(op);
         return end_canceled(op, &run);
     }
     if (fault == OK)
         fault = deployment_run_plan(op, &run);
-    if (deployment_fault_passes(fault))
+    if (fault_passes(fault))
         return fault;
     if (fault != OK)
         return end_with(op, &run, NULL);

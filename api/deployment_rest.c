@@ -106,7 +106,7 @@ static enum fault name_inner(struct naming *k, struct deployment_asker *asker,
     fault = template_body(asker->plan, n, &calls, false, &body);
     if (fault == OK)
         fault = plan_inner(k, asker, n, body);
-    if (fault == OK || deployment_fault_passes(fault))
+    if (fault == OK || fault_passes(fault))
         return fault;
     op_clear_fault(k->op);
     k->unknown = n->id;

@@ -16,7 +16,6 @@
 #include "core/server.h"
 #include "instances/paths.h"
 
-#define SWEEP         ""
 #define SWEEP_MS      5000
 #define POLL_MS       500
 #define RETRY_MS      1000
@@ -257,7 +256,7 @@ static enum fault no_body(struct work *w, enum fault fault)
         w->step->blocker = w->run->asker.blocker;
         return set(w, "Waiting");
     }
-    if (deployment_fault_passes(fault) && ++w->step->tries <= TRIES_MAX) {
+    if (fault_passes(fault) && ++w->step->tries <= TRIES_MAX) {
         w->again_ms = RETRY_MS;
         return set(w, "Running");
     }
@@ -370,7 +369,7 @@ void deployment_step_wake(const char *uid, const struct deployment_step *step)
 
 /* ---- the reconciler ---- */
 
-static enum fault sweep(struct op *op, int64_t *ret_again_ms)
+static enum fault sweep(struct op *op)
 {
     const char **uids;
     size_t n;
@@ -378,7 +377,6 @@ static enum fault sweep(struct op *op, int64_t *ret_again_ms)
     TRY(deployment_adopt(op, owner, &uids, &n));
     for (size_t i = 0; i < n; i++)
         deployment_wake(uids[i]);
-    *ret_again_ms = SWEEP_MS;
     return OK;
 }
 
@@ -386,8 +384,6 @@ static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
 {
     const char *space = strchr(key, ' ');
 
-    if (strcmp(key, SWEEP) == 0)
-        return sweep(op, ret_again_ms);
     if (space)
         return work(op, arena_strndup(&op->arena, key, (size_t)(space - key)),
                     strtoll(space + 1, NULL, 10), ret_again_ms);
@@ -429,7 +425,7 @@ enum fault deployment_run_start(struct op *op, const struct settings *settings)
     snprintf(name, sizeof(name), "%s", data_id(op, settings->data));
     owner = name;
     reconciler = reconciler_new_growing("deploy", 1, THREADS, step);
-    reconciler_add(reconciler, SWEEP);
+    reconciler_sweep(reconciler, sweep, SWEEP_MS);
     return OK;
 }
 

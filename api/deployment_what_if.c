@@ -173,7 +173,7 @@ static enum fault body_of(struct op *op, struct deployment_asker *asker,
     enum fault fault = template_body(asker->plan, n, &calls, true, ret);
 
     *ret_why = NULL;
-    if (fault == OK || deployment_fault_passes(fault))
+    if (fault == OK || fault_passes(fault))
         return fault;
     /* it refers to what is not there yet: only that it would be deployed can be told */
     *ret_why = arena_strdup(&op->arena, op->message ? op->message : "it cannot be evaluated");

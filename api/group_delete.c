@@ -115,11 +115,6 @@ static enum fault give_up(struct op *op, const struct doomed *doomed, const char
     return OK;
 }
 
-static bool is_for_good(enum fault fault)
-{
-    return fault != OK && fault != UNAVAILABLE && fault != INTERNAL && fault != TOO_MANY;
-}
-
 /* Every few seconds: what a `serve` that is no more has left, and how much runs. */
 static enum fault sweep(struct op *op)
 {
@@ -154,8 +149,8 @@ static enum fault step(struct op *op, const char *key, int64_t *ret_again_ms)
     if (!n)
         return finish(op, &doomed);
     fault = remove_some(op, &doomed, rows, n, &at, ret_again_ms);
-    cache_changed_all(); /* some may be gone whatever came after */
-    if (is_for_good(fault)) {
+    cache_changed_all();                       /* some may be gone whatever came after */
+    if (fault != OK && !fault_passes(fault)) { /* for good */
         *ret_again_ms = RECONCILE_DONE;
         fault = give_up(op, &doomed, at);
     }

@@ -267,6 +267,11 @@ const char *fault_name(enum fault fault)
     return fault < FAULT_COUNT ? names[fault] : "?";
 }
 
+bool fault_passes(enum fault fault)
+{
+    return fault == UNAVAILABLE || fault == INTERNAL || fault == TOO_MANY;
+}
+
 int64_t now_ms(void)
 {
     struct timespec ts;

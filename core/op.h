@@ -123,6 +123,8 @@ enum fault fail_on(struct op *op, const char *noun, enum fault fault, const char
     PRINTF_LIKE(4, 5);
 void op_clear_fault(struct op *op);
 const char *fault_name(enum fault fault);
+/* Is it one of the moment, which says nothing of what was asked? */
+bool fault_passes(enum fault fault);
 
 /* Monotonic and wall clock. */
 int64_t now_ms(void);

@@ -270,7 +270,9 @@ size_t reconciler_depth(struct reconciler *r)
     if (!r)
         return 0;
     pthread_mutex_lock(&r->lock);
-    n = r->n_entries - (r->sweep != NULL); /* which is always there */
+    n = r->n_entries;
+    if (r->sweep && n > 0) /* it is one of them, from reconciler_sweep on */
+        n--;
     pthread_mutex_unlock(&r->lock);
     return n;
 }
