@@ -3,6 +3,7 @@
 import html
 import re
 import secrets
+import urllib.parse
 import uuid
 
 import pytest
@@ -101,6 +102,16 @@ def test_a_registry(arm, group, owner):
     assert re.fullmatch(r"az acr create -g 'made\(1\)' -n r\w+ --sku Premium --admin-enabled false", said[0]), said
     assert create(owner, link, group=group, name=name).status == 409
 
+    assert f"az acr delete -n {name} -g 'made(1)' --yes" in commands(owner.get(made.url))
+
+
+@pytest.mark.parametrize("kind", ["registries", "clusters", "instances"])
+def test_a_group_must_be_one(arm, group, owner, kind):
+    _, registry = registry_of(arm, group)
+    for other in ("", "x", arm.sub, f"{arm.sub}/resourcegroups", f"{group}/resources", registry):
+        fields = {"show": "1", "group": other, "name": fresh("x"), "count": "1", "size": "s", "image": "sundog/x:1"}
+        wrong = owner.get(f"/console/{kind}/new?{urllib.parse.urlencode(fields)}")
+        assert wrong.status == 400 and "choose a resource group" in wrong.text, (other, wrong.text)
 
 def test_a_webhook(arm, group, owner):
     name, path = registry_of(arm, group)
