@@ -59,8 +59,7 @@ static const char *role_of(struct page *p, struct access *a, const json_t *assig
     json_t *known = json_object_get(a->roles, id), *answer = NULL;
 
     if (!known) {
-        const char *path =
-            arena_printf(&p->op->arena, "%s" ACCESS_ROLES "roleDefinitions/%s", a->scopes[0], id);
+        const char *path = arena_printf(&p->op->arena, ACCESS_ROLES "roleDefinitions/%s", id);
         bool found = ask_manager(p->c, path, &answer) == OK;
 
         op_clear_fault(p->op);
@@ -139,9 +138,7 @@ static enum fault find_roles(struct page *p, struct access *a, const char *q)
     json_t *definitions, *one;
     size_t i;
 
-    TRY(ask_manager_all(
-        p->c, arena_printf(&p->op->arena, "%s" ACCESS_ROLES "roleDefinitions", a->scopes[0]),
-        ACCESS_MAX, &definitions));
+    TRY(ask_manager_all(p->c, ACCESS_ROLES "roleDefinitions", ACCESS_MAX, &definitions));
     json_array_foreach(definitions, i, one)
     {
         const char *name = text_at_or(one, "properties.roleName", "");
