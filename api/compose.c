@@ -113,7 +113,7 @@ static const char *restart_policy(struct compose *c)
     const char *key, *policy = NULL, *own;
     json_t *service;
 
-    json_object_foreach((json_t *)c->services, key, service)
+    json_object_foreach((json_t *)c->placed, key, service)
     {
         own = restart_of(c, key, service);
         if (policy && strcmp(policy, own) != 0)
@@ -132,7 +132,7 @@ static const char *label(struct compose *c, const json_t *own)
     bool is_ours = given;
     json_t *service;
 
-    json_object_foreach((json_t *)c->services, key, service)
+    json_object_foreach((json_t *)c->placed, key, service)
     {
         name = json_string_value(json_object_get(service, "hostname"));
         if (name && !given && json_array_size(json_object_get(service, "ports")))
@@ -224,6 +224,19 @@ static json_t *kept(struct op *op, json_t *value)
     return value;
 }
 
+static json_t *placed(struct op *op, const json_t *services)
+{
+    json_t *some = kept(op, json_object()), *service;
+    const char *key;
+
+    json_object_foreach((json_t *)services, key, service)
+    {
+        if (compose_is_container(op, key, service))
+            json_object_set(some, key, service);
+    }
+    return some;
+}
+
 enum fault compose_read(struct op *op, struct bytes file, const struct compose_source *source,
                         struct compose_group *ret)
 {
@@ -242,6 +255,7 @@ enum fault compose_read(struct op *op, struct bytes file, const struct compose_s
     TRY(compose_fill(&c, tree));
     c.services = json_object_get(tree, "services");
     TRY(check_shape(&c));
+    c.placed = placed(op, c.services);
     c.volumes = kept(op, json_array());
     c.ports = kept(op, json_array());
     order.all = c.services;

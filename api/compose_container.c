@@ -76,7 +76,7 @@ static enum fault env_files(struct compose *c, const json_t *service, json_t *in
         if (!path)
             return fail(c->op, INVALID, "an env_file has no path");
         if (compose_read_file(c->op, c->source, path, ENV_FILE_MAX, &file) != OK) {
-            if (!json_is_false(json_object_get(one, "required")))
+            if (compose_flag(json_object_get(one, "required"), true))
                 return INVALID;
             op_clear_fault(c->op);
             continue;
@@ -201,7 +201,7 @@ static void resources(struct compose *c, const char *path, const json_t *service
 {
     const json_t *deploy = json_object_get(service, "deploy");
     const char *in = compose_path(c, path, "deploy.resources");
-    double n = (double)json_object_size(c->services);
+    double n = (double)json_object_size(c->placed);
     double cpu_max =
         or_else(cpus(c, compose_path(c, path, "cpus"), json_object_get(service, "cpus")),
                 cpus(c, in, at(deploy, "resources", "limits", "cpus")));
@@ -244,19 +244,31 @@ static void seconds(struct compose *c, const char *path, const json_t *check, co
         json_object_set_new(probe, member, json_integer(n));
 }
 
+/* docker's 3, unless it is said. */
+static int64_t retries(struct compose *c, const char *path, const json_t *value)
+{
+    const char *text = compose_text(c->op, value);
+
+    if (!value || json_is_null(value))
+        return 3;
+    if (text && *text && strlen(text) < 10 && !text[strspn(text, "0123456789")])
+        return strtoll(text, NULL, 10);
+    compose_leave(c, compose_path(c, path, "retries"), "this is no number");
+    return 3;
+}
+
 static enum fault health(struct compose *c, const char *path, const json_t *service,
                          json_t *properties)
 {
     const json_t *check = json_object_get(service, "healthcheck");
-    const json_t *test = json_object_get(check, "test"),
-                 *retries = json_object_get(check, "retries");
+    const json_t *test = json_object_get(check, "test");
     const char *kind = json_string_value(json_array_get(test, 0)), *text;
     json_t *words = json_array(), *probe;
 
     path = compose_path(c, path, "healthcheck");
     probe = json_pack("{s:{s:o}}", "exec", "command", words);
     arena_defer(&c->op->arena, (void (*)(void *))json_decref, probe);
-    if (!check || json_is_true(json_object_get(check, "disable")) ||
+    if (!check || compose_flag(json_object_get(check, "disable"), false) ||
         (kind && strcmp(kind, "NONE") == 0))
         return OK;
     text = json_is_string(test)                     ? json_string_value(test)
@@ -278,7 +290,7 @@ static enum fault health(struct compose *c, const char *path, const json_t *serv
     seconds(c, path, check, "timeout", probe, "timeoutSeconds", 30);
     seconds(c, path, check, "start_period", probe, "initialDelaySeconds", 0);
     json_object_set_new(probe, "failureThreshold",
-                        json_integer(json_is_integer(retries) ? json_integer_value(retries) : 3));
+                        json_integer(retries(c, path, json_object_get(check, "retries"))));
     if (json_object_get(check, "start_interval"))
         compose_leave(c, compose_path(c, path, "start_interval"), "a probe has one period");
     json_object_set(properties, "livenessProbe", probe);
@@ -381,21 +393,32 @@ static void replicas(struct compose *c, const char *path, const json_t *service)
     }
 }
 
+static const char *image_of(const json_t *service)
+{
+    const char *image = json_string_value(json_object_get(service, "image"));
+
+    return image && *image ? image : NULL;
+}
+
+bool compose_is_container(struct op *op, const char *key, const json_t *service)
+{
+    return image_of(service) && *compose_name(op, key);
+}
+
 enum fault compose_container(struct compose *c, const char *key, const json_t *service,
                              json_t *containers)
 {
     const char *path = arena_printf(&c->op->arena, "services.%s", key);
     const char *name = compose_name(c->op, key);
-    const char *image = json_string_value(json_object_get(service, "image"));
     json_t *properties = json_object();
 
     arena_defer(&c->op->arena, (void (*)(void *))json_decref, properties);
     leave_members(c, path, service);
-    if (!image || !*image || !*name) {
+    if (!compose_is_container(c->op, key, service)) {
         compose_leave(c, path, "it names no image: the service is left out");
         return OK;
     }
-    json_object_set_new(properties, "image", json_string(image));
+    json_object_set_new(properties, "image", json_string(image_of(service)));
     TRY(command(c, path, service, properties));
     TRY(environment(c, path, service, properties));
     resources(c, path, service, properties);

@@ -60,7 +60,7 @@ static bool make_volume(struct compose *c, const char *key, const char *name)
                                         "storageAccountKey", account_key));
         return true;
     }
-    if (json_is_true(json_object_get(spec, "external")) || opts ||
+    if (compose_flag(json_object_get(spec, "external"), false) || opts ||
         (driver && strcmp(driver, "local") != 0)) {
         compose_leave(c, path, "a container group has azureFile (driver: azure_file) or emptyDir");
         return false;
@@ -205,7 +205,7 @@ enum fault compose_mounts(struct compose *c, const char *path, const json_t *ser
         else
             use = (struct volume_use){text_at(one, "type"), text_at(one, "source"),
                                       text_at(one, "target"),
-                                      json_is_true(json_object_get(one, "read_only"))};
+                                      compose_flag(json_object_get(one, "read_only"), false)};
         one_volume(c, arena_printf(&c->op->arena, "%s.volumes[%zu]", path, i), &use, fresh,
                    properties);
     }
