@@ -32,7 +32,7 @@ struct activity {
 };
 /* A search looks at so many events at a time, so that a word that is not there costs no more than
    one that is; this header of the answer says how far it came. */
-#define ACTIVITY_SEARCHED    5000
+#define ACTIVITY_SEARCHED    2000
 #define ACTIVITY_SEARCHED_TO "x-sundog-searched-to"
 /*
  * Newest first. *ret_next: the newest that a search did not look at, or none. INVALID: from or to

@@ -48,5 +48,6 @@ enum fault activity_page(struct call *c)
     if (end.searched_to)
         add_searched(&p, end.searched_to);
     add_pages(&p, l.q, after, end.next);
+    page_command(&p, "The same by az", "az monitor activity-log list --offset 7d -o table");
     return page_end(&p);
 }

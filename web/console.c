@@ -41,7 +41,7 @@ static const struct route routes[] = {
     {GET,                                        "/console/live", SIGNED_IN, WATCH, live_open, "a page's content whenever it changes",
      .query = "page"},
     {GET,                                         "/console", SIGNED_IN, CALL, overview_page, "what there is and how it does"},
-    {GET,                               "/console/activity", SIGNED_IN, CALL, activity_page, "who did what", .query = "q, page"},
+    {GET,                               "/console/activity", SIGNED_IN, CALL, activity_page, "who did what", .query = "q, after"},
     {GET,                             "/console/groups", SIGNED_IN, CALL, resource_groups_page, "resource groups",
      .query = "q, page"},
     {GET,                                        "/console/groups/new", SIGNED_IN, CALL, resource_group_new_page, "a form that makes one",

@@ -222,7 +222,7 @@ def test_a_search_of_the_activity_goes_on_where_it_ended(sundog, arm, browser):
                body->>'eventTimestamp', to_char(made AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::json
         FROM (SELECT a.*, at + n * interval '1 us' AS made, gen_random_uuid()::text AS id
               FROM (SELECT at, subscription, resource_key, event, body FROM api.activity WHERE group_key = '{needle}') a,
-                   generate_series(1, 5600) n) copies"""
+                   generate_series(1, 2600) n) copies"""
     for needle in needles:
         arm.put(f"{path}/{needle}", {"location": "eastus"})
         wait_until(lambda needle=needle: arm.get(f"{events} and resourceGroupName eq '{needle}'")["value"], "it is written")
