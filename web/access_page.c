@@ -227,27 +227,6 @@ static void add_all(struct page *p, struct access *a, const json_t *shown)
     page_table_end(p);
 }
 
-static struct access_place place_of(struct call *c)
-{
-    const char *part = call_query(c, "part", 0), *after = call_query(c, "after", 0);
-
-    return (struct access_place){part ? strtoul(part, NULL, 10) : 0, after ? after : ""};
-}
-
-static void add_next(struct page *p, const char *q, const struct access_place *next, bool more)
-{
-    const struct access_place from = place_of(p->c);
-    const char *const parts[] = {q, arena_printf(&p->op->arena, "%zu", next->part), next->after};
-
-    page_html(p, "<nav class=\"pages\" aria-label=\"Pages\">");
-    if (from.part || *from.after)
-        page_anchor(p, page_url(p->op, "?q=%s", &q), "First");
-    page_html(p, " ");
-    if (more)
-        page_anchor(p, page_url(p->op, "?q=%s&part=%s&after=%s", parts), "Next");
-    page_html(p, "</nav>");
-}
-
 /* Where the viewer may give roles, the topmost such place is what the form begins with. */
 static void add_give(struct page *p, const struct access *a)
 {
@@ -265,7 +244,7 @@ static enum fault add_assignments(struct page *p, struct access *a)
 {
     json_t *shown = kept(p->op, json_object()), *list;
     struct listing l = page_listing(p);
-    struct access_place place = place_of(p->c);
+    struct resource_place place = resource_place_of(p->c);
     bool more;
 
     if (*l.q) {
@@ -282,7 +261,7 @@ static enum fault add_assignments(struct page *p, struct access *a)
         add_all(p, a, list);
     else
         page_empty(p, *l.q ? "Nothing matches." : "There is none.", NULL);
-    add_next(p, l.q, &place, more);
+    resource_place_pages(p, l.q, more ? &place : NULL);
     return OK;
 }
 

@@ -7,15 +7,8 @@ static void add_pages(struct page *p, const char *q, const char *after, const ch
 {
     const char *const parts[] = {q, next};
 
-    if (!after && !next)
-        return;
-    page_html(p, "<nav class=\"pages\" aria-label=\"Pages\">");
-    if (after)
-        page_anchor(p, page_url(p->op, "?q=%s", parts), "Newest");
-    page_html(p, " ");
-    if (next)
-        page_anchor(p, page_url(p->op, "?q=%s&after=%s", parts), "Older");
-    page_html(p, "</nav>");
+    page_marks(p, "Newest", after ? page_url(p->op, "?q=%s", parts) : NULL, "Older",
+               next ? page_url(p->op, "?q=%s&after=%s", parts) : NULL);
 }
 
 static void add_searched(struct page *p, const char *to)
