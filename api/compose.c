@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/arm.h"
 #include "api/compose_container.h"
 #include "clusters/object/decode.h"
 
@@ -213,20 +214,9 @@ static json_t *assemble(struct compose *c, json_t *containers)
                      "Microsoft.ContainerInstance/containerGroups", "properties", properties);
 }
 
-static void release(void *value)
-{
-    json_decref(value);
-}
-
-static json_t *kept(struct op *op, json_t *value)
-{
-    arena_defer(&op->arena, release, value);
-    return value;
-}
-
 static json_t *placed(struct op *op, const json_t *services)
 {
-    json_t *some = kept(op, json_object()), *service;
+    json_t *some = json_keep(op, json_object()), *service;
     const char *key;
 
     json_object_foreach((json_t *)services, key, service)
@@ -256,12 +246,12 @@ enum fault compose_read(struct op *op, struct bytes file, const struct compose_s
     c.services = json_object_get(tree, "services");
     TRY(check_shape(&c));
     c.placed = placed(op, c.services);
-    c.volumes = kept(op, json_array());
-    c.ports = kept(op, json_array());
+    c.volumes = json_keep(op, json_array());
+    c.ports = json_keep(op, json_array());
     order.all = c.services;
-    order.done = kept(op, json_object());
-    order.open = kept(op, json_object());
-    order.containers = kept(op, json_array());
+    order.done = json_keep(op, json_object());
+    order.open = json_keep(op, json_object());
+    order.containers = json_keep(op, json_array());
     leave_top(&c);
     json_object_foreach((json_t *)c.services, key, service)
     {
@@ -269,7 +259,7 @@ enum fault compose_read(struct op *op, struct bytes file, const struct compose_s
     }
     if (json_array_size(order.containers) == 0)
         return fail(op, INVALID, "no service names an image: build and push first");
-    ret->group = kept(op, assemble(&c, order.containers));
+    ret->group = json_keep(op, assemble(&c, order.containers));
     ret->left = c.first;
     ret->fits = c.fits;
     return OK;

@@ -6,14 +6,9 @@
 #include <string.h>
 
 #include "api/command_words.h"
+#include "clusters/object/object.h"
 
 #define ENV_FILE_MAX ((size_t)1 << 20)
-
-static const json_t *at(const json_t *object, const char *a, const char *b, const char *c)
-{
-    object = json_object_get(json_object_get(object, a), b);
-    return c ? json_object_get(object, c) : object;
-}
 
 /* A list of texts, or one text as a shell splits it, appended. */
 static enum fault add_words(struct compose *c, const char *path, const json_t *given, json_t *into)
@@ -204,12 +199,12 @@ static void resources(struct compose *c, const char *path, const json_t *service
     double n = (double)json_object_size(c->placed);
     double cpu_max =
         or_else(cpus(c, compose_path(c, path, "cpus"), json_object_get(service, "cpus")),
-                cpus(c, in, at(deploy, "resources", "limits", "cpus")));
+                cpus(c, in, at(deploy, "resources.limits.cpus")));
     double gb_max = or_else(
         gigabytes(c, compose_path(c, path, "mem_limit"), json_object_get(service, "mem_limit")),
-        gigabytes(c, in, at(deploy, "resources", "limits", "memory")));
-    double cpu = cpus(c, in, at(deploy, "resources", "reservations", "cpus"));
-    double gb = or_else(gigabytes(c, in, at(deploy, "resources", "reservations", "memory")),
+        gigabytes(c, in, at(deploy, "resources.limits.memory")));
+    double cpu = cpus(c, in, at(deploy, "resources.reservations.cpus"));
+    double gb = or_else(gigabytes(c, in, at(deploy, "resources.reservations.memory")),
                         gigabytes(c, compose_path(c, path, "mem_reservation"),
                                   json_object_get(service, "mem_reservation")));
     json_t *limits = json_object();
@@ -226,7 +221,7 @@ static void resources(struct compose *c, const char *path, const json_t *service
     if (json_object_size(limits))
         json_object_set(json_object_get(properties, "resources"), "limits", limits);
     json_decref(limits);
-    if (at(deploy, "resources", "reservations", "devices"))
+    if (at(deploy, "resources.reservations.devices"))
         compose_leave(c, compose_path(c, in, "reservations.devices"), "there are no devices");
 }
 
@@ -379,7 +374,7 @@ static void replicas(struct compose *c, const char *path, const json_t *service)
     const char *name, *text;
     json_t *value;
 
-    n = n ? n : at(service, "deploy", "replicas", NULL);
+    n = n ? n : at(service, "deploy.replicas");
     text = compose_text(c->op, n);
     if (text && strcmp(text, "1") != 0)
         compose_leave(c, compose_path(c, path, "scale"),

@@ -1,6 +1,7 @@
 /* Giving a role by a form: to whom, which, where. */
 #include <string.h>
 
+#include "api/arm.h"
 #include "auth/guid.h"
 #include "clusters/object/object.h"
 #include "core/seal.h"
@@ -15,7 +16,7 @@
  * is not chosen yet. */
 static enum fault roles(struct page *p, json_t **ret)
 {
-    json_t *all, *one, *some = create_kept(p->op, json_array());
+    json_t *all, *one, *some = json_keep(p->op, json_array());
     size_t i;
 
     TRY(ask_manager_all(p->c, ACCESS_ROLES "roleDefinitions", ACCESS_MAX, &all));
@@ -144,10 +145,10 @@ static enum fault read_form(struct call *c, const struct create_form *form, stru
     random_uuid(id);
     below = strcmp(scope, "/") == 0 ? "" : page_of(op, scope) + strlen("/console");
     ret->path = arena_printf(&op->arena, "%s" ACCESS_ROLES "roleAssignments/%s", below, id);
-    ret->body = create_kept(
-        op, json_pack("{s:{s:s, s:s, s:s}}", "properties", "principalId", found.id, "principalType",
-                      found.type, "roleDefinitionId",
-                      arena_printf(&op->arena, ACCESS_ROLES "roleDefinitions/%s", role)));
+    ret->body =
+        json_keep(op, json_pack("{s:{s:s, s:s, s:s}}", "properties", "principalId", found.id,
+                                "principalType", found.type, "roleDefinitionId",
+                                arena_printf(&op->arena, ACCESS_ROLES "roleDefinitions/%s", role)));
     ret->command = arena_printf(&op->arena,
                                 "az role assignment create --assignee-object-id %s"
                                 " --assignee-principal-type %s --role %s --scope %s",

@@ -4,16 +4,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/arm.h"
 #include "clusters/object/object.h"
 #include "web/subscriptions.h"
 
 #define ROWS "4"
-
-json_t *create_kept(struct op *op, json_t *value)
-{
-    arena_defer(&op->arena, (void (*)(void *))json_decref, value);
-    return value;
-}
 
 /* ---- what was typed ---- */
 
@@ -63,7 +58,7 @@ enum fault create_number(struct call *c, const struct create_form *form, const c
 
 enum fault create_groups(struct page *p, const char *action, json_t **ret)
 {
-    json_t *all, *group, *some = create_kept(p->op, json_array());
+    json_t *all, *group, *some = json_keep(p->op, json_array());
     size_t i;
 
     TRY(resources_of(p->c, "/resourcegroups", &all));
