@@ -16,20 +16,41 @@
 #define PRUNE_EVERY_MS 600000
 #define RETRIES_MS     1000
 
-enum { INSERT, SELECT_ROWS, PRUNE_AGE, PRUNE_NUMBER };
+#define AT_US "(extract(epoch FROM at) * 1000000)::bigint AS at_us"
+/* Of one subscription, or one group of it: times, resource, before which one. By the indexes on
+   these: what there is of others, and before it, is not read. */
+#define ALL   " AND $4::text IS NULL"
+#define GROUP " AND group_key = $4"
+#define WANTED(of)                                                                                 \
+    " FROM api.activity WHERE subscription = $1" of                                                \
+    " AND at >= coalesce($2::timestamptz, '-infinity')"                                            \
+    " AND at <= coalesce($3::timestamptz, 'infinity')"                                             \
+    " AND ($5::text IS NULL OR resource_key = $5"                                                  \
+    "  OR (resource_key > $5 || '/' AND resource_key < $5 || '0'))"                                \
+    " AND (at, id) < (CASE WHEN $6::bigint = 0 THEN 'infinity'"                                    \
+    "  ELSE 'epoch'::timestamptz + $6 * interval '1 microsecond' END, $7::bigint)"
+#define NEWEST_FIRST " ORDER BY at DESC, id DESC"
+/* What is looked for in it: all but the words that each id has. */
+#define ROWS(of)                                                                                   \
+    "SELECT id, " AT_US ", body" WANTED(                                                           \
+        of) " AND (at, id) > ('epoch'::timestamptz + $10 * interval '1 microsecond', $11)"         \
+            " AND ($9::text IS NULL OR EXISTS (SELECT FROM json_to_record(body)"                   \
+            "  AS e(\"operationName\" json, \"resourceId\" text, caller text, status json)"        \
+            "  WHERE concat_ws(E'\\n', \"operationName\"->>'value', caller, status->>'value',"     \
+            "   CASE WHEN $9 LIKE '%/%' THEN \"resourceId\" ELSE regexp_replace(\"resourceId\","   \
+            "    '^/subscriptions/[^/]*(/resourceGroups/)?', '', 'i') END) ILIKE "                 \
+            "$9))" NEWEST_FIRST " LIMIT $8"
+#define NEXT(of) "SELECT id, " AT_US WANTED(of) NEWEST_FIRST " OFFSET $8 LIMIT 1"
+
+enum { INSERT, ROWS_OF_ALL, ROWS_OF_GROUP, NEXT_OF_ALL, NEXT_OF_GROUP, PRUNE_AGE, PRUNE_NUMBER };
 static const struct db_stmt stmts[] = {
     [INSERT] = {"INSERT INTO api.activity (at, subscription, group_key, resource_key, event, body)"
                 " SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[],"
                 "  $5::text[], $6::json[])"},
-    [SELECT_ROWS] = {"SELECT id, body FROM api.activity WHERE subscription = $1"
-                     " AND ($2::timestamptz IS NULL OR at >= $2)"
-                     " AND ($3::timestamptz IS NULL OR at <= $3)"
-                     " AND ($4::text IS NULL OR group_key = $4)"
-                     " AND ($5::text IS NULL OR resource_key = $5"
-                     "  OR (resource_key > $5 || '/' AND resource_key < $5 || '0'))"
-                     " AND id < CASE WHEN $6::bigint = 0 THEN 9223372036854775807 ELSE $6 END"
-                     " AND ($8::text IS NULL OR body::text ILIKE $8)"
-                     " ORDER BY id DESC LIMIT $7"},
+    [ROWS_OF_ALL] = {ROWS(ALL)},
+    [ROWS_OF_GROUP] = {ROWS(GROUP)},
+    [NEXT_OF_ALL] = {NEXT(ALL)},
+    [NEXT_OF_GROUP] = {NEXT(GROUP)},
     [PRUNE_AGE] = {"DELETE FROM api.activity WHERE id IN (SELECT id FROM api.activity"
                    " WHERE at < now() - interval '90 days' ORDER BY id LIMIT 10000)"},
     [PRUNE_NUMBER] = {"DELETE FROM api.activity WHERE id <="
@@ -375,36 +396,59 @@ void activity_metrics(struct text *out)
 
 /* ---- reading ---- */
 
-/* "%text%" as it stands in JSON, with what LIKE takes for more than itself escaped. */
+/* "%text%", with what LIKE takes for more than itself escaped. */
 static const char *like_pattern(struct op *op, const char *text)
 {
-    struct text quoted, out;
+    struct text out;
 
-    text_init(&quoted, &op->arena, 6 * strlen(text) + 3);
-    json_quote(&quoted, text);
-    text_init(&out, &op->arena, 2 * quoted.len + 3);
+    text_init(&out, &op->arena, 2 * strlen(text) + 3);
     text_str(&out, "%");
-    for (size_t i = 1; i + 1 < quoted.len; i++) {
-        if (strchr("%_\\", quoted.data[i]))
+    for (; *text; text++) {
+        if (strchr("%_\\", *text))
             text_str(&out, "\\");
-        text_add(&out, quoted.data + i, 1);
+        text_add(&out, text, 1);
     }
     text_str(&out, "%");
     return out.data;
 }
 
-enum fault activity_select(struct op *op, const struct activity_filter *f, struct activity **ret,
-                           size_t *ret_n)
+/* The first that a search does not look at. */
+static enum fault find_next(struct op *op, const struct activity_filter *f,
+                            struct activity_mark *ret)
 {
+    struct db_rows rows;
+
+    TRY(db_query(op, &stmts[f->group ? NEXT_OF_GROUP : NEXT_OF_ALL], &rows,
+                 DB_TEXT(f->subscription), DB_TEXT(f->from), DB_TEXT(f->to), DB_TEXT(f->group),
+                 DB_TEXT(f->resource), DB_INT(f->before.at_us), DB_INT(f->before.number),
+                 DB_INT(ACTIVITY_SEARCHED)));
+    *ret = (struct activity_mark){0};
+    if (db_next(&rows))
+        *ret = (struct activity_mark){db_int(&rows, "at_us"), db_int(&rows, "id")};
+    return OK;
+}
+
+enum fault activity_select(struct op *op, const struct activity_filter *f, struct activity **ret,
+                           size_t *ret_n, struct activity_mark *ret_next)
+{
+    const char *pattern = f->search ? like_pattern(op, f->search) : NULL;
+    struct activity_mark next = {0};
     struct db_rows rows;
     size_t n = 0;
 
-    TRY(db_query(op, &stmts[SELECT_ROWS], &rows, DB_TEXT(f->subscription), DB_TEXT(f->from),
-                 DB_TEXT(f->to), DB_TEXT(f->group), DB_TEXT(f->resource), DB_INT(f->before),
-                 DB_INT(f->limit), DB_TEXT(f->search ? like_pattern(op, f->search) : NULL)));
+    if (f->search)
+        TRY(find_next(op, f, &next));
+    TRY(db_query(op, &stmts[f->group ? ROWS_OF_GROUP : ROWS_OF_ALL], &rows,
+                 DB_TEXT(f->subscription), DB_TEXT(f->from), DB_TEXT(f->to), DB_TEXT(f->group),
+                 DB_TEXT(f->resource), DB_INT(f->before.at_us), DB_INT(f->before.number),
+                 DB_INT(f->limit), DB_TEXT(pattern), DB_INT(next.at_us), DB_INT(next.number)));
     *ret = arena_alloc(&op->arena, ((size_t)PQntuples(rows.result) + 1) * sizeof(**ret));
     while (db_next(&rows))
-        (*ret)[n++] = (struct activity){db_int(&rows, "id"), db_text(&rows, "body")};
+        (*ret)[n++] = (struct activity){
+            {db_int(&rows, "at_us"), db_int(&rows, "id")},
+            db_text(&rows, "body")
+        };
     *ret_n = n;
+    *ret_next = next;
     return OK;
 }

@@ -13,21 +13,32 @@ void activity_start(void);
 void activity_stop(void); /* writes what is queued */
 void activity_metrics(struct text *out);
 
+/* A place in the log. */
+struct activity_mark {
+    int64_t at_us, number; /* both 0: none */
+};
 struct activity_filter {
     const char *subscription;
     const char *from, *to; /* times; NULL: no bound */
     const char *group;     /* lower case; NULL: all */
     const char *resource;  /* key: it and all below; NULL: all */
-    const char *search;    /* what stands in the event's text, in any case; NULL: anything */
-    int64_t before;        /* only rows older than this number; 0: from the newest */
+    const char *search;    /* part of its operation, resource, caller or status; NULL: anything */
+    struct activity_mark before; /* only what is older; none: from the newest */
     int64_t limit;
 };
 struct activity {
-    int64_t number;
+    struct activity_mark mark;
     const char *body; /* the event as JSON */
 };
-/* Newest first. INVALID: from or to is not a time. */
+/* A search looks at so many events at a time, so that a word that is not there costs no more than
+   one that is; this header of the answer says how far it came. */
+#define ACTIVITY_SEARCHED    2000
+#define ACTIVITY_SEARCHED_TO "x-sundog-searched-to"
+/*
+ * Newest first. *ret_next: the newest that a search did not look at, or none. INVALID: from or to
+ * is not a time.
+ */
 enum fault activity_select(struct op *op, const struct activity_filter *filter,
-                           struct activity **ret, size_t *ret_n);
+                           struct activity **ret, size_t *ret_n, struct activity_mark *ret_next);
 
 #endif

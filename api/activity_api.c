@@ -8,6 +8,7 @@
 #include "api/handlers.h"
 #include "api/page.h"
 #include "core/range.h"
+#include "core/time_text.h"
 
 #define PAGE_EVENTS 200
 #define SEARCH_MAX  256
@@ -120,11 +121,15 @@ static bool is_wanted(const struct filter *filter, json_t *event)
     return true;
 }
 
-static int64_t number_of(const char *text)
+/* "AT_US-NUMBER" */
+static struct activity_mark mark_of(const char *text)
 {
-    int64_t n = decimal_parse(&text);
+    struct activity_mark mark = {.at_us = decimal_parse(&text)};
 
-    return n < 0 ? 0 : n;
+    if (mark.at_us <= 0 || *text++ != '-')
+        return (struct activity_mark){0};
+    mark.number = decimal_parse(&text);
+    return mark;
 }
 
 /* Events are kept as they are answered. */
@@ -146,11 +151,11 @@ enum fault activity_list(struct call *c)
 {
     struct op *op = &c->op;
     struct activity_filter f = {.subscription = arm_id(c)->subscription};
+    struct activity_mark next;
     struct activity *rows;
     struct text values;
     struct filter *filter;
     struct arm_page page;
-    bool more = false;
     size_t n;
 
     TRY(page_read_arm(c, PAGE_EVENTS, &page));
@@ -159,14 +164,20 @@ enum fault activity_list(struct call *c)
     if (f.search && strlen(f.search) > SEARCH_MAX)
         return arm_fail_at(op, "BadRequest", INVALID, "$search", "it is longer than %d bytes.",
                            SEARCH_MAX);
-    f.before = number_of(page.last);
+    f.before = mark_of(page.last);
     f.limit = page.limit;
-    TRY(activity_select(op, &f, &rows, &n));
-    more = (int64_t)n > page.top;
+    TRY(activity_select(op, &f, &rows, &n, &next));
+    if ((int64_t)n > page.top) {
+        next = rows[page.top - 1].mark;
+    } else if (next.at_us) {
+        reply_header(c, ACTIVITY_SEARCHED_TO, "%s", micro_time_text(op, next.at_us));
+        next.number++; /* it is the first of the next page */
+    }
     text_init(&values, &op->arena, VALUES_MAX);
     for (size_t i = 0; i < n && (int64_t)i < page.top; i++)
         add_text(op, &rows[i], filter, &values);
-    return page_reply_text(
-        c, &values,
-        more ? arena_printf(&op->arena, "%lld", (long long)rows[page.top - 1].number) : NULL);
+    return page_reply_text(c, &values,
+                           next.at_us ? arena_printf(&op->arena, "%lld-%lld", (long long)next.at_us,
+                                                     (long long)next.number)
+                                      : NULL);
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api/arm.h"
 #include "api/compose_container.h"
 #include "clusters/object/decode.h"
 
@@ -113,7 +114,7 @@ static const char *restart_policy(struct compose *c)
     const char *key, *policy = NULL, *own;
     json_t *service;
 
-    json_object_foreach((json_t *)c->services, key, service)
+    json_object_foreach((json_t *)c->placed, key, service)
     {
         own = restart_of(c, key, service);
         if (policy && strcmp(policy, own) != 0)
@@ -132,7 +133,7 @@ static const char *label(struct compose *c, const json_t *own)
     bool is_ours = given;
     json_t *service;
 
-    json_object_foreach((json_t *)c->services, key, service)
+    json_object_foreach((json_t *)c->placed, key, service)
     {
         name = json_string_value(json_object_get(service, "hostname"));
         if (name && !given && json_array_size(json_object_get(service, "ports")))
@@ -213,15 +214,17 @@ static json_t *assemble(struct compose *c, json_t *containers)
                      "Microsoft.ContainerInstance/containerGroups", "properties", properties);
 }
 
-static void release(void *value)
+static json_t *placed(struct op *op, const json_t *services)
 {
-    json_decref(value);
-}
+    json_t *some = json_keep(op, json_object()), *service;
+    const char *key;
 
-static json_t *kept(struct op *op, json_t *value)
-{
-    arena_defer(&op->arena, release, value);
-    return value;
+    json_object_foreach((json_t *)services, key, service)
+    {
+        if (compose_is_container(op, key, service))
+            json_object_set(some, key, service);
+    }
+    return some;
 }
 
 enum fault compose_read(struct op *op, struct bytes file, const struct compose_source *source,
@@ -242,12 +245,13 @@ enum fault compose_read(struct op *op, struct bytes file, const struct compose_s
     TRY(compose_fill(&c, tree));
     c.services = json_object_get(tree, "services");
     TRY(check_shape(&c));
-    c.volumes = kept(op, json_array());
-    c.ports = kept(op, json_array());
+    c.placed = placed(op, c.services);
+    c.volumes = json_keep(op, json_array());
+    c.ports = json_keep(op, json_array());
     order.all = c.services;
-    order.done = kept(op, json_object());
-    order.open = kept(op, json_object());
-    order.containers = kept(op, json_array());
+    order.done = json_keep(op, json_object());
+    order.open = json_keep(op, json_object());
+    order.containers = json_keep(op, json_array());
     leave_top(&c);
     json_object_foreach((json_t *)c.services, key, service)
     {
@@ -255,7 +259,7 @@ enum fault compose_read(struct op *op, struct bytes file, const struct compose_s
     }
     if (json_array_size(order.containers) == 0)
         return fail(op, INVALID, "no service names an image: build and push first");
-    ret->group = kept(op, assemble(&c, order.containers));
+    ret->group = json_keep(op, assemble(&c, order.containers));
     ret->left = c.first;
     ret->fits = c.fits;
     return OK;

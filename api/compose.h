@@ -46,6 +46,7 @@ struct compose {
     struct op *op;
     const struct compose_source *source;
     const json_t *file, *services;
+    const json_t *placed;    /* of services, those with an image: the others are left out */
     json_t *volumes, *ports; /* of the group */
     struct compose_left *first, **tail;
     bool fits;
@@ -58,6 +59,8 @@ const char *compose_path(struct compose *c, const char *path, const char *member
 enum fault compose_fill(struct compose *c, json_t *tree);
 /* A scalar as text; NULL: it is none. */
 const char *compose_text(struct op *op, const json_t *value);
+/* A boolean, which a variable fills in as text. Neither given nor null: otherwise. */
+bool compose_flag(const json_t *value, bool otherwise);
 /* "1m30s" in seconds, rounded up; -1. "512m" in bytes; -1. */
 int64_t compose_seconds(const char *text);
 int64_t compose_bytes(const char *text);

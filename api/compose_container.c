@@ -6,14 +6,9 @@
 #include <string.h>
 
 #include "api/command_words.h"
+#include "clusters/object/object.h"
 
 #define ENV_FILE_MAX ((size_t)1 << 20)
-
-static const json_t *at(const json_t *object, const char *a, const char *b, const char *c)
-{
-    object = json_object_get(json_object_get(object, a), b);
-    return c ? json_object_get(object, c) : object;
-}
 
 /* A list of texts, or one text as a shell splits it, appended. */
 static enum fault add_words(struct compose *c, const char *path, const json_t *given, json_t *into)
@@ -76,7 +71,7 @@ static enum fault env_files(struct compose *c, const json_t *service, json_t *in
         if (!path)
             return fail(c->op, INVALID, "an env_file has no path");
         if (compose_read_file(c->op, c->source, path, ENV_FILE_MAX, &file) != OK) {
-            if (!json_is_false(json_object_get(one, "required")))
+            if (compose_flag(json_object_get(one, "required"), true))
                 return INVALID;
             op_clear_fault(c->op);
             continue;
@@ -201,15 +196,15 @@ static void resources(struct compose *c, const char *path, const json_t *service
 {
     const json_t *deploy = json_object_get(service, "deploy");
     const char *in = compose_path(c, path, "deploy.resources");
-    double n = (double)json_object_size(c->services);
+    double n = (double)json_object_size(c->placed);
     double cpu_max =
         or_else(cpus(c, compose_path(c, path, "cpus"), json_object_get(service, "cpus")),
-                cpus(c, in, at(deploy, "resources", "limits", "cpus")));
+                cpus(c, in, at(deploy, "resources.limits.cpus")));
     double gb_max = or_else(
         gigabytes(c, compose_path(c, path, "mem_limit"), json_object_get(service, "mem_limit")),
-        gigabytes(c, in, at(deploy, "resources", "limits", "memory")));
-    double cpu = cpus(c, in, at(deploy, "resources", "reservations", "cpus"));
-    double gb = or_else(gigabytes(c, in, at(deploy, "resources", "reservations", "memory")),
+        gigabytes(c, in, at(deploy, "resources.limits.memory")));
+    double cpu = cpus(c, in, at(deploy, "resources.reservations.cpus"));
+    double gb = or_else(gigabytes(c, in, at(deploy, "resources.reservations.memory")),
                         gigabytes(c, compose_path(c, path, "mem_reservation"),
                                   json_object_get(service, "mem_reservation")));
     json_t *limits = json_object();
@@ -226,7 +221,7 @@ static void resources(struct compose *c, const char *path, const json_t *service
     if (json_object_size(limits))
         json_object_set(json_object_get(properties, "resources"), "limits", limits);
     json_decref(limits);
-    if (at(deploy, "resources", "reservations", "devices"))
+    if (at(deploy, "resources.reservations.devices"))
         compose_leave(c, compose_path(c, in, "reservations.devices"), "there are no devices");
 }
 
@@ -244,19 +239,31 @@ static void seconds(struct compose *c, const char *path, const json_t *check, co
         json_object_set_new(probe, member, json_integer(n));
 }
 
+/* docker's 3, unless it is said. */
+static int64_t retries(struct compose *c, const char *path, const json_t *value)
+{
+    const char *text = compose_text(c->op, value);
+
+    if (!value || json_is_null(value))
+        return 3;
+    if (text && *text && strlen(text) < 10 && !text[strspn(text, "0123456789")])
+        return strtoll(text, NULL, 10);
+    compose_leave(c, compose_path(c, path, "retries"), "this is no number");
+    return 3;
+}
+
 static enum fault health(struct compose *c, const char *path, const json_t *service,
                          json_t *properties)
 {
     const json_t *check = json_object_get(service, "healthcheck");
-    const json_t *test = json_object_get(check, "test"),
-                 *retries = json_object_get(check, "retries");
+    const json_t *test = json_object_get(check, "test");
     const char *kind = json_string_value(json_array_get(test, 0)), *text;
     json_t *words = json_array(), *probe;
 
     path = compose_path(c, path, "healthcheck");
     probe = json_pack("{s:{s:o}}", "exec", "command", words);
     arena_defer(&c->op->arena, (void (*)(void *))json_decref, probe);
-    if (!check || json_is_true(json_object_get(check, "disable")) ||
+    if (!check || compose_flag(json_object_get(check, "disable"), false) ||
         (kind && strcmp(kind, "NONE") == 0))
         return OK;
     text = json_is_string(test)                     ? json_string_value(test)
@@ -278,7 +285,7 @@ static enum fault health(struct compose *c, const char *path, const json_t *serv
     seconds(c, path, check, "timeout", probe, "timeoutSeconds", 30);
     seconds(c, path, check, "start_period", probe, "initialDelaySeconds", 0);
     json_object_set_new(probe, "failureThreshold",
-                        json_integer(json_is_integer(retries) ? json_integer_value(retries) : 3));
+                        json_integer(retries(c, path, json_object_get(check, "retries"))));
     if (json_object_get(check, "start_interval"))
         compose_leave(c, compose_path(c, path, "start_interval"), "a probe has one period");
     json_object_set(properties, "livenessProbe", probe);
@@ -367,7 +374,7 @@ static void replicas(struct compose *c, const char *path, const json_t *service)
     const char *name, *text;
     json_t *value;
 
-    n = n ? n : at(service, "deploy", "replicas", NULL);
+    n = n ? n : at(service, "deploy.replicas");
     text = compose_text(c->op, n);
     if (text && strcmp(text, "1") != 0)
         compose_leave(c, compose_path(c, path, "scale"),
@@ -381,21 +388,32 @@ static void replicas(struct compose *c, const char *path, const json_t *service)
     }
 }
 
+static const char *image_of(const json_t *service)
+{
+    const char *image = json_string_value(json_object_get(service, "image"));
+
+    return image && *image ? image : NULL;
+}
+
+bool compose_is_container(struct op *op, const char *key, const json_t *service)
+{
+    return image_of(service) && *compose_name(op, key);
+}
+
 enum fault compose_container(struct compose *c, const char *key, const json_t *service,
                              json_t *containers)
 {
     const char *path = arena_printf(&c->op->arena, "services.%s", key);
     const char *name = compose_name(c->op, key);
-    const char *image = json_string_value(json_object_get(service, "image"));
     json_t *properties = json_object();
 
     arena_defer(&c->op->arena, (void (*)(void *))json_decref, properties);
     leave_members(c, path, service);
-    if (!image || !*image || !*name) {
+    if (!compose_is_container(c->op, key, service)) {
         compose_leave(c, path, "it names no image: the service is left out");
         return OK;
     }
-    json_object_set_new(properties, "image", json_string(image));
+    json_object_set_new(properties, "image", json_string(image_of(service)));
     TRY(command(c, path, service, properties));
     TRY(environment(c, path, service, properties));
     resources(c, path, service, properties);

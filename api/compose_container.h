@@ -4,6 +4,8 @@
 
 #include "api/compose.h"
 
+/* Has it an image, and a name that a container can have? */
+bool compose_is_container(struct op *op, const char *key, const json_t *service);
 /* Append it; without an image it is left out. INVALID. */
 enum fault compose_container(struct compose *c, const char *key, const json_t *service,
                              json_t *containers);

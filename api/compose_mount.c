@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/compose.h"
+#include "clusters/object/object.h"
 #include "core/seal.h"
 
 #define SECRET_MAX     ((size_t)256 << 10)
@@ -60,7 +61,7 @@ static bool make_volume(struct compose *c, const char *key, const char *name)
                                         "storageAccountKey", account_key));
         return true;
     }
-    if (json_is_true(json_object_get(spec, "external")) || opts ||
+    if (compose_flag(json_object_get(spec, "external"), false) || opts ||
         (driver && strcmp(driver, "local") != 0)) {
         compose_leave(c, path, "a container group has azureFile (driver: azure_file) or emptyDir");
         return false;
@@ -94,13 +95,6 @@ static struct volume_use short_volume(struct op *op, const char *text)
     if (strchr("./~", *source))
         use.type = "bind";
     return use;
-}
-
-static const char *text_at(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text ? text : "";
 }
 
 static void one_volume(struct compose *c, const char *path, const struct volume_use *use,
@@ -148,8 +142,9 @@ static enum fault secret_value(struct compose *c, const char *key, struct bytes 
 static enum fault one_secret(struct compose *c, const char *path, const json_t *given,
                              json_t *files)
 {
-    const char *key = json_is_string(given) ? json_string_value(given) : text_at(given, "source");
-    const char *target = text_at(given, "target");
+    const char *key =
+        json_is_string(given) ? json_string_value(given) : text_at_or(given, "source", "");
+    const char *target = text_at_or(given, "target", "");
     struct bytes value;
 
     if (strncmp(target, SECRETS_FOLDER "/", strlen(SECRETS_FOLDER) + 1) == 0)
@@ -203,9 +198,9 @@ enum fault compose_mounts(struct compose *c, const char *path, const json_t *ser
         if (json_is_string(one))
             use = short_volume(c->op, json_string_value(one));
         else
-            use = (struct volume_use){text_at(one, "type"), text_at(one, "source"),
-                                      text_at(one, "target"),
-                                      json_is_true(json_object_get(one, "read_only"))};
+            use = (struct volume_use){text_at_or(one, "type", ""), text_at_or(one, "source", ""),
+                                      text_at_or(one, "target", ""),
+                                      compose_flag(json_object_get(one, "read_only"), false)};
         one_volume(c, arena_printf(&c->op->arena, "%s.volumes[%zu]", path, i), &use, fresh,
                    properties);
     }

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -95,7 +96,7 @@ static enum fault fill_text(struct compose *c, const char *text, size_t len, int
             TRY(fill_braced(c, s + 1, s + 1 + n, depth, out));
             s += n;
         }
-        if (out->len >= COMPOSE_TEXT_MAX)
+        if (out->len >= COMPOSE_TEXT_MAX || out->overflow)
             return fail(c->op, INVALID, "a value is longer than %d bytes", COMPOSE_TEXT_MAX);
     }
     return OK;
@@ -115,21 +116,25 @@ static enum fault filled(struct compose *c, const json_t *string, json_t **ret)
     return *ret ? OK : fail(c->op, INVALID, "a variable is not UTF-8");
 }
 
-/* "<<": *defaults, or a list of such: what the mapping does not say itself. */
+/* "<<": *defaults, or a list of such, which may merge others themselves: what the mapping does not
+ * say itself. Each alias is a copy of its own. */
 static void merge(json_t *object)
 {
     json_t *from = json_incref(json_object_get(object, "<<")), *one;
     size_t i;
 
     if (json_is_object(from)) {
+        merge(from);
         json_object_del(object, "<<");
         json_object_update_missing(object, from);
     } else if (json_is_array(from)) {
         json_object_del(object, "<<");
         json_array_foreach(from, i, one)
         {
-            if (json_is_object(one))
+            if (json_is_object(one)) {
+                merge(one);
                 json_object_update_missing(object, one);
+            }
         }
     }
     json_decref(from);
@@ -180,6 +185,19 @@ const char *compose_text(struct op *op, const json_t *value)
     if (json_is_boolean(value))
         return json_is_true(value) ? "true" : "false";
     return NULL;
+}
+
+bool compose_flag(const json_t *value, bool otherwise)
+{
+    static const char *const words[] = {"true", "yes", "y", "on", "1"};
+    const char *text = json_string_value(value);
+
+    if (!value || json_is_null(value))
+        return otherwise;
+    for (size_t i = 0; text && i < ARRAY_LEN(words); i++)
+        if (strcasecmp(text, words[i]) == 0)
+            return true;
+    return json_is_true(value);
 }
 
 /* A number and its unit; NULL: it is none. */

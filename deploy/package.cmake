@@ -26,7 +26,7 @@ set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser, ca-certificates, crun, libnftables1, 
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "git, libnss-myhostname")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "azure-cli, jq, kubernetes-client, podman, skopeo")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
-foreach(script conffiles postinst prerm postrm)
+foreach(script conffiles preinst postinst prerm postrm)
     list(APPEND CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/deploy/debian/${script})
 endforeach()
 include(CPack)

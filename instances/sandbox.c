@@ -19,6 +19,7 @@
 #include "instances/sandbox_socket.h"
 
 #define ANSWER_TIMEOUT_S 120 /* a supervisor that says nothing for so long is stuck */
+#define STATS_TIMEOUT_S  5   /* what it has at hand */
 
 /* Set by sandbox_start, before other threads ask. */
 static struct {
@@ -126,9 +127,10 @@ const char *sandbox_data(void)
     return here.data;
 }
 
-enum fault sandbox_connect(struct op *op, const char *id, int *ret_fd)
+/* One that is stuck lets its queue fill: then it is the connecting that waits. */
+static enum fault connect_to(struct op *op, const char *id, int timeout_s, int *ret_fd)
 {
-    const struct timeval patience = {.tv_sec = ANSWER_TIMEOUT_S};
+    const struct timeval patience = {.tv_sec = timeout_s};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd;
 
@@ -137,8 +139,12 @@ enum fault sandbox_connect(struct op *op, const char *id, int *ret_fd)
         return fail_on(op, "sandbox", INVALID, "\"%s\" is no sandbox's name", id);
     snprintf(address.sun_path, sizeof(address.sun_path), "%s/s/%s/sock", here.run, id);
     fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0) {
+        if (fd >= 0)
+            close(fd);
         return fail(op, UNAVAILABLE, "cannot make a socket: %s", strerror(errno));
+    }
     while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
         int error = errno;
 
@@ -154,8 +160,13 @@ enum fault sandbox_connect(struct op *op, const char *id, int *ret_fd)
     return OK;
 }
 
-enum fault sandbox_ask(struct op *op, const char *id, const char *call, json_t *with,
-                       struct message *ret)
+enum fault sandbox_connect(struct op *op, const char *id, int *ret_fd)
+{
+    return connect_to(op, id, ANSWER_TIMEOUT_S, ret_fd);
+}
+
+static enum fault ask_within(struct op *op, const char *id, int timeout_s, const char *call,
+                             json_t *with, struct message *ret)
 {
     json_t *body = json_pack("{s:s,s:o*}", "call", call, "with", with);
     struct message answer = {0};
@@ -163,12 +174,12 @@ enum fault sandbox_ask(struct op *op, const char *id, const char *call, json_t *
     enum fault fault;
 
     arena_defer(&op->arena, (void (*)(void *))json_decref, body);
-    TRY(sandbox_connect(op, id, &fd));
+    TRY(connect_to(op, id, timeout_s, &fd));
     fault = message_call(op, fd, body, NULL, 0, &answer);
     if (fault == UNAVAILABLE) { /* it may have died just now; if so, that is the reason */
         const char *message = op->message;
 
-        TRY(sandbox_connect(op, id, &again));
+        TRY(connect_to(op, id, timeout_s, &again));
         return fail(op, fault, "%s", message);
     }
     TRY(fault);
@@ -177,6 +188,12 @@ enum fault sandbox_ask(struct op *op, const char *id, const char *call, json_t *
     else
         message_close_fds(&answer);
     return OK;
+}
+
+enum fault sandbox_ask(struct op *op, const char *id, const char *call, json_t *with,
+                       struct message *ret)
+{
+    return ask_within(op, id, ANSWER_TIMEOUT_S, call, with, ret);
 }
 
 /* ---- life ---- */
@@ -344,7 +361,8 @@ enum fault container_stats(struct op *op, const char *sandbox, const char *name,
 {
     struct message answer = {0};
 
-    TRY(sandbox_ask(op, sandbox, "stats", json_pack("{s:s*}", "name", name), &answer));
+    TRY(ask_within(op, sandbox, STATS_TIMEOUT_S, "stats", json_pack("{s:s*}", "name", name),
+                   &answer));
     message_close_fds(&answer);
     ret->memory_bytes = int_of(answer.body, "memoryBytes");
     ret->cpu_us = int_of(answer.body, "cpuUs");

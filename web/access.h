@@ -2,7 +2,7 @@
 #ifndef SUNDOG_WEB_ACCESS_H
 #define SUNDOG_WEB_ACCESS_H
 
-#include "web/ask.h"
+#include "web/resource_list.h"
 
 #define ACCESS_MAX        20000
 #define ACCESS_NAMES_MAX  999
@@ -19,10 +19,6 @@ struct access {
     size_t n_scopes;
     json_t *found_roles, *found_names; /* what is searched for: {id: name} */
 };
-struct access_place {
-    size_t part;       /* of the lists that are shown one after the other */
-    const char *after; /* the API's mark within it */
-};
 
 /* access_read.c */
 /* Where the viewer may read assignments, from the top down, and its own. */
@@ -30,7 +26,7 @@ enum fault access_scopes(struct call *c, struct access *a);
 /* Up to PAGE_ROWS from that place on into {id: assignment}; searched: of what was found only. The
    place moves to where the next page begins; *ret_more: there may be one. */
 enum fault access_read(struct page *p, const struct access *a, bool searched,
-                       struct access_place *place, json_t *shown, bool *ret_more);
+                       struct resource_place *place, json_t *shown, bool *ret_more);
 
 /* Links to its pages; here: "" or "/users", … */
 void access_tabs(struct page *p, const char *here);

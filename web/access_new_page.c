@@ -1,6 +1,7 @@
 /* Giving a role by a form: to whom, which, where. */
 #include <string.h>
 
+#include "api/arm.h"
 #include "auth/guid.h"
 #include "clusters/object/object.h"
 #include "core/seal.h"
@@ -8,29 +9,21 @@
 #include "web/access.h"
 #include "web/create.h"
 #include "web/pages.h"
-#include "web/subscriptions.h"
 
 /* ---- which role ---- */
 
-/* All that there are; they are the same in each subscription, and by name in order. */
+/* All that there are, by name in order: some may be given in one subscription only, and the scope
+ * is not chosen yet. */
 static enum fault roles(struct page *p, json_t **ret)
 {
-    json_t *subscriptions, *all, *one, *some = create_kept(p->op, json_array());
+    json_t *all, *one, *some = json_keep(p->op, json_array());
     size_t i;
 
-    TRY(subscriptions_of(p->c, &subscriptions));
-    if (json_array_size(subscriptions)) {
-        const char *id = text_at_or(json_array_get(subscriptions, 0), "subscriptionId", "");
-
-        TRY(ask_manager_all(
-            p->c,
-            arena_printf(&p->op->arena, "/subscriptions/%s" ACCESS_ROLES "roleDefinitions", id),
-            ACCESS_MAX, &all));
-        json_array_foreach(all, i, one)
-        {
-            json_array_append_new(some, json_pack("[s,s]", text_at_or(one, "name", ""),
-                                                  text_at_or(one, "properties.roleName", "")));
-        }
+    TRY(ask_manager_all(p->c, ACCESS_ROLES "roleDefinitions", ACCESS_MAX, &all));
+    json_array_foreach(all, i, one)
+    {
+        json_array_append_new(some, json_pack("[s,s]", text_at_or(one, "name", ""),
+                                              text_at_or(one, "properties.roleName", "")));
     }
     *ret = some;
     return OK;
@@ -152,10 +145,10 @@ static enum fault read_form(struct call *c, const struct create_form *form, stru
     random_uuid(id);
     below = strcmp(scope, "/") == 0 ? "" : page_of(op, scope) + strlen("/console");
     ret->path = arena_printf(&op->arena, "%s" ACCESS_ROLES "roleAssignments/%s", below, id);
-    ret->body = create_kept(
-        op, json_pack("{s:{s:s, s:s, s:s}}", "properties", "principalId", found.id, "principalType",
-                      found.type, "roleDefinitionId",
-                      arena_printf(&op->arena, ACCESS_ROLES "roleDefinitions/%s", role)));
+    ret->body =
+        json_keep(op, json_pack("{s:{s:s, s:s, s:s}}", "properties", "principalId", found.id,
+                                "principalType", found.type, "roleDefinitionId",
+                                arena_printf(&op->arena, ACCESS_ROLES "roleDefinitions/%s", role)));
     ret->command = arena_printf(&op->arena,
                                 "az role assignment create --assignee-object-id %s"
                                 " --assignee-principal-type %s --role %s --scope %s",
@@ -169,7 +162,6 @@ static enum fault read_form(struct call *c, const struct create_form *form, stru
 static const struct create_form form = {
     .title = "Give a role",
     .fields = fields,
-    .none = "You see no subscription, so no role either.",
     .read = read_form,
 };
 static const struct crumb crumbs[] = {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/arm.h"
 #include "auth/entra.h"
 #include "clusters/object/object.h"
 #include "core/uri.h"
@@ -15,12 +16,6 @@
 #define FOUND_MAX     10 /* principals of a kind that are searched for */
 #define WRITE_ACTION  "Microsoft.Authorization/roleAssignments/write"
 #define DELETE_ACTION "Microsoft.Authorization/roleAssignments/delete"
-
-static json_t *kept(struct op *op, json_t *value)
-{
-    arena_defer(&op->arena, (void (*)(void *))json_decref, value);
-    return value;
-}
 
 /* ---- in order ---- */
 
@@ -36,7 +31,7 @@ static int by_scope(const void *a, const void *b)
 static json_t *sorted(struct op *op, json_t *by_id)
 {
     json_t **list = arena_alloc(&op->arena, (json_object_size(by_id) + 1) * sizeof(*list));
-    json_t *out = kept(op, json_array()), *one;
+    json_t *out = json_keep(op, json_array()), *one;
     const char *id;
     size_t n = 0;
 
@@ -59,8 +54,7 @@ static const char *role_of(struct page *p, struct access *a, const json_t *assig
     json_t *known = json_object_get(a->roles, id), *answer = NULL;
 
     if (!known) {
-        const char *path =
-            arena_printf(&p->op->arena, "%s" ACCESS_ROLES "roleDefinitions/%s", a->scopes[0], id);
+        const char *path = arena_printf(&p->op->arena, ACCESS_ROLES "roleDefinitions/%s", id);
         bool found = ask_manager(p->c, path, &answer) == OK;
 
         op_clear_fault(p->op);
@@ -93,7 +87,7 @@ static void note_names(json_t *names, const json_t *objects)
 /* Of the principals of these assignments, at most so many as one answer gives. */
 static enum fault learn_names(struct page *p, struct access *a, const json_t *assignments)
 {
-    json_t *ids = kept(p->op, json_array()), *body, *answer, *one;
+    json_t *ids = json_keep(p->op, json_array()), *body, *answer, *one;
     size_t i;
 
     json_array_foreach(assignments, i, one)
@@ -106,7 +100,7 @@ static enum fault learn_names(struct page *p, struct access *a, const json_t *as
     }
     if (!json_array_size(ids))
         return OK;
-    body = kept(p->op, json_pack("{s:O}", "ids", ids));
+    body = json_keep(p->op, json_pack("{s:O}", "ids", ids));
     TRY(ask_graph(p->c, POST, "/directoryObjects/getByIds", body, &answer));
     note_names(a->names, at(answer, "value"));
     return OK;
@@ -139,9 +133,7 @@ static enum fault find_roles(struct page *p, struct access *a, const char *q)
     json_t *definitions, *one;
     size_t i;
 
-    TRY(ask_manager_all(
-        p->c, arena_printf(&p->op->arena, "%s" ACCESS_ROLES "roleDefinitions", a->scopes[0]),
-        ACCESS_MAX, &definitions));
+    TRY(ask_manager_all(p->c, ACCESS_ROLES "roleDefinitions", ACCESS_MAX, &definitions));
     json_array_foreach(definitions, i, one)
     {
         const char *name = text_at_or(one, "properties.roleName", "");
@@ -230,27 +222,6 @@ static void add_all(struct page *p, struct access *a, const json_t *shown)
     page_table_end(p);
 }
 
-static struct access_place place_of(struct call *c)
-{
-    const char *part = call_query(c, "part", 0), *after = call_query(c, "after", 0);
-
-    return (struct access_place){part ? strtoul(part, NULL, 10) : 0, after ? after : ""};
-}
-
-static void add_next(struct page *p, const char *q, const struct access_place *next, bool more)
-{
-    const struct access_place from = place_of(p->c);
-    const char *const parts[] = {q, arena_printf(&p->op->arena, "%zu", next->part), next->after};
-
-    page_html(p, "<nav class=\"pages\" aria-label=\"Pages\">");
-    if (from.part || *from.after)
-        page_anchor(p, page_url(p->op, "?q=%s", &q), "First");
-    page_html(p, " ");
-    if (more)
-        page_anchor(p, page_url(p->op, "?q=%s&part=%s&after=%s", parts), "Next");
-    page_html(p, "</nav>");
-}
-
 /* Where the viewer may give roles, the topmost such place is what the form begins with. */
 static void add_give(struct page *p, const struct access *a)
 {
@@ -266,9 +237,9 @@ static void add_give(struct page *p, const struct access *a)
 
 static enum fault add_assignments(struct page *p, struct access *a)
 {
-    json_t *shown = kept(p->op, json_object()), *list;
+    json_t *shown = json_keep(p->op, json_object()), *list;
     struct listing l = page_listing(p);
-    struct access_place place = place_of(p->c);
+    struct resource_place place = resource_place_of(p->c);
     bool more;
 
     if (*l.q) {
@@ -285,7 +256,7 @@ static enum fault add_assignments(struct page *p, struct access *a)
         add_all(p, a, list);
     else
         page_empty(p, *l.q ? "Nothing matches." : "There is none.", NULL);
-    add_next(p, l.q, &place, more);
+    resource_place_pages(p, l.q, more ? &place : NULL);
     return OK;
 }
 
@@ -321,12 +292,12 @@ enum fault access_page(struct call *c)
     json_t *own;
     struct page p;
 
-    a.own = kept(&c->op, json_object());
-    a.found_roles = kept(&c->op, json_object());
-    a.found_names = kept(&c->op, json_object());
+    a.own = json_keep(&c->op, json_object());
+    a.found_roles = json_keep(&c->op, json_object());
+    a.found_names = json_keep(&c->op, json_object());
     a.scopes = arena_alloc(&c->op.arena, ACCESS_SCOPES_MAX * sizeof(*a.scopes));
-    a.roles = kept(&c->op, json_object());
-    a.names = kept(&c->op, json_object());
+    a.roles = json_keep(&c->op, json_object());
+    a.names = json_keep(&c->op, json_object());
     page_begin(c, &p, "Access", NULL);
     access_tabs(&p, "");
     add_who(&p);

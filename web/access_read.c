@@ -115,7 +115,7 @@ static bool is_repeated(const struct access *a, const struct stretch *part, cons
 }
 
 static enum fault read_part(struct page *p, const struct access *a, const struct stretch *part,
-                            struct access_place *place, json_t *shown)
+                            struct resource_place *place, json_t *shown)
 {
     struct arena *arena = &p->op->arena;
     json_t *answer, *one;
@@ -176,7 +176,7 @@ static size_t parts_of(struct op *op, const struct access *a, bool searched, str
 }
 
 enum fault access_read(struct page *p, const struct access *a, bool searched,
-                       struct access_place *place, json_t *shown, bool *ret_more)
+                       struct resource_place *place, json_t *shown, bool *ret_more)
 {
     struct stretch *parts;
     size_t n = parts_of(p->op, a, searched, &parts);

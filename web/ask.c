@@ -65,7 +65,6 @@ static const char *text_of(struct call *c, const json_t *body)
 
 /* Each service answers every version alike. */
 #define API_VERSION "2023-05-01"
-#define LINK_MAX    ((size_t)16384)
 
 static const struct session *session_of(const struct call *c)
 {
@@ -96,12 +95,17 @@ static struct call *ask_for_change(struct call *c, const struct inside *asked)
     return inner;
 }
 
+static const char *versioned(struct call *c, const char *path)
+{
+    return arena_printf(&c->op.arena, "%s%sapi-version=" API_VERSION, path,
+                        strchr(path, '?') ? "&" : "?");
+}
+
 enum fault ask_manager_do(struct call *c, enum method method, const char *path, const json_t *body,
                           json_t **ret)
 {
-    const char *target = arena_printf(&c->op.arena, "%s%sapi-version=" API_VERSION, path,
-                                      strchr(path, '?') ? "&" : "?");
-    struct inside asked = {.method = method, .target = target, .vouched = session_of(c)->who};
+    struct inside asked = {
+        .method = method, .target = versioned(c, path), .vouched = session_of(c)->who};
     struct call *inner;
 
     if (body) {
@@ -160,39 +164,17 @@ enum fault ask_manager_all(struct call *c, const char *path, size_t max, json_t 
     return OK;
 }
 
-/* It is the last member, and has nothing that JSON would escape. */
-static const char *next_of(struct call *c, struct bytes answer)
+enum fault ask_manager_text(struct call *c, const char *path, const char *header, struct bytes *ret,
+                            const char **ret_header)
 {
-    static const char mark[] = ",\"nextLink\":\"";
-    const char *end = (const char *)answer.data + answer.len, *link;
-    size_t tail = answer.len < LINK_MAX ? answer.len : LINK_MAX;
+    struct inside asked = {
+        .method = GET, .target = versioned(c, path), .vouched = session_of(c)->who};
+    struct call *inner = ask(c, &asked);
 
-    link = memmem(end - tail, tail, mark, strlen(mark));
-    if (!link)
-        return NULL;
-    link += strlen(mark);
-    return next_path(c, arena_strndup(&c->op.arena, link, strcspn(link, "\"")));
-}
-
-enum fault ask_manager_texts(struct call *c, const char *path, size_t max_pages,
-                             const struct bytes **ret, size_t *ret_n)
-{
-    struct bytes *texts = arena_alloc(&c->op.arena, (max_pages + 1) * sizeof(*texts));
-    size_t n = 0;
-
-    for (; path && n < max_pages; n++) {
-        const char *target = arena_printf(&c->op.arena, "%s%sapi-version=" API_VERSION, path,
-                                          strchr(path, '?') ? "&" : "?");
-        struct inside asked = {.method = GET, .target = target, .vouched = session_of(c)->who};
-        struct call *inner = ask(c, &asked);
-
-        if (inner->reply.status >= 300)
-            return refusal(c, inner);
-        texts[n] = inside_body(inner);
-        path = next_of(c, texts[n]);
-    }
-    *ret = texts;
-    *ret_n = n;
+    if (inner->reply.status >= 300)
+        return refusal(c, inner);
+    *ret = inside_body(inner);
+    *ret_header = inside_header(inner, header);
     return OK;
 }
 

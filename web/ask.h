@@ -17,9 +17,9 @@
 enum fault ask_manager(struct call *c, const char *path, json_t **ret);
 /* All pages of a collection, at most max values, as one array. */
 enum fault ask_manager_all(struct call *c, const char *path, size_t max, json_t **ret);
-/* The same, and as text: the answers of all its pages, one after the other. */
-enum fault ask_manager_texts(struct call *c, const char *path, size_t max_pages,
-                             const struct bytes **ret, size_t *ret_n);
+/* Its first page, as text. *ret_header: a header of the answer, or NULL. */
+enum fault ask_manager_text(struct call *c, const char *path, const char *header, struct bytes *ret,
+                            const char **ret_header);
 /* POST, PUT, PATCH, DELETE. body NULL: none. ret may be NULL. UNAVAILABLE, too: half of the workers
    wait for changes already. */
 enum fault ask_manager_do(struct call *c, enum method method, const char *path, const json_t *body,

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "api/arm.h"
 #include "web/cluster.h"
 #include "web/create.h"
 #include "web/pages.h"
@@ -64,12 +65,12 @@ static enum fault read_cluster(struct call *c, const struct create_form *form, s
     id = text_at_or(group, "id", "");
     ret->path = arena_printf(&op->arena, "%s%s", page_of(op, id) + strlen("/console"),
                              page_url(op, CLUSTERS "/%s", &name));
-    ret->body = create_kept(op, json_pack("{s:s, s:{s:s}, s:{s:s, s:[{s:s, s:s, s:s, s:s, s:I}]}}",
-                                          "location", text_at_or(group, "location", ""), "identity",
-                                          "type", "SystemAssigned", "properties", "dnsPrefix",
-                                          dns_prefix(op, name, id), "agentPoolProfiles", "name",
-                                          "nodepool1", "mode", "System", "osType", "Linux",
-                                          "vmSize", size, "count", (json_int_t)count));
+    ret->body = json_keep(op, json_pack("{s:s, s:{s:s}, s:{s:s, s:[{s:s, s:s, s:s, s:s, s:I}]}}",
+                                        "location", text_at_or(group, "location", ""), "identity",
+                                        "type", "SystemAssigned", "properties", "dnsPrefix",
+                                        dns_prefix(op, name, id), "agentPoolProfiles", "name",
+                                        "nodepool1", "mode", "System", "osType", "Linux", "vmSize",
+                                        size, "count", (json_int_t)count));
     ret->command = arena_printf(
         &op->arena, "az aks create -g %s -n %s --node-count %lld --node-vm-size %s --no-ssh-key",
         shell_word(op, id_group(op, id)), shell_word(op, name), (long long)count,
@@ -130,8 +131,8 @@ static enum fault read_pool(struct call *c, const struct create_form *form, stru
     TRY(create_needed(c, form, "mode", &mode));
     ret->path = arena_printf(&op->arena, "%s%s", k.id, page_url(op, "/agentPools/%s", &name));
     ret->body =
-        create_kept(op, json_pack("{s:{s:s, s:s, s:s, s:I}}", "properties", "mode", mode, "osType",
-                                  "Linux", "vmSize", size, "count", (json_int_t)count));
+        json_keep(op, json_pack("{s:{s:s, s:s, s:s, s:I}}", "properties", "mode", mode, "osType",
+                                "Linux", "vmSize", size, "count", (json_int_t)count));
     ret->command = arena_printf(
         &op->arena,
         "az aks nodepool add -g %s --cluster-name %s -n %s --node-count %lld --node-vm-size %s"

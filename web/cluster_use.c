@@ -43,7 +43,7 @@ enum fault cluster_use_of(struct page *p, const struct shown_cluster *k, const c
     *ret = (struct cluster_use){0};
     if (ret_tree)
         *ret_tree = NULL;
-    if (fault == FORBIDDEN || fault == NOT_FOUND) {
+    if (fault == FORBIDDEN || fault == NOT_FOUND || fault == UNAVAILABLE) {
         op_clear_fault(p->op);
         return OK;
     }

@@ -4,16 +4,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/arm.h"
 #include "clusters/object/object.h"
 #include "web/subscriptions.h"
 
 #define ROWS "4"
-
-json_t *create_kept(struct op *op, json_t *value)
-{
-    arena_defer(&op->arena, (void (*)(void *))json_decref, value);
-    return value;
-}
 
 /* ---- what was typed ---- */
 
@@ -63,7 +58,7 @@ enum fault create_number(struct call *c, const struct create_form *form, const c
 
 enum fault create_groups(struct page *p, const char *action, json_t **ret)
 {
-    json_t *all, *group, *some = create_kept(p->op, json_array());
+    json_t *all, *group, *some = json_keep(p->op, json_array());
     size_t i;
 
     TRY(resources_of(p->c, "/resourcegroups", &all));
@@ -78,14 +73,23 @@ enum fault create_groups(struct page *p, const char *action, json_t **ret)
     return OK;
 }
 
+static bool is_group(struct op *op, const json_t *resource)
+{
+    const char *id = text_at_or(resource, "id", "");
+
+    return *id_group(op, id) && !strcasestr(id, "/providers/");
+}
+
+/* What was typed may name anything: a list, a subscription, a resource. */
 enum fault create_group(struct call *c, const struct create_form *form, const json_t **ret)
 {
     const char *id = create_value(c, form, "group");
-    json_t *group;
+    json_t *group = NULL;
 
-    if (strncasecmp(id, "/subscriptions/", strlen("/subscriptions/")) != 0)
+    if (strncasecmp(id, "/subscriptions/", strlen("/subscriptions/")) == 0)
+        TRY(ask_manager(c, page_of(&c->op, id) + strlen("/console"), &group));
+    if (!is_group(&c->op, group))
         return fail(&c->op, INVALID, "choose a resource group");
-    TRY(ask_manager(c, page_of(&c->op, id) + strlen("/console"), &group));
     *ret = group;
     return OK;
 }

@@ -67,7 +67,5 @@ void create_link(struct page *p, const char *link, const char *text);
 /* The same if there is a subscription or a group where the viewer has the right. */
 enum fault create_link_in_groups(struct page *p, const char *action, const char *link,
                                  const char *text);
-/* value, until op's arena ends. */
-json_t *create_kept(struct op *op, json_t *value);
 
 #endif

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "api/activity.h"
 #include "clusters/object/object.h"
 #include "core/uri.h"
 #include "web/scan.h"
@@ -11,15 +11,11 @@
 
 #define DAYS    7           /* that are looked back on */
 #define AT_ONCE (size_t)200 /* the most that the API gives, and room for a page */
+#define ALL_IDS "~"         /* is after each of them */
 
 static const char *since(struct op *op)
 {
-    time_t then = (time_t)wall_s() - (time_t)DAYS * 86400;
-    char text[32];
-    struct tm tm;
-
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&then, &tm));
-    return arena_strdup(&op->arena, text);
+    return time_text(op, wall_s() - (int64_t)DAYS * 86400);
 }
 
 enum { AT, ID };
@@ -41,6 +37,8 @@ struct wanted {
 struct found {
     struct scanned *list;
     size_t n, cap;
+    const char
+        *until; /* older ones were not all looked at for what is searched for; "": they were */
 };
 
 static void add(struct op *op, struct found *found, const struct scanned *some, size_t n)
@@ -64,33 +62,34 @@ static enum fault of_subscription(struct call *c, const char *subscription,
 {
     struct arena *arena = &c->op.arena;
     const char *filter = arena_printf(arena, "eventTimestamp ge '%s'", since(&c->op));
-    const struct bytes *texts;
     struct scanned *some;
+    struct bytes text;
     enum fault fault;
-    size_t n, count;
+    const char *until;
+    size_t n;
 
     if (wanted->until)
         filter = arena_printf(arena, "%s and eventTimestamp le '%s'", filter, wanted->until);
     if (wanted->group)
         filter = arena_printf(arena, "%s and resourceGroupName eq '%s'", filter,
                               id_group(&c->op, wanted->group));
-    fault = ask_manager_texts(
+    fault = ask_manager_text(
         c,
         arena_printf(arena,
                      "/subscriptions/%s/providers/Microsoft.Insights/eventtypes/management/values"
                      "?$top=%zu&$filter=%s%s%s",
                      subscription, wanted->max, uri_encode(arena, filter, ""),
                      *wanted->search ? "&$search=" : "", uri_encode(arena, wanted->search, "")),
-        1, &texts, &n);
+        ACTIVITY_SEARCHED_TO, &text, &until);
     if (fault == FORBIDDEN) {
         op_clear_fault(&c->op);
         return OK;
     }
     TRY(fault);
-    for (size_t i = 0; i < n; i++) {
-        count = scan_values(&c->op, texts[i], members, &some);
-        add(&c->op, found, some, count);
-    }
+    n = scan_values(&c->op, text, members, &some);
+    add(&c->op, found, some, n);
+    if (until && strcmp(until, found->until) > 0)
+        found->until = until;
     return OK;
 }
 
@@ -117,7 +116,7 @@ static enum fault read_all(struct call *c, const struct wanted *wanted, struct f
     json_t *subscriptions, *subscription;
     size_t i;
 
-    *found = (struct found){0};
+    *found = (struct found){.until = ""};
     TRY(subscriptions_of(c, &subscriptions));
     json_array_foreach(subscriptions, i, subscription)
     {
@@ -150,30 +149,48 @@ static struct bytes id_after(const char *after)
     return BYTES(after + strcspn(after, "|") + (strchr(after, '|') != NULL));
 }
 
-enum fault events_page(struct page *p, const char *search, const char *after, json_t **ret,
-                       const char **ret_next)
+/* How many are not older than what was looked at everywhere. */
+static size_t looked_at(const struct found *found)
 {
-    struct arena *arena = &p->op->arena;
+    size_t n = found->n;
+
+    while (n && compare(found->list[n - 1].members[AT], BYTES(found->until)) <= 0)
+        n--;
+    return n;
+}
+
+static const char *mark_of(struct op *op, const struct scanned *last)
+{
+    return arena_printf(&op->arena, "%.*s|%.*s", (int)last->members[AT].len,
+                        (const char *)last->members[AT].data, (int)last->members[ID].len,
+                        (const char *)last->members[ID].data);
+}
+
+enum fault events_page(struct page *p, const char *search, const char *after, json_t **ret,
+                       struct events_end *ret_end)
+{
     struct wanted wanted = {.search = search, .max = AT_ONCE};
+    struct events_end end = {0};
     struct found found;
     size_t from = 0;
 
     if (after)
-        wanted.until = arena_strndup(arena, after, strcspn(after, "|"));
+        wanted.until = arena_strndup(&p->op->arena, after, strcspn(after, "|"));
     TRY(read_all(p->c, &wanted, &found));
+    if (*found.until)
+        found.n = looked_at(&found);
     while (after && from < found.n &&
            compare(found.list[from].members[AT], BYTES(wanted.until)) == 0 &&
            compare(found.list[from].members[ID], id_after(after)) >= 0)
         from++;
     *ret = trees_of(p->op, &found, from, PAGE_ROWS);
-    *ret_next = NULL;
     if (found.n > from + PAGE_ROWS) {
-        const struct scanned *last = &found.list[from + PAGE_ROWS - 1];
-
-        *ret_next = arena_printf(arena, "%.*s|%.*s", (int)last->members[AT].len,
-                                 (const char *)last->members[AT].data, (int)last->members[ID].len,
-                                 (const char *)last->members[ID].data);
+        end.next = mark_of(p->op, &found.list[from + PAGE_ROWS - 1]);
+    } else if (*found.until && (!after || strcmp(found.until, wanted.until) != 0)) {
+        end.searched_to = found.until;
+        end.next = arena_printf(&p->op->arena, "%s|" ALL_IDS, found.until);
     }
+    *ret_end = end;
     return OK;
 }
 

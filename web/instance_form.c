@@ -4,9 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/arm.h"
 #include "api/command_words.h"
 #include "clusters/object/object.h"
-#include "web/create.h"
 
 #define API_VERSION   "2023-05-01"
 #define INSTANCE_TYPE "Microsoft.ContainerInstance/containerGroups"
@@ -90,8 +90,8 @@ static void set_list(json_t *object, const char *name, json_t *list)
 static enum fault read_container(struct op *op, const struct instance_form *f, json_t *ports,
                                  json_t **ret)
 {
-    json_t *command = create_kept(op, json_array()), *environment = create_kept(op, json_array());
-    json_t *properties = create_kept(op, json_object()), *cpu, *memory;
+    json_t *command = json_keep(op, json_array()), *environment = json_keep(op, json_array());
+    json_t *properties = json_keep(op, json_object()), *cpu, *memory;
 
     json_object_set_new(properties, "image", json_string(f->image));
     TRY(read_command(op, f->command, command));
@@ -110,8 +110,7 @@ static enum fault read_container(struct op *op, const struct instance_form *f, j
 enum fault instance_form_body(struct op *op, const struct instance_form *f, const char *location,
                               json_t **ret)
 {
-    json_t *body = create_kept(op, json_object()), *ports = create_kept(op, json_array()),
-           *container;
+    json_t *body = json_keep(op, json_object()), *ports = json_keep(op, json_array()), *container;
 
     TRY(read_ports(op, f->ports, ports));
     TRY(read_container(op, f, ports, &container));

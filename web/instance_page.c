@@ -9,8 +9,9 @@
 #include "web/resource_list.h"
 #include "web/subscriptions.h"
 
-#define TYPE    "Microsoft.ContainerInstance/containerGroups"
-#define FEW_MAX 300
+#define TYPE     "Microsoft.ContainerInstance/containerGroups"
+#define FEW_MAX  300
+#define FEW_WHAT "Name, image, address or resource group" /* of so many */
 
 /* ---- of a group ---- */
 
@@ -191,7 +192,7 @@ static enum fault add_found(struct page *p)
     size_t i;
 
     TRY(resources_of(p->c, INSTANCES, &groups));
-    page_search(p, &l, "Name, image, address or resource group");
+    page_search(p, &l, FEW_WHAT);
     table_begin(p);
     json_array_foreach(groups, i, group)
     {
@@ -207,12 +208,13 @@ static enum fault add_found(struct page *p)
     return OK;
 }
 
-static void add_list(struct page *p, const struct resource_list *l, const json_t *groups, bool few)
+static void add_groups(struct page *p, const struct resource_list *l, const json_t *groups)
 {
+    bool all = resource_list_is_whole(l) && !l->more;
     json_t *group;
     size_t i;
 
-    page_search(p, &l->l, few ? "Name, image, address or resource group" : RESOURCE_LIST_WHAT);
+    page_search(p, &l->l, all ? FEW_WHAT : RESOURCE_LIST_WHAT);
     table_begin(p);
     json_array_foreach(groups, i, group)
     {
@@ -222,26 +224,32 @@ static void add_list(struct page *p, const struct resource_list *l, const json_t
     resource_list_pages(p, l);
 }
 
-enum fault instances_page(struct call *c)
+static enum fault add_list(struct page *p)
 {
     struct resource_list l;
     json_t *groups;
+
+    TRY(resource_list_read(p, TYPE, NULL, RESOURCE_NAMES, &l, &groups));
+    if (json_array_size(groups) || !resource_list_is_whole(&l))
+        add_groups(p, &l, groups);
+    else
+        page_empty(p, "A container group is one or more containers with an address of their own.",
+                   "az container create -g demo -n hello --image $SUNDOG_LOGIN_SERVER/hello"
+                   " --ports 80 --ip-address Public --os-type Linux --cpu 1 --memory 1.5");
+    return OK;
+}
+
+enum fault instances_page(struct call *c)
+{
+    bool few = false;
     struct page p;
-    bool few;
 
     page_begin(c, &p, "Container groups", NULL);
     TRY(create_link_in_groups(&p, INSTANCE_ACTION "write", "/console/instances/new",
                               "Create a container group"));
-    TRY(are_few(&p, &few));
-    TRY(resource_list_read(&p, TYPE, NULL, RESOURCE_NAMES, &l, &groups));
-    if (few && *l.l.q)
-        TRY(add_found(&p));
-    else if (json_array_size(groups) || !resource_list_is_whole(&l))
-        add_list(&p, &l, groups, few);
-    else
-        page_empty(&p, "A container group is one or more containers with an address of their own.",
-                   "az container create -g demo -n hello --image $SUNDOG_LOGIN_SERVER/hello"
-                   " --ports 80 --ip-address Public --os-type Linux --cpu 1 --memory 1.5");
+    if (*page_listing(&p).q)
+        TRY(are_few(&p, &few));
+    TRY(few ? add_found(&p) : add_list(&p));
     page_command(&p, "The same by az", "az container list -o table");
     return page_end(&p);
 }

@@ -152,15 +152,14 @@ static void add_pages(struct page *p, const struct wanted *w, const char *next)
 {
     const char *untagged = w->untagged ? "&untagged=1" : "";
 
-    page_html(p, "<nav class=\"pages\" aria-label=\"Pages\">");
-    if (*w->after)
-        page_anchor(p, w->untagged ? "?untagged=1" : "?", "Newest");
-    if (*next && !*w->q)
-        page_anchor(p,
-                    arena_printf(&p->op->arena, "?after=%s%s", uri_encode(&p->op->arena, next, ""),
-                                 untagged),
-                    "Older");
-    page_html(p, "</nav>");
+    page_marks(p, "Newest",
+               !*w->after    ? NULL
+               : w->untagged ? "?untagged=1"
+                             : "?",
+               "Older",
+               *next && !*w->q ? arena_printf(&p->op->arena, "?after=%s%s",
+                                              uri_encode(&p->op->arena, next, ""), untagged)
+                               : NULL);
 }
 
 static void add_choice(struct page *p, const struct registry_view *v, const struct wanted *w)

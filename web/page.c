@@ -608,6 +608,20 @@ void page_pages(struct page *p, const struct listing *l)
     page_html(p, "</nav>");
 }
 
+void page_marks(struct page *p, const char *first, const char *first_link, const char *next,
+                const char *next_link)
+{
+    if (!first_link && !next_link)
+        return;
+    page_html(p, "<nav class=\"pages\" aria-label=\"Pages\">");
+    if (first_link)
+        page_anchor(p, first_link, first);
+    page_html(p, " ");
+    if (next_link)
+        page_anchor(p, next_link, next);
+    page_html(p, "</nav>");
+}
+
 /* ---- forms ---- */
 
 bool page_may(struct page *p, const char *scope, const char *action)

@@ -104,6 +104,10 @@ bool page_matches(const struct listing *l, const char *text);
 bool page_shows(struct listing *l, const char *text);
 void page_search(struct page *p, const struct listing *l, const char *what);
 void page_pages(struct page *p, const struct listing *l);
+/* Pages that follow one another by marks: to the first, named so, and to the next one. A link NULL:
+   this is the first, or the last. */
+void page_marks(struct page *p, const char *first, const char *first_link, const char *next,
+                const char *next_link);
 
 /* ---- doing: who may not sees no button, and the server refuses too ---- */
 

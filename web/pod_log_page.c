@@ -109,7 +109,8 @@ static enum fault add_run(struct page *p, const struct shown_cluster *k, const j
                              LOG_VIEW_LINES, uri_encode(&p->op->arena, container, ""),
                              previous ? "&previous=true" : "")));
     page_command(p, "The same by kubectl",
-                 arena_printf(&p->op->arena, "kubectl logs %s -n %s -c %s --tail=%d%s", name, ns,
+                 arena_printf(&p->op->arena, "kubectl logs %s -n %s -c %s --tail=%d%s",
+                              shell_word(p->op, name), shell_word(p->op, ns),
                               shell_word(p->op, container), LOG_VIEW_LINES,
                               previous ? " --previous" : ""));
     return OK;

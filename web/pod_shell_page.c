@@ -41,7 +41,8 @@ enum fault cluster_pod_shell_page(struct call *c)
                                   page_url(&c->op, "/pods/%s/%s/terminal?container=%s", parts)));
     page_command(&p, "The same by kubectl",
                  arena_printf(&c->op.arena, "kubectl exec -it %s -n %s%s%s -- " TERMINAL_SHELL,
-                              name, ns, container ? " -c " : "",
+                              shell_word(&c->op, name), shell_word(&c->op, ns),
+                              container ? " -c " : "",
                               container ? shell_word(&c->op, container) : ""));
     return page_end(&p);
 }

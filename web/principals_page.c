@@ -88,19 +88,10 @@ static void add_next(struct page *p, const char *q, const char *after, const cha
 {
     const char *mark = link ? strchr(link, '?') : NULL;
     const char *next = mark ? uri_parameter(&p->op->arena, BYTES(mark + 1), "$skiptoken", 0) : NULL;
+    const char *const parts[] = {q, next};
 
-    if (!next && !*after)
-        return;
-    page_html(p, "<nav class=\"pages\" aria-label=\"Pages\">");
-    if (*after)
-        page_anchor(p, page_url(p->op, "?q=%s", &q), "First");
-    page_html(p, " ");
-    if (next) {
-        const char *const parts[] = {q, next};
-
-        page_anchor(p, page_url(p->op, "?q=%s&after=%s", parts), "Next");
-    }
-    page_html(p, "</nav>");
+    page_marks(p, "First", *after ? page_url(p->op, "?q=%s", parts) : NULL, "Next",
+               next ? page_url(p->op, "?q=%s&after=%s", parts) : NULL);
 }
 
 enum fault principals_page(struct call *c)

@@ -1,6 +1,7 @@
 /* Making a registry, and what belongs to one: webhooks, and tokens with a password. */
 #include <string.h>
 
+#include "api/arm.h"
 #include "clusters/object/object.h"
 #include "web/create.h"
 #include "web/pages.h"
@@ -48,9 +49,9 @@ static enum fault read_registry(struct call *c, const struct create_form *form, 
     ret->path = arena_printf(&op->arena, "%s%s", page_of(op, id) + strlen("/console"),
                              page_url(op, "/providers/" ACR "/%s", &name));
     ret->body =
-        create_kept(op, json_pack("{s:s, s:{s:s}, s:{s:b}}", "location",
-                                  text_at_or(group, "location", ""), "sku", "name", sku,
-                                  "properties", "adminUserEnabled", strcmp(admin, "true") == 0));
+        json_keep(op, json_pack("{s:s, s:{s:s}, s:{s:b}}", "location",
+                                text_at_or(group, "location", ""), "sku", "name", sku, "properties",
+                                "adminUserEnabled", strcmp(admin, "true") == 0));
     ret->command = arena_printf(&op->arena, "az acr create -g %s -n %s --sku %s --admin-enabled %s",
                                 shell_word(op, id_group(op, id)), shell_word(op, name),
                                 shell_word(op, sku), shell_word(op, admin));
@@ -112,7 +113,7 @@ static const struct create_field webhook_fields[] = {
 static json_t *read_words(struct op *op, const char *typed, const char **ret_words)
 {
     static const char between[] = ", \t\r\n";
-    json_t *list = create_kept(op, json_array());
+    json_t *list = json_keep(op, json_array());
     struct text words;
 
     text_init(&words, &op->arena, 8 * strlen(typed) + 64);
@@ -141,10 +142,10 @@ static enum fault read_webhook(struct call *c, const struct create_form *form, s
     TRY(create_needed(c, form, "actions", &actions));
     list = read_words(op, actions, &words);
     ret->path = arena_printf(&op->arena, "%s%s", v.id, page_url(op, "/webhooks/%s", &name));
-    ret->body = create_kept(op, json_pack("{s:s, s:{s:s, s:s, s:s, s:O}}", "location",
-                                          text_at_or(v.registry, "location", ""), "properties",
-                                          "serviceUri", uri, "status", "enabled", "scope", scope,
-                                          "actions", list));
+    ret->body =
+        json_keep(op, json_pack("{s:s, s:{s:s, s:s, s:s, s:O}}", "location",
+                                text_at_or(v.registry, "location", ""), "properties", "serviceUri",
+                                uri, "status", "enabled", "scope", scope, "actions", list));
     ret->command =
         arena_printf(&op->arena, "az acr webhook create -r %s -n %s --uri %s --actions %s%s%s",
                      v.name, shell_word(op, name), shell_word(op, uri), words,
@@ -176,7 +177,7 @@ enum fault webhook_new_post(struct call *c)
 
 static enum fault scope_maps(struct page *p, json_t **ret)
 {
-    json_t *maps, *map, *some = create_kept(p->op, json_array());
+    json_t *maps, *map, *some = json_keep(p->op, json_array());
     struct registry_view v;
     size_t i;
 
@@ -208,9 +209,9 @@ static enum fault read_token(struct call *c, const struct create_form *form, str
     TRY(create_needed(c, form, "name", &name));
     TRY(create_needed(c, form, "map", &map));
     ret->path = arena_printf(&op->arena, "%s%s", v.id, page_url(op, "/tokens/%s", &name));
-    ret->body = create_kept(op, json_pack("{s:{s:s, s:s}}", "properties", "scopeMapId",
-                                          arena_printf(&op->arena, "%s/scopeMaps/%s", v.id, map),
-                                          "status", "enabled"));
+    ret->body = json_keep(op, json_pack("{s:{s:s, s:s}}", "properties", "scopeMapId",
+                                        arena_printf(&op->arena, "%s/scopeMaps/%s", v.id, map),
+                                        "status", "enabled"));
     ret->command = arena_printf(&op->arena, "az acr token create -r %s -n %s --scope-map %s",
                                 v.name, shell_word(op, name), shell_word(op, map));
     return OK;
@@ -244,7 +245,7 @@ static enum fault show_password(struct call *c, const struct created *made)
     struct page p;
 
     TRY(registry_view(c, &v));
-    body = create_kept(&c->op, json_pack("{s:s, s:s}", "tokenId", made->path, "name", "password1"));
+    body = json_keep(&c->op, json_pack("{s:s, s:s}", "tokenId", made->path, "name", "password1"));
     TRY(ask_manager_do(c, POST, arena_printf(&c->op.arena, "%s/generateCredentials", v.id), body,
                        &answer));
     crumbs[1] = (struct crumb){v.name, v.link};

@@ -238,9 +238,9 @@ static void add_delete(struct page *p, const struct registry_view *v, const json
                                  "%s, all images, webhooks and tokens of %s go with it."
                                  " This cannot be undone.",
                                  what, v->name));
-    page_command(
-        p, "The same by az",
-        arena_printf(&op->arena, "az acr delete -n %s -g %s --yes", v->name, id_group(op, v->id)));
+    page_command(p, "The same by az",
+                 arena_printf(&op->arena, "az acr delete -n %s -g %s --yes", v->name,
+                              shell_word(op, id_group(op, v->id))));
 }
 
 enum fault registry_page(struct call *c)

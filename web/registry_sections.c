@@ -1,6 +1,5 @@
 /* What a registry uses of its tier, its webhooks, tokens and scope maps. */
 #include <string.h>
-#include <time.h>
 
 #include "clusters/object/object.h"
 #include "core/metrics.h"
@@ -58,9 +57,6 @@ static void add_collection(struct page *p)
 {
     const long long ran = metric_value("sundog_gc_last_round_seconds");
     struct op *op = p->op;
-    const time_t then = (time_t)ran;
-    char text[32];
-    struct tm tm;
 
     page_html(p, "<p class=\"soft\">");
     page_printf(p,
@@ -71,9 +67,8 @@ static void add_collection(struct page *p)
                 page_bytes(op, metric_value("sundog_gc_bytes_waiting")),
                 page_count(op, metric_value("sundog_gc_blobs_waiting")));
     if (ran) {
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&then, &tm));
         page_html(p, " Last looked for ");
-        page_time(p, text);
+        page_time(p, time_text(op, ran));
         page_html(p, ".");
     }
     page_html(p, "</p>");

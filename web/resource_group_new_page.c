@@ -1,4 +1,5 @@
 /* Making a resource group by a form. */
+#include "api/arm.h"
 #include "clusters/object/object.h"
 #include "web/create.h"
 #include "web/pages.h"
@@ -8,7 +9,7 @@
 
 enum fault resource_group_places(struct page *p, json_t **ret)
 {
-    json_t *all, *one, *some = create_kept(p->op, json_array());
+    json_t *all, *one, *some = json_keep(p->op, json_array());
     size_t i;
 
     TRY(subscriptions_of(p->c, &all));
@@ -40,7 +41,7 @@ static enum fault read_form(struct call *c, const struct create_form *form, stru
     TRY(create_needed(c, form, "location", &location));
     TRY(create_needed(c, form, "subscription", &parts[0]));
     ret->path = page_url(op, "/subscriptions/%s/resourceGroups/%s", parts);
-    ret->body = create_kept(op, json_pack("{s:s}", "location", location));
+    ret->body = json_keep(op, json_pack("{s:s}", "location", location));
     ret->command =
         arena_printf(&op->arena, "az group create -n %s -l %s --subscription %s",
                      shell_word(op, parts[1]), shell_word(op, location), shell_word(op, parts[0]));

@@ -9,7 +9,7 @@
 
 #define ROWS_FOUND 40 /* that are asked for one by one */
 
-static struct resource_place place_of(struct call *c)
+struct resource_place resource_place_of(struct call *c)
 {
     const char *part = call_query(c, "part", 0), *after = call_query(c, "after", 0);
 
@@ -103,7 +103,7 @@ enum fault resource_list_read(struct page *p, const char *type, const char *grou
                               enum resource_detail detail, struct resource_list *ret,
                               json_t **ret_resources)
 {
-    struct resource_place place = place_of(p->c);
+    struct resource_place place = resource_place_of(p->c);
     json_t *found = json_array();
     const char **paths, *filter;
     size_t n, rows;
@@ -146,18 +146,22 @@ void resource_list_search(struct page *p, const struct resource_list *l)
     page_search(p, &l->l, RESOURCE_LIST_WHAT);
 }
 
+void resource_place_pages(struct page *p, const char *q, const struct resource_place *next)
+{
+    const struct resource_place from = resource_place_of(p->c);
+    const char *link = NULL;
+
+    if (next) {
+        const char *const parts[] = {q, arena_printf(&p->op->arena, "%zu", next->part),
+                                     next->after};
+
+        link = page_url(p->op, "?q=%s&part=%s&after=%s", parts);
+    }
+    page_marks(p, "First", from.part || *from.after ? page_url(p->op, "?q=%s", &q) : NULL, "Next",
+               link);
+}
+
 void resource_list_pages(struct page *p, const struct resource_list *l)
 {
-    const char *const parts[] = {l->l.q, arena_printf(&p->op->arena, "%zu", l->next.part),
-                                 l->next.after};
-
-    if (!l->more && !l->from.part && !*l->from.after)
-        return;
-    page_html(p, "<nav class=\"pages\" aria-label=\"Pages\">");
-    if (l->from.part || *l->from.after)
-        page_anchor(p, page_url(p->op, "?q=%s", parts), "First");
-    page_html(p, " ");
-    if (l->more)
-        page_anchor(p, page_url(p->op, "?q=%s&part=%s&after=%s", parts), "Next");
-    page_html(p, "</nav>");
+    resource_place_pages(p, l->l.q, l->more ? &l->next : NULL);
 }

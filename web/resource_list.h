@@ -11,9 +11,14 @@
 #define RESOURCE_LIST_WHAT "Name or resource group" /* is searched for */
 
 struct resource_place {
-    size_t part;       /* which subscription */
+    size_t part;       /* which subscription, or other list: one is shown after the other */
     const char *after; /* the API's mark within it; "" at its beginning */
 };
+/* That a page's query names. */
+struct resource_place resource_place_of(struct call *c);
+/* Links to the first page and to the one at next; NULL: there is none. */
+void resource_place_pages(struct page *p, const char *q, const struct resource_place *next);
+
 struct resource_list {
     struct listing l; /* q */
     struct resource_place from, next;

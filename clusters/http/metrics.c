@@ -21,13 +21,26 @@ static json_t *metrics_of(struct op *op, struct object *about, const char *kind,
     return tree;
 }
 
-/* *ret NULL: nothing of it runs. */
+/* A pod whose supervisor does not answer does not hide the others: nothing is known of it. */
+static enum fault usage_of(struct call *c, struct object *pod, struct pod_usage *ret)
+{
+    enum fault fault = pod_usage(&c->op, KUBE(c)->cluster, pod, ret);
+
+    if (fault != UNAVAILABLE)
+        return fault;
+    op_clear_fault(&c->op);
+    json_array_clear(ret->containers);
+    *ret = (struct pod_usage){.containers = ret->containers};
+    return OK;
+}
+
+/* *ret NULL: nothing of it runs, or nothing is known of it. */
 static enum fault of_pod(struct call *c, struct object *pod, json_t **ret)
 {
     struct pod_usage usage;
 
     *ret = NULL;
-    TRY(pod_usage(&c->op, KUBE(c)->cluster, pod, &usage));
+    TRY(usage_of(c, pod, &usage));
     if (!json_array_size(usage.containers))
         return OK;
     *ret = metrics_of(&c->op, pod, "PodMetrics", usage.window_ms);
@@ -46,7 +59,7 @@ static enum fault of_node(struct call *c, struct object *node, json_t **ret)
     for (size_t i = 0; i < page.n; i++) {
         if (strcmp(text_at_or(object_tree(page.objects[i]), "spec.nodeName", ""), node->name) != 0)
             continue;
-        TRY(pod_usage(&c->op, KUBE(c)->cluster, page.objects[i], &usage));
+        TRY(usage_of(c, page.objects[i], &usage));
         all.cpu_nano += usage.cpu_nano;
         all.memory_bytes += usage.memory_bytes;
         all.window_ms = usage.window_ms > all.window_ms ? usage.window_ms : all.window_ms;

