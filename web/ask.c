@@ -7,11 +7,6 @@
 #include "core/json.h"
 #include "core/server.h"
 
-static const struct header json_headers[] = {
-    {"content-type", "application/json"},
-    {0             },
-};
-
 static void release(void *call)
 {
     call_free(call);
@@ -109,7 +104,7 @@ enum fault ask_manager_do(struct call *c, enum method method, const char *path, 
     struct call *inner;
 
     if (body) {
-        asked.headers = json_headers;
+        asked.headers = inside_json_headers;
         asked.body = BYTES(text_of(c, body));
     }
     inner = method == GET ? ask(c, &asked) : ask_for_change(c, &asked);
@@ -200,7 +195,7 @@ enum fault ask_graph(struct call *c, enum method method, const char *path, const
     struct call *inner;
 
     if (body) {
-        asked.headers = json_headers;
+        asked.headers = inside_json_headers;
         asked.body = BYTES(text_of(c, body));
     }
     inner = ask(c, &asked);
@@ -257,7 +252,7 @@ enum fault ask_registry_json(struct call *c, enum method method, const char *reg
     struct call *inner;
 
     if (body) {
-        asked.headers = json_headers;
+        asked.headers = inside_json_headers;
         asked.body = BYTES(text_of(c, body));
     }
     TRY(ask_data(c, registry, &asked, &inner));

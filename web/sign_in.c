@@ -110,8 +110,7 @@ static enum fault redeem(struct call *c, const char *code, const char *verifier,
     json_t *json;
 
     arena_defer(&c->op.arena, release, answer);
-    json = json_loadb(inside_body(answer).data, inside_body(answer).len, 0, NULL);
-    arena_defer(&c->op.arena, (void (*)(void *))json_decref, json);
+    json = inside_json(&c->op, answer);
     token = json_string_value(json_object_get(json, "access_token"));
     if (answer->reply.status != 200 || !token)
         return fail(&c->op, INVALID, "the sign-in did not succeed: begin it again");
