@@ -392,19 +392,26 @@ static void kill_one(struct op *op, const char *folder, void *arg)
     }
 }
 
+/* A process enters one tree after the other: it may be in some only. */
+static int kill_trees(struct op *op, const struct cgroups *cg, const char *path)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < cg->n_trees; i++)
+        walk(op, arena_printf(&op->arena, "%s%s", cg->trees[i], path), kill_one, &n);
+    return n;
+}
+
 /* Frozen processes cannot fork while the others are told; the signal acts at the thaw. */
 static int kill_v1(struct op *op, const struct cgroups *cg, const char *path)
 {
-    const char *folder = arena_printf(&op->arena, "%s%s", cg->freezer, path);
     const char *state = file_of(op, cg->freezer, path, "freezer.state");
-    int n = 0;
+    int n = kill_trees(op, cg, path);
 
-    walk(op, folder, kill_one, &n);
     if (n == 0)
         return 0;
-    n = 0;
     (void)write_file(state, "FROZEN");
-    walk(op, folder, kill_one, &n);
+    n = kill_trees(op, cg, path);
     (void)write_file(state, "THAWED");
     return n;
 }

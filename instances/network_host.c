@@ -435,7 +435,7 @@ enum fault network_holder_end(struct op *op, const char *data, const char *clust
     if (fault == OK)
         fault = folder_enter(op, all, cluster, 0, 0, &folder);
     if (fault == OK && (pidfd = process_find(op, folder)) >= 0)
-        (void)process_end(pidfd, HOLDER_TERM_MS, HOLDER_KILL_MS);
+        process_end(pidfd, HOLDER_TERM_MS, HOLDER_KILL_MS);
     if (fault != OK && fault != NOT_FOUND)
         return fault;
     op_clear_fault(op);

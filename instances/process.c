@@ -38,6 +38,16 @@ enum fault process_mark(struct op *op, int folder)
         0640);
 }
 
+void process_unmark(int folder)
+{
+    (void)unlinkat(folder, "pid", 0);
+}
+
+bool process_marked(int folder)
+{
+    return faccessat(folder, "pid", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int process_find(struct op *op, int folder)
 {
     AUTO_CLOSE int file = openat(folder, "pid", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -68,13 +78,12 @@ static bool ended_within(int pidfd, int timeout_ms)
     return n == 1;
 }
 
-bool process_end(int pidfd, int term_ms, int kill_ms)
+void process_end(int pidfd, int term_ms, int kill_ms)
 {
     if (pidfd_send_signal(pidfd, SIGTERM, NULL, 0) == 0 && ended_within(pidfd, term_ms))
-        return true;
+        return;
     if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) == 0)
         (void)ended_within(pidfd, kill_ms);
-    return false;
 }
 
 enum fault process_enter_network(struct op *op, int pidfd)

@@ -9,10 +9,13 @@
 
 /* This process is the folder's. */
 enum fault process_mark(struct op *op, int folder);
+/* It ends in good order: whoever finds the mark later knows that it has not. */
+void process_unmark(int folder);
+bool process_marked(int folder);
 /* A descriptor of the folder's process (pidfd_open(2)); -1: it does not live. */
 int process_find(struct op *op, int folder);
-/* SIGTERM, and SIGKILL when that does not end it within term_ms; false: it had to be killed. */
-bool process_end(int pidfd, int term_ms, int kill_ms);
+/* SIGTERM, and SIGKILL when that does not end it within term_ms. */
+void process_end(int pidfd, int term_ms, int kill_ms);
 /* This thread enters the network namespace of the process. */
 enum fault process_enter_network(struct op *op, int pidfd);
 

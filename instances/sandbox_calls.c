@@ -109,22 +109,22 @@ static bool is_within(const char *pid, const char *place)
 }
 
 /* A supervisor that was killed may have left crun at work, in no cgroup of ours yet: it is known by
-   where it is. */
+   where it is. One that is born behind a look's back is seen by the next: two must see none. */
 static void kill_strays(struct op *op, const char *run, const char *id)
 {
     const char *place = arena_printf(&op->arena, " %s/s/%s/c ", run, id);
     int64_t until = now_ms() + KILL_TIMEOUT_MS;
-    bool found = true;
+    int in_vain = 0;
 
-    while (found && now_ms() < until) {
+    while (in_vain < 2 && now_ms() < until) {
         DIR *dir = opendir("/proc");
         struct dirent *entry;
 
-        found = false;
+        in_vain++;
         while (dir && (entry = readdir(dir)))
             if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
                 is_within(entry->d_name, place)) {
-                found = true;
+                in_vain = 0;
                 kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
             }
         if (dir)
@@ -132,12 +132,15 @@ static void kill_strays(struct op *op, const char *run, const char *id)
     }
 }
 
-/* SIGTERM makes it kill and see the end of all it has started. */
+/* SIGTERM makes it kill and see the end of all it has started; then it takes its mark away. One
+   that is being killed by somebody else just now ends as soon, and has not. */
 static void end_shim(struct op *op, const char *run, const char *id, int folder)
 {
     AUTO_CLOSE int pidfd = process_find(op, folder);
 
-    if (pidfd < 0 || !process_end(pidfd, STOP_TIMEOUT_MS, KILL_TIMEOUT_MS))
+    if (pidfd >= 0)
+        process_end(pidfd, STOP_TIMEOUT_MS, KILL_TIMEOUT_MS);
+    if (process_marked(folder))
         kill_strays(op, run, id);
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/json.h"
+#include "instances/process.h"
 #include "instances/sandbox_folder.h"
 #include "instances/sandbox_json.h"
 
@@ -608,6 +609,7 @@ static void leave(struct shim *shim)
         kill(shim->pause, SIGKILL);
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
         ;
+    process_unmark(shim->run_fd);
 }
 
 void shim_main(void *arg)
