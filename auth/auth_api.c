@@ -46,6 +46,7 @@ const struct service auth_service = {
     .routes = routes,
     .migrations = auth_migrations,
     .schema = "auth",
+    .ahead = jwt_make_ahead,
     .start = start,
     .stop = stop,
 };

@@ -84,9 +84,16 @@ static const char *label_of(struct op *op, const char *kid)
     return arena_printf(&op->arena, "auth/signing_key/%s", kid);
 }
 
+static _Atomic(EVP_PKEY *) key_ahead; /* the next one, made already; or NULL */
+
+void jwt_make_ahead(void)
+{
+    atomic_store(&key_ahead, EVP_RSA_gen(KEY_BITS));
+}
+
 static enum fault make_key(struct op *op)
 {
-    EVP_PKEY *pkey = EVP_RSA_gen(KEY_BITS);
+    EVP_PKEY *made = atomic_exchange(&key_ahead, NULL), *pkey = made ? made : EVP_RSA_gen(KEY_BITS);
     BIO *bio = BIO_new(BIO_s_mem());
     enum fault fault = INTERNAL;
     const char *kid;
@@ -326,6 +333,7 @@ void jwt_stop(void)
     ring.looked_ms = 0;
     pthread_rwlock_unlock(&ring.lock);
     forget_all();
+    EVP_PKEY_free(atomic_exchange(&key_ahead, NULL));
 }
 
 const char *jwt_jwks(struct op *op)

@@ -14,6 +14,8 @@
 /* Load the signing keys, making the first one. A key is used for 30 days, published 30 more; a kid
    we do not know makes us look into the database once more (another serve may have rotated). */
 enum fault jwt_start(struct op *op);
+/* Any thread: make the key now that jwt_start or a later turn will want. */
+void jwt_make_ahead(void);
 void jwt_stop(void);
 /* Sign claims (an object; borrowed). Adds nothing: iss, aud, iat, nbf, exp are the caller's. */
 enum fault jwt_sign(struct op *op, json_t *claims, const char **ret_token);

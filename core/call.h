@@ -77,6 +77,9 @@ struct service {
     void (*decorate)(struct call *c);
     /* Before the helper is forked and root given up: helper_register. */
     void (*prepare)(void);
+    /* What a first start needs and takes a processor's time, without the database: on a thread of
+       its own, while that is made; ended before start. */
+    void (*ahead)(void);
     /* After migrations: first-start rows, caches, background jobs. op->db is set. */
     enum fault (*start)(struct op *op, const struct settings *settings);
     /* Before any service stops: what asks others' routes in the background ends. */

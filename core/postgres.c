@@ -293,19 +293,15 @@ static enum fault make_data(struct op *op, const struct postgres *pg)
 {
     const char *fresh = arena_printf(&op->arena, "%s.new", pg->data);
     const char *commands = arena_printf(&op->arena, "%s/sundog-init.sql", fresh);
-    const char *const initdb[] = {"initdb",
-                                  "-D",
-                                  fresh,
-                                  "-U",
-                                  "postgres",
-                                  "-A",
-                                  "trust",
-                                  "-E",
-                                  "UTF8",
-                                  "--locale=C.UTF-8",
-                                  pg->fast_init ? "--wal-segsize=1" : NULL,
+    const char *const initdb[] = {"initdb",    "-D",
+                                  fresh,       "-U",
+                                  "postgres",  "-A",
+                                  "trust",     "-E",
+                                  "UTF8",      "--locale=C.UTF-8",
+                                  "--no-sync", pg->fast_init ? "--wal-segsize=1" : NULL,
                                   NULL};
-    const char *const single[] = {"postgres", "--single", "-D", fresh, "postgres", NULL};
+    const char *const single[] = {"postgres", "--single", "-F", "-D", fresh, "postgres", NULL};
+    const char *const sync[] = {"initdb", "--sync-only", "-D", fresh, NULL};
 
     TRY(make_fresh(op, pg, fresh));
     TRY(run(op, pg, initdb, "/dev/null"));
@@ -314,7 +310,7 @@ static enum fault make_data(struct op *op, const struct postgres *pg)
     act_as_owner(pg, true);
     unlink(commands);
     act_as_owner(pg, false);
-    TRY(sync_path(op, fresh));
+    TRY(run(op, pg, sync, "/dev/null")); /* once, instead of after each step */
     if (rename(fresh, pg->data) < 0)
         return fail(op, UNAVAILABLE, "cannot rename %s: %s", fresh, strerror(errno));
     return sync_path(op, pg->dir);

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -242,12 +243,33 @@ static void say_ready(struct op *op)
 
 /* ---- the steps ---- */
 
+static void *run_ahead(void *arg)
+{
+    for (const struct service *const *p = all_services; *p; p++)
+        if ((*p)->ahead)
+            (*p)->ahead();
+    return arg;
+}
+
+static enum fault start_postgres(struct op *op, const struct settings *s, const char **ret_conninfo)
+{
+    bool first = access(arena_printf(&op->arena, "%s/postgres", s->data), F_OK) < 0;
+    enum fault fault;
+    pthread_t ahead;
+
+    first = first && pthread_create(&ahead, NULL, run_ahead, NULL) == 0;
+    fault = helper_postgres_start(op, ret_conninfo);
+    if (first)
+        pthread_join(ahead, NULL);
+    return fault;
+}
+
 static enum fault open_database(struct op *op, const struct settings *s)
 {
     const char *conninfo = s->database;
 
     if (!conninfo)
-        TRY(helper_postgres_start(op, &conninfo));
+        TRY(start_postgres(op, s, &conninfo));
     db_configure(conninfo, s->database != NULL);
     op->db = db_open();
     TRY(migrate(op, all_services));
