@@ -12,8 +12,8 @@
 /* The folder of initdb, postgres, pg_dump, …: that of the data folder's version when there is one
    (data may be NULL), else the newest. NOT_FOUND says what to install. */
 enum fault postgres_programs(struct op *op, const char *data, const char **ret_folder);
-/* argv of one of them, NULL at its end, with its path as the first word: they look for their folder
-   there, and in PATH, where Debian does not have it. In op's arena. */
+/* argv of one of them (or of a path), NULL at its end, with its path as the first word: they look
+   for their folder there, and in PATH, where Debian does not have it. In op's arena. */
 const char *const *postgres_command(struct op *op, const char *programs, const char *const *argv);
 /* "host=DIR/postgres-socket user=sundog dbname=sundog". */
 const char *postgres_conninfo(struct arena *arena, const char *dir);
