@@ -414,25 +414,26 @@ def test_the_newest_first(sundog, arm):
     assert [name for name in said.links if re.fullmatch(r"d\d+", name)] == wanted[:10] and "The latest 10." in said.text
 
 
-def test_an_inner_one_stops_with_its_outer(arm):
-    inner = {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": "stopinner",
+def nested(arm, name, n):
+    """The paths of a deployment and of a long one within it, of which some is made."""
+    inner = {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": f"{name}inner",
              "properties": {"mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
-                            "template": long_one("stopinner", 400)}}
-    path, _ = put(arm, "rg", "stopouter", {"template": template(inner)})
-    within = path.replace("stopouter", "stopinner")
+                            "template": long_one(f"{name}inner", n)}}
+    path, _ = put(arm, "rg", f"{name}outer", {"template": template(inner)})
+    within = path.replace(f"{name}outer", f"{name}inner")
     wait_until(lambda: arm("HEAD", within).status == 204 and done(arm, within) >= 2, "it makes some")
+    return path, within
+
+
+def test_an_inner_one_stops_with_its_outer(arm):
+    path, within = nested(arm, "stop", 400)
     web.expect(arm("POST", f"{path}/cancel"), 204)
     wait_until(lambda: state(arm, path) == "Canceled" and state(arm, within) == "Canceled", "both are cancelled")
 
 
 def test_a_lost_answer_of_an_inner_one(arm):
     """As after a crash: what was begun is followed, and not refused because it is active."""
-    inner = {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": "lostinner",
-             "properties": {"mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
-                            "template": long_one("lostinner", 100)}}
-    path, _ = put(arm, "rg", "lostouter", {"template": template(inner)})
-    within = path.replace("lostouter", "lostinner")
-    wait_until(lambda: arm("HEAD", within).status == 204 and done(arm, within) >= 2, "it makes some")
+    path, within = nested(arm, "lost", 100)
     psql(arm.server, f"UPDATE api.deployment_step SET poll = NULL WHERE lower(target) = lower('{within}')")
     wait_until(lambda: state(arm, path) != "Running", "it ends")
     assert state(arm, path) == "Succeeded" and state(arm, within) == "Succeeded", arm.get(path)["properties"]
