@@ -38,6 +38,11 @@ def rows_of_blobs(postgres):
     return {row[0] for row in postgres.query("select digest from registry.blob")}
 
 
+def named_blobs(postgres):
+    """Digests that manifests name."""
+    return {row[0] for row in postgres.query("select distinct blob from registry.manifest_blob")}
+
+
 def test_everything_at_once(server):
     """Threads push, pull, delete by tag, digest and repository while the collector runs."""
     names = [f"busy/r{number}" for number in range(4)]
@@ -118,10 +123,11 @@ def test_everything_at_once(server):
 
 
 def check_whole_store(server, registry, names):
-    """Rows and files agree, when nothing changes any more; every image can be pulled whole."""
-    wait_until(lambda: rows_of_blobs(server.postgres) == set(blob_files(server.blobs)), "rows and files agree",
-               pause_s=0.5)
-    assert check_files(server.blobs) >= set()
+    """When the last lease has ended, the files are those that rows and manifests name; every image is whole."""
+    named = named_blobs(server.postgres)
+    wait_until(lambda: rows_of_blobs(server.postgres) == named == set(blob_files(server.blobs)),
+               "rows, files and what manifests name agree", pause_s=0.5)
+    assert check_files(server.blobs) == named
     for name in names:
         repository = registry.repository(name)
         answer = repository.tags()
