@@ -45,7 +45,7 @@ static struct metric blobs_deleted = {"sundog_gc_blobs_deleted_total", "blobs re
 static struct metric bytes_freed = {"sundog_gc_bytes_freed_total", "bytes of removed blobs",
                                     "counter"};
 static struct metric round_at = {"sundog_gc_last_round_seconds",
-                                 "when garbage was last collected, in seconds since 1970", "gauge"};
+                                 "when a round last ended well, in seconds since 1970", "gauge"};
 static struct metric blobs_waiting = {"sundog_gc_blobs_waiting",
                                       "blobs that no manifest names and leases keep", "gauge"};
 static struct metric bytes_waiting = {"sundog_gc_bytes_waiting", "bytes of those blobs", "gauge"};
@@ -331,10 +331,11 @@ enum fault collect_round(struct op *op)
     if (fault != OK) {
         db_rollback(op);
         atomic_fetch_add(&failed_rounds.value, 1);
+    } else {
+        atomic_store(&round_at.value, wall_s());
     }
     collect_unlock(op);
     atomic_fetch_add(&rounds.value, 1);
-    atomic_store(&round_at.value, wall_s());
     TRY(fault);
     return note_waiting(op);
 }

@@ -332,6 +332,11 @@ def test_the_collector_fails():
             assert number(server, "sundog_gc_failed_rounds_total") == 0
             postgres.query("ALTER TABLE registry.upload RENAME TO hidden")
             wait_until(lambda: number(server, "sundog_gc_failed_rounds_total") > 0, "a round has failed")
+            well = number(server, "sundog_gc_last_round_seconds")
+            wait_until(lambda: number(server, "sundog_gc_failed_rounds_total") > 3, "more rounds have failed")
+            assert number(server, "sundog_gc_last_round_seconds") == well
+            postgres.query("ALTER TABLE registry.hidden RENAME TO upload")
+            wait_until(lambda: number(server, "sundog_gc_last_round_seconds") > well, "a round has ended well")
     finally:
         postgres.close()
 
