@@ -117,25 +117,20 @@ static bool is_repeated(const struct access *a, const struct stretch *part, cons
 static enum fault read_part(struct page *p, const struct access *a, const struct stretch *part,
                             struct resource_place *place, json_t *shown)
 {
-    struct arena *arena = &p->op->arena;
     json_t *answer, *one;
-    const char *link;
     size_t i;
 
     TRY(ask_manager(p->c,
-                    arena_printf(arena, "%s" ACCESS_ROLES "roleAssignments?$top=%zu%s%s%s",
+                    arena_printf(&p->op->arena, "%s" ACCESS_ROLES "roleAssignments?$top=%zu%s%s",
                                  a->scopes[part->scope], PAGE_ROWS - json_object_size(shown),
-                                 part->filter, *place->after ? "&$skiptoken=" : "",
-                                 uri_encode(arena, place->after, "")),
+                                 part->filter, ask_after(p->op, place->after)),
                     &answer));
     json_array_foreach(at(answer, "value"), i, one)
     {
         if (!is_repeated(a, part, one))
             json_object_set(shown, text_at_or(one, "id", ""), one);
     }
-    link = text_at_or(answer, "nextLink", "");
-    link += strcspn(link, "?");
-    place->after = *link ? uri_parameter(arena, BYTES(link + 1), "$skiptoken", 0) : NULL;
+    place->after = ask_next(p->op, text_at(answer, "nextLink"));
     if (!place->after) {
         place->part++;
         place->after = "";

@@ -6,6 +6,7 @@
 #include "core/inside.h"
 #include "core/json.h"
 #include "core/server.h"
+#include "core/uri.h"
 
 static void release(void *call)
 {
@@ -183,6 +184,19 @@ const char *ask_text(struct op *op, const char *text)
         text_add(&out, *text == '\'' ? "''" : text, *text == '\'' ? 2 : 1);
     text_str(&out, "'");
     return out.data;
+}
+
+const char *ask_next(struct op *op, const char *link)
+{
+    const char *query = link ? strchr(link, '?') : NULL;
+
+    return query ? uri_parameter(&op->arena, BYTES(query + 1), "$skiptoken", 0) : NULL;
+}
+
+const char *ask_after(struct op *op, const char *after)
+{
+    return *after ? arena_printf(&op->arena, "&$skiptoken=%s", uri_encode(&op->arena, after, ""))
+                  : "";
 }
 
 /* ---- the directory ---- */

@@ -26,6 +26,11 @@ enum fault ask_manager_do(struct call *c, enum method method, const char *path, 
                           json_t **ret);
 /* A text of a $filter, in quotes: "'It''s'". */
 const char *ask_text(struct op *op, const char *text);
+/* Where the next page begins: $skiptoken of an answer's nextLink (or NULL). NULL: it was the last.
+ */
+const char *ask_next(struct op *op, const char *link);
+/* To a query that has others before: "&$skiptoken=…"; "" where after is "". */
+const char *ask_after(struct op *op, const char *after);
 /* The directory: path is "/users?$top=9". body NULL: none. */
 enum fault ask_graph(struct call *c, enum method method, const char *path, const json_t *body,
                      json_t **ret);

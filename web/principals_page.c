@@ -78,17 +78,12 @@ static const char *query_of(struct op *op, const char *q, const char *after)
     if (*q)
         query = arena_printf(&op->arena, "%s&$filter=%s", query,
                              uri_encode(&op->arena, access_starts_with(op, "displayName", q), ""));
-    if (*after)
-        query =
-            arena_printf(&op->arena, "%s&$skiptoken=%s", query, uri_encode(&op->arena, after, ""));
-    return query;
+    return arena_printf(&op->arena, "%s%s", query, ask_after(op, after));
 }
 
 static void add_next(struct page *p, const char *q, const char *after, const char *link)
 {
-    const char *mark = link ? strchr(link, '?') : NULL;
-    const char *next = mark ? uri_parameter(&p->op->arena, BYTES(mark + 1), "$skiptoken", 0) : NULL;
-    const char *const parts[] = {q, next};
+    const char *next = ask_next(p->op, link), *const parts[] = {q, next};
 
     page_marks(p, "First", *after ? page_url(p->op, "?q=%s", parts) : NULL, "Next",
                next ? page_url(p->op, "?q=%s&after=%s", parts) : NULL);

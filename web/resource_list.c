@@ -42,19 +42,15 @@ static const char *list_of(struct arena *arena, const char *path, const char *ty
 static enum fault read_part(struct page *p, const char *list, size_t rows, const char *filter,
                             struct resource_place *place, json_t *found)
 {
-    struct arena *arena = &p->op->arena;
     json_t *answer;
-    const char *link;
 
     TRY(ask_manager(p->c,
-                    arena_printf(arena, "%s$top=%zu%s%s%s", list, rows - json_array_size(found),
-                                 filter, *place->after ? "&$skiptoken=" : "",
-                                 uri_encode(arena, place->after, "")),
+                    arena_printf(&p->op->arena, "%s$top=%zu%s%s", list,
+                                 rows - json_array_size(found), filter,
+                                 ask_after(p->op, place->after)),
                     &answer));
     json_array_extend(found, at(answer, "value"));
-    link = text_at_or(answer, "nextLink", "");
-    link += strcspn(link, "?");
-    place->after = *link ? uri_parameter(arena, BYTES(link + 1), "$skiptoken", 0) : NULL;
+    place->after = ask_next(p->op, text_at(answer, "nextLink"));
     return OK;
 }
 
