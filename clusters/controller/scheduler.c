@@ -12,7 +12,8 @@
 #include "clusters/controller/controllers.h"
 #include "clusters/object/quantity.h"
 
-#define RETRY_MS       5000
+#define RETRY_MIN_MS   5000
+#define RETRY_MAX_MS   300000
 #define DEFAULT_MILLIS 100 /* what a pod that asks for nothing counts as */
 #define DEFAULT_MEMORY (INT64_C(200) << 20)
 
@@ -121,11 +122,15 @@ void node_add(struct cluster_state *state, struct node_state *node, struct objec
 static void place_pod(struct cluster_state *state, struct object *object, int64_t priority)
 {
     const json_t *pod = object_tree(object);
-    const char *promised = int_at(pod, "spec.priority", 0) > priority
-                               ? text_at_or(pod, "status.nominatedNodeName", "")
-                               : "";
-    struct node_state *node = find_node(state, text_at_or(pod, "spec.nodeName", promised));
+    const char *name = text_at(pod, "spec.nodeName");
+    struct node_state *node;
 
+    if (!name) {
+        name = text_at(pod, "status.nominatedNodeName");
+        if (!name || int_at(pod, "spec.priority", 0) <= priority)
+            return;
+    }
+    node = find_node(state, name);
     if (node && !pod_has_ended(pod))
         node_add(state, node, object);
 }
@@ -133,6 +138,7 @@ static void place_pod(struct cluster_state *state, struct object *object, int64_
 enum fault cluster_state_read(struct op *op, struct cluster *cluster, const json_t *pod,
                               struct cluster_state *ret)
 {
+    int64_t priority = int_at(pod, "spec.priority", 0);
     struct store_page nodes, pods;
 
     TRY(store_list(op, cluster->store, resource_find("", "v1", "nodes"), NULL, NULL, NULL, 0, 0,
@@ -153,7 +159,7 @@ enum fault cluster_state_read(struct op *op, struct cluster *cluster, const json
         node->list = arena_alloc(&op->arena, (pods.n + 1) * sizeof(struct object *));
     }
     for (size_t i = 0; i < pods.n; i++)
-        place_pod(ret, pods.objects[i], int_at(pod, "spec.priority", 0));
+        place_pod(ret, pods.objects[i], priority);
     return OK;
 }
 
@@ -505,6 +511,18 @@ static bool is_to_schedule(const struct object *object, const json_t *pod)
                   "default-scheduler") == 0;
 }
 
+int64_t scheduler_retry_ms(const json_t *pod, int64_t now_s)
+{
+    const json_t *condition = condition_of(pod, "PodScheduled");
+    int64_t since = time_parse(text_at_or(condition, "lastTransitionTime", ""));
+    int64_t waited_ms = since < 0 ? 0 : (now_s - since) * 1000;
+
+    if (at(pod, "spec.affinity.podAffinity") || at(pod, "spec.affinity.podAntiAffinity") ||
+        json_array_size(at(pod, "spec.topologySpreadConstraints")) || waited_ms < RETRY_MIN_MS)
+        return RETRY_MIN_MS;
+    return waited_ms < RETRY_MAX_MS ? waited_ms : RETRY_MAX_MS;
+}
+
 static enum fault schedule(struct op *op, struct cluster *cluster, const char *ns, const char *name,
                            int64_t *ret_again_ms)
 {
@@ -518,7 +536,7 @@ static enum fault schedule(struct op *op, struct cluster *cluster, const char *n
     choice = choose(&state, object_tree(pod));
     if (choice.node)
         return bind(op, cluster, pod, choice.node);
-    *ret_again_ms = RETRY_MS;
+    *ret_again_ms = scheduler_retry_ms(object_tree(pod), wall_s());
     TRY(cannot(op, cluster, pod, explain(&state, choice.why)));
     return scheduler_preempt(&state, &actor, pod);
 }
@@ -580,14 +598,25 @@ static void keys_of_node(struct cluster *cluster, const struct event *event, str
         keys_of_waiting(cluster, event, keys);
 }
 
+/* It was promised a place and goes elsewhere. */
+static bool frees_promise(const struct event *event, const json_t *pod)
+{
+    const json_t *old = event->previous ? object_tree(event->previous) : NULL;
+    const char *promised = text_at(old, "status.nominatedNodeName");
+
+    return promised && !text_at(old, "spec.nodeName") &&
+           strcmp(text_at_or(pod, "spec.nodeName", text_at_or(pod, "status.nominatedNodeName", "")),
+                  promised) != 0;
+}
+
 static void keys_of_pod(struct cluster *cluster, const struct event *event, struct keys *keys)
 {
     const json_t *pod = object_tree(event->object);
 
-    if (event->kind != EVENT_DELETED && is_to_schedule(event->object, pod))
-        keys_add(keys, event->object->ns, event->object->name);
-    else if (event->kind == EVENT_DELETED || pod_has_ended(pod))
+    if (event->kind == EVENT_DELETED || pod_has_ended(pod) || frees_promise(event, pod))
         keys_of_waiting(cluster, event, keys);
+    else if (is_to_schedule(event->object, pod))
+        keys_add(keys, event->object->ns, event->object->name);
 }
 
 static const struct rule rules[] = {

@@ -41,6 +41,14 @@ const char *scheduler_filter(const struct cluster_state *state, const struct nod
 int64_t scheduler_score(const struct cluster_state *state, const struct node_state *node,
                         const json_t *pod, const struct pod_needs *needs);
 
+/*
+ * When a pod that found no node is looked at once more, though no event brought it back: after as
+ * long as it has waited already, five seconds to five minutes (kube-scheduler's
+ * podMaxInUnschedulablePodsDuration). What depends on other pods' places and labels, which are no
+ * events here, always after five seconds. now: Unix seconds.
+ */
+int64_t scheduler_retry_ms(const json_t *pod, int64_t now_s);
+
 /* ---- scheduler_preempt.c: ask less important pods to leave a node where pod would then fit ----
  */
 enum fault scheduler_preempt(struct cluster_state *state, const struct actor *actor,

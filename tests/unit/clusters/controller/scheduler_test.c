@@ -263,6 +263,36 @@ static void test_needs(void)
     json_decref(pod);
 }
 
+#define WAITS_SINCE(time)                                                                          \
+    "{\"status\":{\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"False\","                \
+    "\"lastTransitionTime\":\"" time "\"}]}"
+
+static void test_retries(void)
+{
+    static const struct {
+        const char *pod;
+        int64_t ms;
+    } rows[] = {
+        {"{}",                                                                                  5000  },
+        {WAITS_SINCE("1970-01-01T01:00:00Z") "}",                                               5000  },
+        {WAITS_SINCE("1970-01-01T00:59:59Z") "}",                                               5000  },
+        {WAITS_SINCE("1970-01-01T00:59:00Z") "}",                                               60000 },
+        {WAITS_SINCE("1970-01-01T00:00:00Z") "}",                                               300000},
+        {WAITS_SINCE("1970-01-01T02:00:00Z") "}",                                               5000  },
+        {WAITS_SINCE("1970-01-01T00:00:00Z") ",\"spec\":{\"affinity\":{\"podAffinity\":{}}}}",
+         5000                                                                                         },
+        {WAITS_SINCE("1970-01-01T00:00:00Z") ",\"spec\":{\"topologySpreadConstraints\":[{}]}}",
+         5000                                                                                         },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        json_t *pod = json_loads(rows[i].pod, 0, NULL);
+
+        CU_ASSERT_EQUAL(scheduler_retry_ms(pod, 3600), rows[i].ms);
+        json_decref(pod);
+    }
+}
+
 CU_TestInfo clusters_controller_scheduler_tests[] = {
     {"pods go where there is room", test_fit       },
     {"selectors and affinities",    test_selectors },
@@ -271,5 +301,6 @@ CU_TestInfo clusters_controller_scheduler_tests[] = {
     {"evenly spread",               test_spread    },
     {"what a pod needs",            test_needs     },
     {"who matters less makes room", test_preemption},
+    {"when it is tried again",      test_retries   },
     CU_TEST_INFO_NULL,
 };
