@@ -190,6 +190,12 @@ static bool read_time(struct op *op, const char *text, int64_t *ret_s)
     return true;
 }
 
+/* The end is not in a span; what was counted just now is, also in the first second of a minute. */
+static int64_t after_now(void)
+{
+    return wall_s() + 1;
+}
+
 /* "FROM/TO", "FROM/PT1H", "PT1H/TO", "PT1H". */
 static bool read_span(struct op *op, const char *text, struct meter_span *span)
 {
@@ -198,7 +204,7 @@ static bool read_span(struct op *op, const char *text, struct meter_span *span)
     const char *to = slash ? slash + 1 : "";
     int64_t before = metric_duration(from), after = metric_duration(to);
 
-    span->to_s = wall_s();
+    span->to_s = after_now();
     if (slash && !after && !read_time(op, to, &span->to_s))
         return false;
     if (before)
@@ -215,7 +221,7 @@ static enum fault read_timespan(struct call *c, struct metric_query *q, bool fin
     const char *given = parameter(c, "timespan");
     struct op *op = &c->op;
 
-    q->span.to_s = wall_s();
+    q->span.to_s = after_now();
     q->span.from_s = q->span.to_s - (fine ? METER_FINE_S * METER_FINE_STEPS : SPAN_S);
     if (given && *given && !read_span(op, given, &q->span))
         return BAD(op,
