@@ -415,8 +415,17 @@ static void stop_services(int64_t drain_timeout_s)
     tls_stop();
 }
 
+/* New clients are refused: in the queue they would wait for as long as others are served. The
+   sockets are the loops', too: closing ours would not do. */
+static void refuse_clients(void)
+{
+    for (size_t i = 0; i < n_listeners; i++)
+        shutdown(listeners[i].fd, SHUT_RDWR);
+}
+
 static void stop(const struct settings *s)
 {
+    refuse_clients();
     stop_services(s->drain_timeout_s);
     helper_stop();
     log_event(LOG_INFO_, "ended", "%s", "");

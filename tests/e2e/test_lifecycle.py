@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import threading
-import time
 
 import pytest
 
@@ -91,9 +90,19 @@ def test_plain_listener_stays_on_loopback():
         server.close()
 
 
+def refuses(address):
+    try:
+        socket.create_connection(address, timeout=60).close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:
+        pass  # the listener was closed just then
+    return False
+
+
 def test_sigterm_finishes_an_upload_and_a_download():
     """SIGTERM drains: requests under way are finished, new connections are refused."""
-    with Sundog() as server:
+    with Sundog(["--drain-timeout", "100"]) as server:
         repository = web.by_path(server).repository()
         data = os.urandom(6 << 20)
         stored = repository.blob(data)
@@ -102,12 +111,13 @@ def test_sigterm_finishes_an_upload_and_a_download():
         path = "/" + upload.split("/", 3)[3]
         address = ("127.0.0.1", server.port())
         with socket.create_connection(address, timeout=60) as up, socket.create_connection(address, timeout=60) as down:
-            up.sendall(f"PUT {path} HTTP/1.1\r\n{auth}Content-Length: 40\r\n\r\n".encode() + b"x" * 10)
+            up.sendall(f"PUT {path} HTTP/1.1\r\n{auth}Content-Length: 40\r\nExpect: 100-continue\r\n\r\n".encode())
+            assert up.recv(1000).split()[1] == b"100"  # it is under way
+            up.sendall(b"x" * 10)
             down.sendall(f"GET {repository.path}/blobs/{stored} HTTP/1.1\r\n{auth}\r\n".encode())
             got = down.recv(1000)
-            time.sleep(0.5)
             server.process.send_signal(signal.SIGTERM)
-            time.sleep(0.5)
+            wait_until(lambda: refuses(address), "new connections are refused")
             up.sendall(b"x" * 30)
             assert up.recv(65536).split()[1] == b"201"
             while not got.endswith(data[-100:]):
