@@ -19,6 +19,7 @@ from harness.server import HANG_S, wait_until
 
 ROOT_NAMES = {"bin", "etc", "proc", "usr", "var"}
 IMAGE = f"sundog.azurecr.io/{SHELL}:1"
+PATIENT = {"periodSeconds": 1, "timeoutSeconds": HANG_S}  # of probes: who is slow to answer is not sick
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,11 @@ def said(k, script, name="p", container_more=None, **spec):
     return ended(k, name).get("message", "")
 
 
+def restarts(k, name="p"):
+    """Of its first container; more with time, if it goes on ending."""
+    return int(k("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].restartCount}") or 0)
+
+
 def ready(k, what, timeout=HANG_S):
     k("wait", "--for=condition=Ready", what, f"--timeout={timeout}s")
 
@@ -82,8 +88,8 @@ def test_a_pod_from_create_to_delete(k):
     shown = k.json("pod", "p")
     assert shown["status"]["podIP"].startswith("10.244.") and shown["status"]["qosClass"] == "BestEffort"
     assert shown["status"]["containerStatuses"][0]["imageID"].startswith(f"sundog.azurecr.io/{SHELL}@sha256:")
-    reasons = {event["reason"] for event in k.json("events")["items"]}
-    assert {"Scheduled", "Pulled", "Created", "Started"} <= reasons
+    wait_until(lambda: {"Scheduled", "Pulled", "Created", "Started"} <= {event["reason"] for event in k.json("events")["items"]},
+               "its story is told")
     k("delete", "pod", "p")
     assert "NotFound" in k.run("get", "pod", "p", check=False).stderr
 
@@ -99,12 +105,10 @@ def test_restart_policies(k):
                 containers=[container("test -e /s/x && exit 0; touch /s/x; exit 1",
                                       volumeMounts=[{"name": "s", "mountPath": "/s"}])],
                 volumes=[{"name": "s", "emptyDir": {}}]))
-    def restarts(name):
-        return k("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
-    wait_until(lambda: restarts("always") == "1", "it was started again")
+    wait_until(lambda: restarts(k, "always") >= 1, "it was started again")
     wait_until(lambda: "CrashLoopBackOff" in k("get", "pod", "always", "-o", "json"), "it waits")
     wait_until(lambda: phase(k, "onfailure") == "Succeeded", "its second run succeeds")
-    assert restarts("onfailure") == "1"
+    assert restarts(k, "onfailure") == 1
     last = k.json("pod", "always")["status"]["containerStatuses"][0]["lastState"]
     assert last["terminated"]["exitCode"] == 1
 
@@ -272,7 +276,7 @@ def test_limits_reach_the_kernel(k):
 def test_the_token_reaches_the_api(k):
     """With a role: what curl would do, in the shell's own words (the API speaks TLS, busybox's wget asks openssl)."""
     text = said(k, "ls /var/run/secrets/kubernetes.io/serviceaccount; cat /var/run/secrets/kubernetes.io/serviceaccount/namespace;"
-                   " nc -w 5 kubernetes.default.svc 443 < /dev/null && echo open")
+                   " nc -w 100 kubernetes.default.svc 443 < /dev/null && echo open")
     assert text.split()[:3] == ["ca.crt", "namespace", "token"] and k.namespace in text and text.endswith("open\n")
 
 
@@ -283,20 +287,19 @@ def test_probes(k):
     serve = "mkdir -p /w; echo ok > /w/ok; httpd -f -p 8080 -h /w"
     k.apply(pod(serve, "good", restartPolicy="Always", container_more={
         "ports": [{"name": "http", "containerPort": 8080}],
-        "startupProbe": {"httpGet": {"path": "/ok", "port": "http"}, "periodSeconds": 1, "failureThreshold": 60},
-        "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
-        "livenessProbe": {"exec": {"command": ["test", "-e", "/w/ok"]}, "periodSeconds": 1}}))
+        "startupProbe": {"httpGet": {"path": "/ok", "port": "http"}, **PATIENT, "failureThreshold": HANG_S},
+        "readinessProbe": {"tcpSocket": {"port": 8080}, **PATIENT},
+        "livenessProbe": {"exec": {"command": ["test", "-e", "/w/ok"]}, **PATIENT}}))
     ready(k, "pod/good")
     k.apply(pod("sleep 1000", "unready", restartPolicy="Always", container_more={
         "readinessProbe": {"exec": {"command": ["false"]}, "periodSeconds": 1}}))
     k.apply(pod("touch /alive; sleep 1000", "sick", restartPolicy="Always", container_more={
         "livenessProbe": {"exec": {"command": ["/bin/sh", "-c", "exit 1"]}, "periodSeconds": 1, "failureThreshold": 1}}))
-    wait_until(lambda: k("get", "pod", "sick", "-o", "jsonpath={.status.containerStatuses[0].restartCount}") not in ("", "0"),
-               "it is started again")
+    wait_until(lambda: restarts(k, "sick") >= 1, "it is started again")
     wait_until(lambda: any(e["reason"] == "Unhealthy" and e["involvedObject"]["name"] == "unready"
                            for e in k.json("events")["items"]), "the readiness probe says no")
     assert k("get", "pod", "unready", "-o", "jsonpath={.status.containerStatuses[0].ready}") == "false"
-    assert k("get", "pod", "good", "-o", "jsonpath={.status.containerStatuses[0].restartCount}") == "0"
+    assert restarts(k, "good") == 0
 
 
 # services
@@ -311,7 +314,7 @@ def deployment(name, script=SERVE, replicas=2, **spec):
         "replicas": replicas, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": {
             "terminationGracePeriodSeconds": 1,
             "containers": [container(script, ports=[{"name": "http", "containerPort": 8080}],
-                                     readinessProbe={"tcpSocket": {"port": 8080}, "periodSeconds": 1})], **spec}}}}
+                                     readinessProbe={"tcpSocket": {"port": 8080}, **PATIENT})], **spec}}}}
 
 
 def service(name, **spec):
@@ -319,10 +322,10 @@ def service(name, **spec):
         "selector": {"app": name}, "ports": [{"port": 80, "targetPort": "http"}], **spec}}
 
 
-def fetch(address, port=80):
+def fetch(address, port=80, patience_s=HANG_S):
     """The body, or None."""
     try:
-        with socket.create_connection((address, port), timeout=5) as sock:
+        with socket.create_connection((address, port), timeout=patience_s) as sock:
             sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
             data = b""
             while chunk := sock.recv(65536):
@@ -330,6 +333,11 @@ def fetch(address, port=80):
         return data.split(b"\r\n\r\n", 1)[1].decode().strip()
     except OSError:
         return None
+
+
+def staying(k):
+    """The pods that are not to go."""
+    return [p for p in k.json("pods")["items"] if "deletionTimestamp" not in p["metadata"]]
 
 
 def available(k, name):
@@ -342,10 +350,10 @@ def test_services_of_all_types(k):
     k.apply({**service("headless", clusterIP="None"), "spec": {**service("web")["spec"], "clusterIP": "None"}})
     available(k, "web")
     address = wait_until(lambda: k("get", "svc", "web", "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}"), "it has an address")
-    wait_until(lambda: fetch(address), "the balancer answers")
     names = set(k("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].metadata.name}").split())
-    seen = {fetch(address) for _ in range(40)}
-    assert seen == names
+    seen = set()
+    wait_until(lambda: seen.add(fetch(address)) or seen >= names, "the balancer leads to both")
+    assert {fetch(address) for _ in range(40)} == names
     shown = k.json("svc", "web")["spec"]
     for node in k.json("nodes")["items"]:
         assert fetch(node["status"]["addresses"][0]["address"], shown["ports"][0]["nodePort"]) in names
@@ -353,7 +361,7 @@ def test_services_of_all_types(k):
     lines = text.split()
     assert lines[0] in names and lines[1] in names and lines[2] == "2" and lines[3] in names
     k("delete", "service", "web")
-    wait_until(lambda: fetch(address) is None, "it answers no more")
+    wait_until(lambda: fetch(address, patience_s=5) is None, "it answers no more")
 
 
 def test_pods_of_one_cluster_do_not_reach_another(k, clusters, cluster):
@@ -397,11 +405,10 @@ def test_a_rollout_and_its_undo(k):
     assert k.json("deployment", "web")["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "3"
     k("scale", "deployment/web", "--replicas=5")
     available(k, "web")
-    victim = k("get", "pods", "-o", "jsonpath={.items[0].metadata.name}")
+    victim = staying(k)[0]["metadata"]["name"]  # of the undone rollout's some may be ending yet
     k("delete", "pod", victim)
     available(k, "web")
-    wait_until(lambda: len([p for p in k.json("pods")["items"] if p["status"]["phase"] == "Running"
-                            and "deletionTimestamp" not in p["metadata"]]) == 5, "there are five again")
+    wait_until(lambda: [p["status"]["phase"] for p in staying(k)] == ["Running"] * 5, "there are five again")
 
 
 def test_a_rollout_refuses_no_connection(k):
@@ -440,7 +447,7 @@ def test_a_rollout_refuses_no_connection(k):
 
 def test_a_container_that_is_killed_comes_back(k):
     k.apply(pod("sleep 0.3; exit 1", restartPolicy="Always"))
-    wait_until(lambda: k("get", "pod", "p", "-o", "jsonpath={.status.containerStatuses[0].restartCount}") == "1", "it came back")
+    wait_until(lambda: restarts(k) >= 1, "it came back")
 
 
 def test_a_job(k):
@@ -476,6 +483,14 @@ def test_taints_labels_and_selectors(kubectl, k):
         k("label", "node", second, "disk-")
 
 
+def both_run(k):
+    """Where, once there are two ready pods and no others. (What a rollout says may be of before the drain.)"""
+    pods = k.json("pods")["items"]
+    run = [p["spec"]["nodeName"] for p in pods if "deletionTimestamp" not in p["metadata"]
+           and ("Ready", "True") in [(one["type"], one["status"]) for one in p["status"].get("conditions", [])]]
+    return run if len(pods) == len(run) == 2 else None
+
+
 def test_a_drain_keeps_to_budgets(k):
     k.apply(deployment("web", replicas=2))
     k("create", "poddisruptionbudget", "web", "--selector=app=web", "--min-available=1")
@@ -485,8 +500,8 @@ def test_a_drain_keeps_to_budgets(k):
     drain = ["drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--pod-selector=app=web"]
     try:
         k(*drain, f"--timeout={HANG_S}s")
-        available(k, "web")
-        assert node not in [p["spec"]["nodeName"] for p in k.json("pods")["items"] if "deletionTimestamp" not in p["metadata"]]
+        places = wait_until(lambda: both_run(k), "there are two again")
+        assert node not in places
         k("uncordon", node)
         node = k("get", "pods", "-o", "jsonpath={.items[0].spec.nodeName}")
         k("patch", "pdb", "web", "-p", '{"spec": {"minAvailable": 2}}')
@@ -601,6 +616,7 @@ def test_a_restart_of_the_server_leaves_pods_alone(sundog, clusters, cluster, ku
         kubectl.apply(service("web", type="LoadBalancer"))
         available(kubectl, "web")
         address = wait_until(lambda: kubectl("get", "svc", "web", "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}"), "it has an address")
+        wait_until(lambda: fetch(address), "it answers")
         before = {p["metadata"]["uid"]: p["status"]["containerStatuses"][0]["containerID"] for p in kubectl.json("pods")["items"]}
         sundog.stop()
         assert fetch(address), "services answer without us"

@@ -3,6 +3,7 @@ the Python client, in pods that run."""
 
 import os
 import random
+import re
 import socket
 import subprocess
 import threading
@@ -54,6 +55,8 @@ def newest(clusters, cluster):
     kubectl.apply(pod("two", container("exec sleep 100000", "a"), container("exec sleep 100000", "b")))
     running(kubectl, "shell")
     running(kubectl, "two")
+    wait_until(lambda: {"7", "80"} <= set(re.findall(r":(\d+) .*LISTEN", kubectl("exec", "shell", "--", "netstat", "-ltn"))),
+               "its servers listen")
     return kubectl
 
 
