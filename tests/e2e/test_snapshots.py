@@ -16,6 +16,7 @@ from harness import web
 from harness.clusters import Clusters
 from harness.containers import Groups, push_shell
 from harness.entra import Entra
+from harness.keys import psql
 from harness.leftovers import nothing_left
 from harness.machine import need
 from harness.manager import READER, Arm, refused
@@ -248,7 +249,7 @@ def test_what_cannot_be_loaded_changes_nothing(server):
 
 def test_garbage_collection_and_snapshots():
     """Deleted blobs of a snapshot stay until it goes; those of a state left behind are collected."""
-    with Sundog(args=["--collect-interval", "1", "--blob-lease", "1"]) as server:
+    with Sundog(args=["--collect-interval", "1"]) as server:
         registry = web.by_path(server)
         repository = registry.repository("app")
         data = secrets.token_bytes(100000)
@@ -257,6 +258,10 @@ def test_garbage_collection_and_snapshots():
         repository.blob(config)
         manifest = json.dumps(web.image_manifest(config, [data])).encode()
         expect(repository.put("1", manifest, web.OCI_MANIFEST), 201)
+        server.args += ["--blob-lease", "1"]  # only now: what was pushed had to live until its manifest came
+        server.restart()
+        psql(server, "UPDATE registry.repository_blob SET leased_until = now()")
+        repository = web.by_path(server).repository("app")
         digest = web.digest_of(data)
         below = f"sha256/{digest[7:9]}/{digest[7:]}"
         sundog(server, "snapshot", "save", "s")
