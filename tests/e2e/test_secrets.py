@@ -95,9 +95,11 @@ def forms(secret):
 
 
 def test_the_log(sundog, secrets):
-    wait_until(lambda: "importImage" in sundog.said(), "the log has the last calls")
-    with open(sundog.output, "rb") as file:
-        log = file.read()
+    def read():
+        with open(sundog.output, "rb") as file:
+            return file.read()
+
+    log = wait_until(lambda: b"importImage" in (said := read()) and said, "the log has the last calls")
     assert len(log) > 2000
     assert [name for name, secret in secrets.items() for form in forms(secret) if form in log] == []
 
