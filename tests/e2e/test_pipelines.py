@@ -131,7 +131,7 @@ def test_addresses_are_reached_on_the_host_network(docker):
             az login --service-principal -u $AZURE_CLIENT_ID -p $AZURE_CLIENT_SECRET --tenant $AZURE_TENANT_ID -o none
             az group create -n ci -l eastus -o none
             az container create -g ci -n hello --image $SUNDOG_REGISTRY/hello --ports 80 --ip-address Public -o none
-            curl -fsS http://$(az container show -g ci -n hello --query ipAddress.ip -o tsv)/"""], job.environment())
+            curl -fsS --retry 30 --retry-connrefused http://$(az container show -g ci -n hello --query ipAddress.ip -o tsv)/"""], job.environment())
         assert code == 0 and "Hello from Sundog</h1>" in said, said
     finally:
         job.close()

@@ -12,6 +12,16 @@ export async function check(name, run) {
   console.log(`ok ${name}`);
 }
 
+// What run answers once it does; the time is only against hangs.
+export async function eventually(run) {
+  for (const end = Date.now() + 120000; ; await new Promise((resolve) => setTimeout(resolve, 50)))
+    try {
+      return await run();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+}
+
 export async function collect(iterator) {
   const all = [];
   for await (const item of iterator) all.push(item);

@@ -6,7 +6,7 @@ import { ContainerInstanceManagementClient } from "@azure/arm-containerinstance"
 import { ResourceManagementClient } from "@azure/arm-resources";
 import { ClientSecretCredential } from "@azure/identity";
 import WebSocket from "ws";
-import { check, collect, passed } from "./check.mjs";
+import { check, collect, eventually, passed } from "./check.mjs";
 
 const host = process.env.AZURE_AUTHORITY_HOST;
 const { AZURE_TENANT_ID: tenant, AZURE_CLIENT_ID: app, AZURE_CLIENT_SECRET: secret, SUNDOG_SDK_IMAGE: image } = process.env;
@@ -57,7 +57,8 @@ await check("create", async () => {
 });
 await check("reach", async () => {
   const { ipAddress } = await client.containerGroups.get("jsaci", "group1");
-  assert.equal((await (await fetch(`http://${ipAddress.ip}/`)).text()).trim(), "from js");
+  const answer = await eventually(() => fetch(`http://${ipAddress.ip}/`)); // it runs before it listens
+  assert.equal((await answer.text()).trim(), "from js");
 });
 await check("list", async () => {
   assert.deepEqual((await collect(client.containerGroups.listByResourceGroup("jsaci"))).map((one) => one.name), ["group1"]);
