@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 
+from harness import sweep
 from harness.server import fresh_folder, wait_until
 
 
@@ -63,11 +64,11 @@ class Postgres:
         signals = {"fast": subprocess.signal.SIGINT, "kill": subprocess.signal.SIGKILL}
         self.process.send_signal(signals[mode])
         self.process.wait(60)
+        # while one of its backends has not noticed yet, no other PostgreSQL starts on these data
+        wait_until(lambda: not sweep.processes_of(f"{self.folder}/data"), "all of PostgreSQL has ended")
         self.log.close()
 
     def close(self):
-        from harness import sweep
-
         if self.process.poll() is None:
             self.stop()
         sweep.end_all(self.folder)
