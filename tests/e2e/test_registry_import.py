@@ -14,7 +14,7 @@ from harness import web
 from harness.arm import Arm
 from harness.machine import need
 from harness.postgres import free_port
-from harness.server import fresh_folder, wait_until
+from harness.server import HANG_S, fresh_folder, wait_until
 from harness.web import OCI_INDEX, Http1, Registry, expect, image_index, image_manifest, OCI_MANIFEST
 
 with warnings.catch_warnings():
@@ -50,7 +50,7 @@ class Peer:
 
     def close(self):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(HANG_S)
 
 
 @pytest.fixture(scope="module")

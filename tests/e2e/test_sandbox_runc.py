@@ -18,6 +18,6 @@ def test_sandboxes_by_runc():
     hidden = "for crun in /usr/bin/crun /usr/local/bin/crun; do [ ! -e $crun ] || mount --bind /dev/null $crun; done; exec \"$@\""
     done = subprocess.run(["unshare", "-m", "sh", "-c", hidden, "sh", sys.executable, "-m", "pytest", "-p", "no:cacheprovider",
                            "-q", "--tb=short", "-c", "tests/pytest.ini", "--rootdir", TOP, "--basetemp", f"{folder}/pytest",
-                           "tests/e2e/test_sandbox.py"], cwd=TOP, capture_output=True, text=True, check=False, timeout=900,
+                           "tests/e2e/test_sandbox.py"], cwd=TOP, capture_output=True, text=True, check=False, timeout=3600,
                           env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"})
     assert done.returncode == 0 and re.search(r"^\d+ passed in", done.stdout, re.M), done.stdout[-6000:] + done.stderr
