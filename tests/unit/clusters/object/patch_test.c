@@ -1,6 +1,7 @@
 /* The kinds of PATCH, as case tables: RFC 6902, RFC 7386, and what kubectl sends. */
 #include "clusters/object/patch.h"
 
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -310,8 +311,13 @@ static double patch_many(int n)
    with each. */
 static void test_many(void)
 {
-    (void)patch_many(2500); /* memory is warm */
-    CU_ASSERT(patch_many(20000) < 30 * patch_many(2500));
+    double few = 1e9, many = 1e9;
+
+    for (int i = 0; i < 3; i++) { /* the fastest is the least disturbed one */
+        few = fmin(few, patch_many(2500));
+        many = fmin(many, patch_many(20000));
+    }
+    CU_ASSERT(many < 30 * few);
 }
 
 CU_TestInfo clusters_object_patch_tests[] = {
