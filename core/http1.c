@@ -527,6 +527,7 @@ static bool copy_input(struct http1 *h)
     h2o_buffer_consume(&h->sock->input, (size_t)used);
     if (h->body.overflow) { /* the limit is in the text: one byte more than allowed */
         h->keep_alive = false;
+        h->cut_off = true;
         h->body.len = h->body.max;
         done = true;
     }

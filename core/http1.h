@@ -39,6 +39,7 @@ struct http1 {
     struct loop *loop;
     h2o_socket_t *sock;
     bool tls, metadata, keep_alive, expects_continue, chunked, paused, own_reads;
+    bool cut_off;     /* the body goes on beyond what is taken */
     bool reply_waits; /* for "100 Continue" to be out */
     enum http1_state state;
     struct call *call;

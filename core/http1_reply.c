@@ -126,7 +126,7 @@ static void linger(struct http1 *h)
 static void reply_sent(struct http1 *h)
 {
     struct call *c = h->call;
-    bool unread = c->body_state == BODY_COMING;
+    bool unread = c->body_state == BODY_COMING || h->cut_off;
 
     h->call = NULL;
     if (h->out) {

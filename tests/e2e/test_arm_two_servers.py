@@ -6,6 +6,7 @@ import uuid
 import pytest
 from test_two_servers import pair
 
+from harness.hold import Held
 from harness.manager import READER, Arm, refused
 from harness.server import wait_until
 from harness.web import expect
@@ -164,17 +165,20 @@ def postgres_of(servers):
 
 
 def test_a_deployment_is_taken_over(arms, servers):
-    """Its `serve` dies in the middle: the other one ends it, when its lease is over."""
+    """Its `serve` dies in the middle, as it makes the 20th of 40: the other one ends it, when its lease is over."""
     here, there = arms
+    query = postgres_of(servers).query
     group = here.group("takeover")["id"]
     path = f"{here.sub}/resourceGroups/takeover/providers/Microsoft.Resources/deployments/long"
-    expect(there("PUT", path, {"properties": {"mode": "Incremental", "template": {
-        "$schema": "x", "contentVersion": "1", "resources": [{
-            "type": "Microsoft.ContainerRegistry/registries", "apiVersion": "2023-07-01", "location": "eastus", "sku": {"name": "Basic"},
-            "name": "[format('takeover{0}', copyIndex())]", "copy": {"name": "l", "count": 40, "mode": "serial"}}]}}}), 201)
-    wait_until(lambda: len(here.get(f"{here.sub}/resourceGroups/takeover/resources")["value"]) >= 2, "some are made")
-    servers[1].kill()
-    assert here.get(path)["properties"]["provisioningState"] == "Running"
+    with Held(query, "INSERT", "takeover19"):
+        expect(there("PUT", path, {"properties": {"mode": "Incremental", "template": {
+            "$schema": "x", "contentVersion": "1", "resources": [{
+                "type": "Microsoft.ContainerRegistry/registries", "apiVersion": "2023-07-01", "location": "eastus", "sku": {"name": "Basic"},
+                "name": "[format('takeover{0}', copyIndex())]", "copy": {"name": "l", "count": 40, "mode": "serial"}}]}}}), 201)
+        wait_until(lambda: query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"), "it makes the held one")
+        servers[1].kill()
+        assert len(here.get(f"{here.sub}/resourceGroups/takeover/resources")["value"]) == 19
+        assert here.get(path)["properties"]["provisioningState"] == "Running"
     wait_until(lambda: here.get(path)["properties"]["provisioningState"] == "Succeeded", "the other one ends it")
     assert len(here.get(f"{here.sub}/resourceGroups/takeover/resources")["value"]) == 40
     servers[1].restart()

@@ -98,7 +98,8 @@ def test_it_pulls_once_it_may(az, cluster, k):
        f"{registry}/providers/Microsoft.Authorization/roleAssignments/{guid}?api-version=2022-04-01", "--body",
        f'{{"properties": {{"principalId": "{who}", "roleDefinitionId": "{registry.split("/resourceGroups")[0]}'
        f'/providers/Microsoft.Authorization/roleDefinitions/{ACR_PULL}"}}}}')
-    wait_until(lambda: k("get", "pod", "puller", "-o", "jsonpath={.status.phase}") == "Running", "it runs")
+    wait_until(lambda: k("get", "pod", "puller", "-o", "jsonpath={.status.phase}") == "Running", "it runs",
+               timeout_s=420)  # the longer it was refused, the later it is asked for again: up to five minutes
     k("delete", "pod", "puller", "--grace-period=1")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness import web
 from harness.azure import Az
-from harness.containers import fetch, push_shell, wait_nothing_left
+from harness.containers import Groups, fetch, push_shell, wait_nothing_left
 from harness.machine import need
 from harness.server import wait_until
 from harness.terminal import in_terminal
@@ -48,7 +48,7 @@ def test_the_walk(az):
     assert made["provisioningState"] == "Succeeded" and made["instanceView"]["state"] == "Running"
     assert made["ipAddress"]["fqdn"] == "hello-walk.eastus.azurecontainer.localhost"
     assert fetch(made["ipAddress"]["ip"]).strip() == "hello from the group"
-    assert az("container logs -g rg1 -n hello").out.strip() == "started"
+    wait_until(lambda: az("container logs -g rg1 -n hello").out.strip() == "started", "it has said so")
     shown = typed(az, "container", "exec", "-g", "rg1", "-n", "hello", "--exec-command", "/bin/sh", size=(33, 101),
                         keys=[("# ", "stty size; echo $((40+2))-done\r"), ("42-done", "exit\r")])
     assert "33 101" in shown and "42-done" in shown
@@ -121,12 +121,19 @@ properties:
     az("container delete -g rg1 -n fromyaml -y")
 
 
-def test_logs_that_follow_and_attach(az):
+def test_logs_that_follow_and_attach(az, sundog):
+    """Whoever attaches sees what was said and what is said from now on; it goes on as it is told, and ends when told."""
     az("container", "create", "-g", "rg1", "-n", "ends", "--image", local(az, "busybox:1"), "--restart-policy", "Never",
-       "--command-line", "/bin/sh -c 'for i in $(seq 1 20); do echo tick $i; sleep 1; done'")
-    shown = az("container attach -g rg1 -n ends").out
-    assert "tick 1\n" in shown and "tick 20" in shown
-    assert "tick 20" in az("container logs -g rg1 -n ends --follow").out
+       "--command-line", "/bin/sh -c 'for i in 1 2 3; do echo tick $i; until [ -e /tmp/$i ]; do sleep 0.1; done; done'")
+    groups = Groups(sundog, "rg1")
+
+    def go_on(number):
+        return f"tick {number}", lambda: groups.exec("ends", f"/bin/touch /tmp/{number}", container="ends").rest() and None
+
+    shown = typed(az, "container", "attach", "-g", "rg1", "-n", "ends", keys=[go_on(1), go_on(2), go_on(3)])
+    assert "Start streaming logs" in shown.split("tick 1\n")[0], shown
+    assert groups.ended("ends")["exitCode"] == 0
+    assert "tick 3" in az("container logs -g rg1 -n ends --follow").out
     az("container delete -g rg1 -n ends -y")
 
 

@@ -182,6 +182,13 @@ def test_hostile_form(registry):
         expect(answer, 400, 401, 413, 429)
 
 
+def test_a_body_too_long_that_does_not_tell_its_length(registry):
+    """In chunks: the refusal arrives, though the client is still sending."""
+    answer = registry.request("POST", "/oauth2/token", (b"a" * 65536 for _ in range(64)),
+                              {"Content-Type": "application/x-www-form-urlencoded"}, auth=False)
+    expect(answer, 413)
+
+
 def test_oversize_manifest_is_refused_before_it_is_read(sundog, repository):
     """A Content-Length far above the limit is answered at once, without its body."""
     answer = first_words(sundog, head(sundog, "PUT", f"{repository.path}/manifests/v1",

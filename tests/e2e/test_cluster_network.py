@@ -474,7 +474,7 @@ while True:
 """
 CALL = """
 import socket, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(2)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(60)
 for line in sys.stdin:
     s.sendto(b'x', ('10.0.0.60', 53)); print(s.recv(99).decode(), flush=True)
 """

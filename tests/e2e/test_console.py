@@ -12,6 +12,7 @@ from harness.azure import admin
 from harness.clients import run
 from harness.console import Browser
 from harness.entra import Entra
+from harness.hold import Held
 from harness.keys import psql
 from harness.manager import READER, Arm
 from harness.server import HANG_S, program, wait_until
@@ -255,7 +256,7 @@ def test_a_search_of_the_activity_goes_on_where_it_ended(sundog, arm, browser):
 # deployments
 
 
-def test_a_deployment_and_what_runs_now(browser, arm):
+def test_a_deployment_and_what_runs_now(sundog, browser, arm):
     arm.group("deploys")
     base = f"{arm.sub}/resourceGroups/deploys"
     assert "No template was deployed here yet." in browser.get(f"/console{base}").text
@@ -278,13 +279,14 @@ def test_a_deployment_and_what_runs_now(browser, arm):
     page = wait_until(lambda: (p := browser.get(bad)) and "Why it failed" in p.text and p, "it has failed")
     assert "InvalidRegistryName" in page.text and "Registry names may contain only" in page.text
     # one that runs is among what runs now, and stops when told
-    long = deploy("long", 700)
-    now = wait_until(lambda: (p := browser.get("/console/deployments")) and "Deploy a template" in p.text and p, "it runs")
-    assert "Deploy a template" in browser.get(f"/console{base}").text
-    assert {"long", "good", "bad"} <= set(now.links) and arm.admin["clientId"] not in now.text
-    page = browser.get(long)
-    assert page.has_form("Cancel") and not page.has_form("Forget it") and "InProgress" in page.text
-    assert "being cancelled" in browser.submit(page, page.form("Cancel")).text
+    with Held(lambda sql: psql(sundog, sql), "INSERT", "consoledep5"):
+        long = deploy("long", 10)
+        now = wait_until(lambda: (p := browser.get("/console/deployments")) and "Deploy a template" in p.text and p, "it runs")
+        assert "Deploy a template" in browser.get(f"/console{base}").text
+        assert {"long", "good", "bad"} <= set(now.links) and arm.admin["clientId"] not in now.text
+        page = browser.get(long)
+        assert page.has_form("Cancel") and not page.has_form("Forget it") and "InProgress" in page.text
+        assert "being cancelled" in browser.submit(page, page.form("Cancel")).text
     page = wait_until(lambda: (p := browser.get(long)).has_form("Forget it") and p, "it is cancelled")
     assert "Canceled" in page.text
     assert "is forgotten" in browser.submit(page, page.form("Forget it")).text

@@ -334,7 +334,7 @@ def test_a_shell_ends_with_its_session(sundog, groups, running, browser, end):
     end(person, entra, who)
     assert goodbye(own) == (1008, "You are not signed in any more.")
     assert echoes(others)  # of another session
-    said = typed(others, b"kill -0 $(cat /tmp/shell) 2>/dev/null || echo it-is-\"\"gone; exit\n")
+    said = typed(others, b"while kill -0 $(cat /tmp/shell) 2>/dev/null; do sleep 0.1; done; echo it-is-\"\"gone; exit\n")
     assert b"it-is-gone" in said, said
 
 

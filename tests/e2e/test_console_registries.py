@@ -239,12 +239,13 @@ def test_webhooks(browser, reader, path, registry, arm):
     assert "Nothing was told" not in page.text and "hush" not in page.body
     sent = browser.submit(page, page.form("Send a ping"))
     assert "A ping is on its way." in sent.text
-    wait_until(lambda: "Succeeded 200" in row_text(browser, hook, "ping"), "the ping is told")
+    for word in ("ping", "push"):
+        wait_until(lambda word=word: "Succeeded 200" in row_text(browser, hook, word), f"the {word} is told")
     page = page_of(browser, hook)
     assert f"push hook:v7 127.0.0.1:{server.server_address[1]} Succeeded 200" in " ".join(rows(page)) and page.links["hook:v7"].endswith("/repositories/hook/_tags/v7")
     assert "<script>ok" not in page.body
-    log = browser.get("/console/activity").text
-    assert "webhooks/ping/action" in log and "listEvents" not in log
+    log = wait_until(lambda: "webhooks/ping/action" in (text := browser.get("/console/activity").text) and text, "the log has it")
+    assert "listEvents" not in log
     seen = page_of(reader, hook)
     assert not seen.has_form("Send a ping") and not seen.has_form("Delete the webhook") and "Deliveries" not in seen.text
     refused(reader, seen, hook + "/ping")

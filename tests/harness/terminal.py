@@ -13,7 +13,7 @@ from harness.server import HANG_S
 
 
 def in_terminal(command, env, folder, keys=(), size=(24, 80)):
-    """Runs it to its end; keys: (text to wait for, what to type then). All that was shown."""
+    """Runs it to its end; keys: (text to wait for, what to type then, or to call). All that was shown."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
     process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env, cwd=folder,
@@ -32,7 +32,8 @@ def in_terminal(command, env, folder, keys=(), size=(24, 80)):
             elif process.poll() is not None:
                 break
             if keys and keys[0][0].encode() in shown:
-                os.write(master, keys.pop(0)[1].encode())
+                then = keys.pop(0)[1]
+                os.write(master, (then() or "" if callable(then) else then).encode())
         status = process.wait(HANG_S)
     finally:
         process.kill()

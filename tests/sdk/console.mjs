@@ -8,7 +8,9 @@ import { check, passed } from "./check.mjs";
 
 const base = process.env.SUNDOG_URL.replace(/\/$/, "");
 const pages = JSON.parse(process.env.SUNDOG_PAGES);
+const HANG_MS = 120_000; // only against hangs
 const browser = await chromium.launch({
+  timeout: HANG_MS,
   executablePath: "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"],
@@ -17,14 +19,14 @@ const browser = await chromium.launch({
 // A window that notes what must never happen.
 async function open(options) {
   const context = await browser.newContext(options);
+  context.setDefaultTimeout(HANG_MS);
   const page = await context.newPage();
   page.wrong = [];
   page.bytes = 0;
   page.on("pageerror", (error) => page.wrong.push(`error: ${error.message}`));
   page.on("console", (message) => message.type() === "error" && page.wrong.push(`console: ${message.text()}`));
-  page.on("response", async (response) => {
-    const length = (await response.headersArray()).find((h) => h.name.toLowerCase() === "content-length");
-    page.bytes += Number(length?.value ?? 0);
+  page.on("response", (response) => { // at once: what is asked for later fails when the window is closed meanwhile
+    page.bytes += Number(response.headers()["content-length"] ?? 0);
   });
   return page;
 }
