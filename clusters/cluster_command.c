@@ -1,8 +1,9 @@
 /*
  * az aks command invoke: a pod in the cluster, of an image with a shell and kubectl
  * (--command-image), with the client's files in its working folder, and a service account of its
- * own that may do everything. All of them have one name, and go once the command's result is kept,
- * whether anybody asks for that or not; the result goes an hour later.
+ * own that may do everything. All of them have one name. Once the command has ended they go,
+ * whether anybody asks for its result or not: first its right, and no result is told before that
+ * is gone; its pod when the result is kept. The result goes an hour later.
  *
  *~ The row comes first and says what may be there: objects of a command whose row is not there, or
  *~ has a result, are swept away, also those that a crash left.
@@ -288,35 +289,48 @@ static const char *read_log(struct op *op, struct cluster *cluster, struct objec
     return clean.data;
 }
 
-/* What is not gone now is swept away later. */
-static void drop(struct op *op, struct cluster *cluster, const struct resource *resource,
-                 const char *ns, const char *name)
+/* OK: everybody sees that it is gone. */
+static enum fault drop(struct op *op, struct cluster *cluster, const struct resource *resource,
+                       const char *ns, const char *name)
 {
     struct rest r = rest_of(cluster, &command_actor, resource, ns, name);
     const struct delete_options options = {.grace_s = 0};
+    enum fault fault = rest_delete(op, &r, &options, NULL, NULL);
 
-    if (rest_delete(op, &r, &options, NULL, NULL) != OK)
+    if (fault == NOT_FOUND) {
         op_clear_fault(op);
+        return OK;
+    }
+    TRY(fault);
+    return store_wait(op, cluster->store, r.revision);
 }
 
-/* What a command consists of; its right goes first. */
+/* What a command consists of; its right goes first, and its pod, which knows how it ended, last. */
 static const struct {
     const char *group, *plural, *ns;
 } parts[] = {
     {RBAC, "clusterrolebindings", ""       },
     {"",   "serviceaccounts",     NAMESPACE},
-    {"",   "pods",                NAMESPACE},
     {"",   "secrets",             NAMESPACE},
+    {"",   "pods",                NAMESPACE},
 };
+#define POD_PART (ARRAY_LEN(parts) - 1)
+
+static enum fault drop_part(struct op *op, struct cluster *cluster, size_t i, const char *id)
+{
+    return drop(op, cluster, resource_preferred(parts[i].group, parts[i].plural), parts[i].ns,
+                name_of(op, id));
+}
 
 static enum fault finish(struct op *op, struct cluster *cluster, const char *id, int64_t exit_code,
                          const char *logs, const char *reason)
 {
+    for (size_t i = 0; i < POD_PART; i++)
+        TRY(drop_part(op, cluster, i, id));
     TRY(db_query(op, &stmts[FINISH], NULL, DB_TEXT(id), DB_INT(wall_us()), DB_INT(exit_code),
                  DB_TEXT(logs), DB_TEXT(reason)));
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-        drop(op, cluster, resource_preferred(parts[i].group, parts[i].plural), parts[i].ns,
-             name_of(op, id));
+    if (drop_part(op, cluster, POD_PART, id) != OK)
+        op_clear_fault(op); /* it is swept away later */
     reconciler_add(looks, RESULTS);
     return OK;
 }
@@ -473,7 +487,8 @@ static enum fault sweep(struct op *op, struct cluster *cluster, int64_t *ret_aga
     }
     for (size_t i = 0; i < n; i++)
         if (list[i].name) {
-            drop(op, cluster, list[i].resource, list[i].ns, list[i].name);
+            if (drop(op, cluster, list[i].resource, list[i].ns, list[i].name) != OK)
+                op_clear_fault(op);
             *ret_again_ms = LOOK_MS;
         }
     return OK;

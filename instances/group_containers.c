@@ -106,10 +106,11 @@ static enum fault start(struct op *op, struct group_pass *p, size_t i)
     struct container_row *row = &p->g.containers[i];
     struct container_spec spec;
     enum fault fault = group_container_spec(op, p, i, &spec);
+    int64_t started_us = 0;
     bool again = row->starts > 0;
 
     if (fault == OK)
-        fault = container_start(op, p->sandbox, &spec);
+        fault = container_start(op, p->sandbox, &spec, &started_us);
     if (again && (fault == OK || fault == INVALID)) {
         row->restarts++;
         group_count_restart();
@@ -125,7 +126,7 @@ static enum fault start(struct op *op, struct group_pass *p, size_t i)
     row->starts++;
     row->state = SHOW_RUNNING;
     row->detail = "";
-    row->started_us = wall_us();
+    row->started_us = started_us;
     row->finished_us = row->next_start_us = 0;
     row->ready = !p->spec.containers[i].readiness;
     return OK;

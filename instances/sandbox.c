@@ -336,13 +336,20 @@ static enum fault check_non_root(struct op *op, const struct container_spec *spe
     return OK;
 }
 
-enum fault container_start(struct op *op, const char *sandbox, const struct container_spec *spec)
+enum fault container_start(struct op *op, const char *sandbox, const struct container_spec *spec,
+                           int64_t *ret_started_us)
 {
+    struct message answer;
     json_t *json;
 
     TRY(check_non_root(op, spec));
     TRY(container_spec_write(op, spec, &json));
-    return sandbox_ask(op, sandbox, "start", json_incref(json), NULL);
+    TRY(sandbox_ask(op, sandbox, "start", json_incref(json), &answer));
+    message_close_fds(&answer);
+    if (ret_started_us) /* a supervisor of an older version does not say */
+        *ret_started_us =
+            int_of(answer.body, "startedUs") ? int_of(answer.body, "startedUs") : wall_us();
+    return OK;
 }
 
 enum fault container_signal(struct op *op, const char *sandbox, const char *name, int number)

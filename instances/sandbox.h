@@ -161,8 +161,10 @@ enum fault sandbox_clone(struct op *op, const char *id, const char *volume, cons
 
 /* Mount, create, start. Returns when the process runs. A container of that name that has ended is
    replaced. INVALID: what the image or spec asks for cannot be (no such user, no such program): the
-   text is what users meet ("exec: \"nosuch\": executable file not found in $PATH"). */
-enum fault container_start(struct op *op, const char *sandbox, const struct container_spec *spec);
+   text is what users meet ("exec: \"nosuch\": executable file not found in $PATH").
+   *ret_started_us: what sandbox_states will say, too; NULL: not asked for. */
+enum fault container_start(struct op *op, const char *sandbox, const struct container_spec *spec,
+                           int64_t *ret_started_us);
 /* NOT_FOUND: it does not run. */
 enum fault container_signal(struct op *op, const char *sandbox, const char *name, int signal);
 /* Kill it if it runs, forget its state and its writable layer; logs stay. */

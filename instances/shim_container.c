@@ -136,6 +136,7 @@ static void keep_filter(struct op *op, const struct shim *shim, const struct con
 static void started(struct shim *shim, struct job *job, int status)
 {
     struct container *container = job->container;
+    json_t *answer = NULL;
     enum fault fault;
     struct op op;
 
@@ -148,6 +149,7 @@ static void started(struct shim *shim, struct job *job, int status)
         container->pid = read_pid_file(container_path(&op, shim, container->name, "pid"));
         container->phase = CONTAINER_RUNNING;
         container->started_us = wall_us();
+        answer = json_pack("{s:I}", "startedUs", (json_int_t)container->started_us);
         keep_filter(&op, shim, container);
         if (container->terminal)
             took_terminal(shim, container, job);
@@ -155,7 +157,8 @@ static void started(struct shim *shim, struct job *job, int status)
         log_writer_drop(&container->log);
         drop_container(shim, container);
     }
-    shim_answer(shim, job->conn, &op, fault, NULL, NULL, 0);
+    shim_answer(shim, job->conn, &op, fault, answer, NULL, 0);
+    json_decref(answer);
     op_free(&op);
 }
 

@@ -430,5 +430,5 @@ enum fault pod_container_start(struct pod_pass *p, const json_t *container,
     c.stdin_once = bool_at(container, "stdinOnce", false);
     c.termination_path = text_at_or(container, "terminationMessagePath", "/dev/termination-log");
     c.log_max_bytes = LOG_BYTES;
-    return container_start(p->op, p->memory->sandbox, &c);
+    return container_start(p->op, p->memory->sandbox, &c, NULL);
 }

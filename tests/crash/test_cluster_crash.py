@@ -25,18 +25,12 @@ def kill_service(server):
 
 
 def kill_postgres(server):
-    pid = server.postmaster_pid()
-    if pid:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    server.kill_postmaster()
 
 
 def kill_a_backend(server):
     """PostgreSQL ends all sessions and starts over by itself."""
-    pid = server.postmaster_pid()
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        children = [int(child) for child in file.read().split()]
-    for child in children:
+    for child in sweep.children_of(wait_until(server.postmaster_pid, "PostgreSQL runs")):
         with contextlib.suppress(OSError), open(f"/proc/{child}/cmdline", "rb") as file:
             if b"sundog" in file.read():
                 os.kill(child, signal.SIGKILL)
@@ -103,7 +97,7 @@ def test_kill_under_load(kill):
         writers.stop()
         assert set(writers.statuses) <= {0, 200, 201, 404, 409, 500, 503, 504}, writers.statuses
         final = api("GET", writers.path)[1]
-        wait_until(lambda: watchers[0].last >= max(revision(one) for one in final["items"]), "the last is seen")
+        wait_until(lambda: watchers[0].last >= max((revision(one) for one in final["items"]), default=0), "the last is seen")
         for watcher in watchers:
             watcher.stop()
             check_watcher(watcher)

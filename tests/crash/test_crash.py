@@ -6,7 +6,6 @@ half there, uploads that were begun can be finished, and the same pushes go on."
 import contextlib
 import os
 import random
-import signal
 import time
 
 import pytest
@@ -24,10 +23,7 @@ def kill_service(server):
 
 
 def kill_postgres(server):
-    pid = server.postmaster_pid()
-    if pid:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    server.kill_postmaster()
 
 
 def kill_both(server):

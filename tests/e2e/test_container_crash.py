@@ -70,8 +70,11 @@ def test_a_supervisor_that_dies(server):
     before = groups.view(name)["currentState"]["startTime"]
     for pid in shims(server.data):
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: groups.state(name) == "Running" and groups.view(name)["currentState"]["startTime"] > before,
-               "it is started again")
+
+    def again():
+        state = groups.view(name).get("currentState", {})
+        return state.get("state") == "Running" and state["startTime"] > before
+    wait_until(again, "it is started again")
     groups.wait_state(never, "Failed")
     assert groups.view(never)["currentState"]["exitCode"] == 137
     for one in (name, never):
@@ -166,12 +169,14 @@ def test_layers_that_a_power_failure_took(server):
     groups = Groups(server)
     name = groups.create(TICK, restartPolicy="Always")
     groups.wait_logs(name, "tick")
+    before = groups.view(name)["currentState"]["startTime"]
     server.kill()
     leftovers.sweep(server.data)
     for layer in os.listdir(f"{server.data}/layers"):
         shutil.rmtree(f"{server.data}/layers/{layer}")
     server.start()
     groups = Groups(server)
+    wait_until(lambda: groups.view(name).get("currentState", {}).get("startTime", "") > before, "it is started again")
     groups.wait_state(name, "Running")
     groups.wait_logs(name, "tick")
     groups.delete(name)

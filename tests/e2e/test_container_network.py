@@ -29,8 +29,9 @@ other.stdout.readline()
 sh(f"ip link add up0 type veth peer name down0 netns {other.pid}")
 sh("ip addr add 198.51.100.1/24 dev up0; ip link set up0 up")
 sh(f"nsenter -n -t {other.pid} sh -c 'ip addr add 198.51.100.2/24 dev down0; ip link set down0 up'")
-asked = subprocess.Popen(["nsenter", "-n", "-t", str(other.pid), sys.executable, "-m", "http.server", "8000", "--bind",
-                          "198.51.100.2", "--directory", "deploy"], stderr=subprocess.PIPE, text=True)
+asked = subprocess.Popen(["nsenter", "-n", "-t", str(other.pid), sys.executable, "-u", "-m", "http.server", "8000",
+                          "--bind", "198.51.100.2", "--directory", "deploy"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+assert asked.stdout.readline().startswith("Serving HTTP")
 sh("iptables -P FORWARD DROP")
 try:
     {body}

@@ -36,6 +36,17 @@ def test_up_and_down():
         assert not os.path.exists(f"{folder}/state/pid")
 
 
+def test_a_service_that_is_ready_before_its_process_id_is_noted():
+    folder = fresh_folder("u")
+    with open(f"{folder}/slow", "w") as file:  # read by bash first of all: the script stands until the service has begun
+        file.write("""trap '[ "$BASH_COMMAND" != "pid=\\$!" ] || until [ -s "$DATA/endpoints.json" ]; do sleep 0.1; done' DEBUG\n""")
+    env = {"DEPLOY_STATE": f"{folder}/state", "BASH_ENV": f"{folder}/slow", "DATA": f"{folder}/data"}
+    try:
+        run(f"{TOP}/deploy/up", "--detach", "--data", env["DATA"], "--listen", "127.0.0.1:0", "--plain-listen", "127.0.0.1:0", env=env)
+    finally:
+        run(f"{TOP}/deploy/down", env=env)
+
+
 def test_help():
     for command in ("up", "down"):
         assert "usage: deploy/" + command in run(f"{TOP}/deploy/{command}", "--help").stdout

@@ -1,5 +1,6 @@
 """Deployments of ARM templates by Debian's az, as people and pipelines run them."""
 
+import contextlib
 import json
 import re
 import textwrap
@@ -12,7 +13,7 @@ from harness.azure import Az
 from harness.console import Browser
 from harness.containers import push_shell, wait_nothing_left
 from harness.entra import Entra
-from harness.keys import psql
+from harness.keys import held, psql
 from harness.machine import need
 from harness.manager import VERSION, Arm, refused
 from harness.server import Sundog, wait_until
@@ -300,7 +301,7 @@ def test_symbolic_names(az, files):
 
 
 def long_one(start, count=60):
-    """So many registries, one after the other."""
+    """So many registries, one after the other: START0, START1…"""
     return template(registry(f"[concat('{start}', copyIndex())]", copy={"name": "many", "count": count, "mode": "serial"}),
                     outputs={"n": {"type": "int", "value": count}})
 
@@ -320,14 +321,20 @@ def done(arm, path):
     return sum(o["properties"]["provisioningState"] == "Succeeded" for o in arm.get(f"{path}/operations")["value"])
 
 
+def standing(arm, start):
+    """Meanwhile the third registry of a long one is not made, however long that is: what makes it waits for its name."""
+    return held(arm.server, f"INSERT INTO registry.registry (name) VALUES ('{start}2')")
+
+
 def test_cancel(az, arm):
     """What was not begun is not made; what was made stays."""
     az("deployment group cancel -g rg -n nothere", status=3)
-    path, _ = put(arm, "rg", "long", {"template": long_one("cancelled")})
-    wait_until(lambda: done(arm, path) >= 2, "some are made")
-    refused(arm("PUT", path, {"properties": {"mode": "Incremental", "template": template()}}), 409, "DeploymentActive")
-    refused(arm("DELETE", path), 409, "DeploymentActive")
-    az("deployment group cancel -g rg -n long")
+    with standing(arm, "cancelled"):
+        path, _ = put(arm, "rg", "long", {"template": long_one("cancelled")})
+        wait_until(lambda: done(arm, path) == 2, "some are made")
+        refused(arm("PUT", path, {"properties": {"mode": "Incremental", "template": template()}}), 409, "DeploymentActive")
+        refused(arm("DELETE", path), 409, "DeploymentActive")
+        az("deployment group cancel -g rg -n long")
     wait_until(lambda: state(arm, path) == "Canceled", "it is cancelled")
     states = [o["properties"]["provisioningState"] for o in arm.get(f"{path}/operations")["value"]]
     assert states.count("Canceled") > 1 and states.count("Succeeded") >= 2 and len(states) == 60
@@ -367,20 +374,21 @@ def test_a_loop_that_makes_nothing(arm):
 def test_what_runs_now_is_listed(arm, people):
     """Of what one may see: its beginner, and who may read what it works on."""
     stranger, reader = people("Microsoft.ContainerRegistry/registries/read"), people("*/read")
-    path, _ = put(arm, "rg", "listed", {"template": long_one("listed", 400)})
-    wait_until(lambda: done(arm, path) >= 2, "some are made")
-    listed = f"{arm.sub}/operationresults"
-    [one] = arm.get(listed)["value"]
-    assert one["status"] == "InProgress" and one["properties"]["operation"] == "deployment" and one["startTime"]
-    assert one["properties"]["resourceId"].endswith("/deployments/listed") and one["properties"]["principalName"] == "sundog-admin"
-    assert 0 <= one["percentComplete"] < 100
-    assert arm.get(one["id"], version=VERSION)["status"] == "InProgress"
-    assert len(arm.get(f"{listed}?$filter=resourceId eq '{arm.sub}/resourceGroups/rg'")["value"]) == 1
-    assert arm.get(f"{listed}?$filter=resourceId eq '{arm.sub}/resourceGroups/other'")["value"] == []
-    refused(arm("GET", f"{listed}?$filter=name eq 'x'"), 400, "InvalidFilterInQueryString")
-    assert stranger.get(listed)["value"] == []
-    assert [o["id"] for o in reader.get(listed)["value"]] == [one["id"]]
-    web.expect(arm("POST", f"{path}/cancel"), 204)
+    with standing(arm, "listed"):
+        path, _ = put(arm, "rg", "listed", {"template": long_one("listed")})
+        wait_until(lambda: done(arm, path) == 2, "some are made")
+        listed = f"{arm.sub}/operationresults"
+        [one] = arm.get(listed)["value"]
+        assert one["status"] == "InProgress" and one["properties"]["operation"] == "deployment" and one["startTime"]
+        assert one["properties"]["resourceId"].endswith("/deployments/listed") and one["properties"]["principalName"] == "sundog-admin"
+        assert 0 <= one["percentComplete"] < 100
+        assert arm.get(one["id"], version=VERSION)["status"] == "InProgress"
+        assert len(arm.get(f"{listed}?$filter=resourceId eq '{arm.sub}/resourceGroups/rg'")["value"]) == 1
+        assert arm.get(f"{listed}?$filter=resourceId eq '{arm.sub}/resourceGroups/other'")["value"] == []
+        refused(arm("GET", f"{listed}?$filter=name eq 'x'"), 400, "InvalidFilterInQueryString")
+        assert stranger.get(listed)["value"] == []
+        assert [o["id"] for o in reader.get(listed)["value"]] == [one["id"]]
+        web.expect(arm("POST", f"{path}/cancel"), 204)
     wait_until(lambda: arm.get(listed)["value"] == [], "nothing runs")
 
 
@@ -414,27 +422,35 @@ def test_the_newest_first(sundog, arm):
     assert [name for name in said.links if re.fullmatch(r"d\d+", name)] == wanted[:10] and "The latest 10." in said.text
 
 
-def nested(arm, name, n):
-    """The paths of a deployment and of a long one within it, of which some is made."""
+@contextlib.contextmanager
+def nested(arm, name, group="rg"):
+    """The paths of a deployment and of a long one within it, of which some is made; it stands meanwhile."""
     inner = {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": f"{name}inner",
              "properties": {"mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
-                            "template": long_one(f"{name}inner", n)}}
-    path, _ = put(arm, "rg", f"{name}outer", {"template": template(inner)})
-    within = path.replace(f"{name}outer", f"{name}inner")
-    wait_until(lambda: arm("HEAD", within).status == 204 and done(arm, within) >= 2, "it makes some")
-    return path, within
+                            "template": long_one(f"{name}inner")}}
+    with standing(arm, f"{name}inner"):
+        path, _ = put(arm, group, f"{name}outer", {"template": template(inner)})
+        within = path.replace(f"{name}outer", f"{name}inner")
+        wait_until(lambda: arm("HEAD", within).status == 204 and done(arm, within) == 2, "it makes some")
+        yield path, within
+
+
+def wait_told(arm, name):
+    """Until it knows that it is cancelled; then it may go on."""
+    wait_until(lambda: psql(arm.server, f"SELECT 1 FROM api.deployment WHERE name = '{name}' AND cancel"), "it is told")
 
 
 def test_an_inner_one_stops_with_its_outer(arm):
-    path, within = nested(arm, "stop", 400)
-    web.expect(arm("POST", f"{path}/cancel"), 204)
+    with nested(arm, "stop") as (path, within):
+        web.expect(arm("POST", f"{path}/cancel"), 204)
+        wait_told(arm, "stopinner")
     wait_until(lambda: state(arm, path) == "Canceled" and state(arm, within) == "Canceled", "both are cancelled")
 
 
 def test_a_lost_answer_of_an_inner_one(arm):
     """As after a crash: what was begun is followed, and not refused because it is active."""
-    path, within = nested(arm, "lost", 100)
-    psql(arm.server, f"UPDATE api.deployment_step SET poll = NULL WHERE lower(target) = lower('{within}')")
+    with nested(arm, "lost") as (path, within):
+        psql(arm.server, f"UPDATE api.deployment_step SET poll = NULL WHERE lower(target) = lower('{within}')")
     wait_until(lambda: state(arm, path) != "Running", "it ends")
     assert state(arm, path) == "Succeeded" and state(arm, within) == "Succeeded", arm.get(path)["properties"]
 
@@ -474,22 +490,19 @@ def test_the_plan_stays(arm):
     wait_until(lambda: state(arm, path) != "Running", "it ends")
     assert state(arm, path) == "Succeeded" and done(arm, path) == 40
     # a step of a plan that was another one is an error of that step
-    path, _ = put(arm, "tagged", "strange", {"template": long_one("strange", 100)})
-    wait_until(lambda: done(arm, path) >= 2, "some are made")
-    psql(arm.server, f"""INSERT INTO api.deployment_step (deployment, number, id, action, target, type, name, version, state)
-         SELECT uid, 999, 'x', 'Create', '{group}/providers/{REGISTRY}/strangest', '{REGISTRY}', 'strangest', '1', 'Waiting'
-         FROM api.deployment WHERE name = 'strange'""")
+    with standing(arm, "strange"):
+        path, _ = put(arm, "tagged", "strange", {"template": long_one("strange")})
+        wait_until(lambda: done(arm, path) == 2, "some are made")
+        psql(arm.server, f"""INSERT INTO api.deployment_step (deployment, number, id, action, target, type, name, version, state)
+             SELECT uid, 999, 'x', 'Create', '{group}/providers/{REGISTRY}/strangest', '{REGISTRY}', 'strangest', '1', 'Waiting'
+             FROM api.deployment WHERE name = 'strange'""")
     wait_until(lambda: state(arm, path) != "Running", "it ends")
     [said] = arm.get(path)["properties"]["error"]["details"]
     assert said["target"].endswith("/strangest") and "does not make this resource" in said["message"]
     # and cancelling needs no plan
-    inner = {"type": "Microsoft.Resources/deployments", "apiVersion": "2021-04-01", "name": "within",
-             "properties": {"mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
-                            "template": long_one("unplanned", 400)}}
-    path, _ = put(arm, "tagged", "unplanned", {"template": template(inner)})
-    within = path.replace("unplanned", "within")
-    wait_until(lambda: arm("HEAD", within).status == 204 and done(arm, within) >= 2, "it makes some")
-    psql(arm.server, "UPDATE api.deployment SET input = 'damaged', cancel = true WHERE name = 'unplanned'")
+    with nested(arm, "unplanned", "tagged") as (path, within):
+        psql(arm.server, "UPDATE api.deployment SET input = 'damaged', cancel = true WHERE name = 'unplannedouter'")
+        wait_told(arm, "unplannedinner")
     wait_until(lambda: state(arm, path) == "Canceled" and state(arm, within) == "Canceled", "both are cancelled")
 
 
@@ -507,12 +520,13 @@ def test_killed(files):
     with Sundog() as server:
         arm = Arm(server)
         arm.group("rg")
-        path, _ = put(arm, "rg", "long", {"template": long_one("killed")})
-        wait_until(lambda: done(arm, path) >= 3, "some are made")
-        server.kill()
-        server.restart()
-        arm = Arm(server)
-        assert state(arm, path) == "Running"
+        with standing(arm, "killed"):
+            path, _ = put(arm, "rg", "long", {"template": long_one("killed")})
+            wait_until(lambda: done(arm, path) == 2, "some are made")
+            server.kill()
+            server.start()
+            arm = Arm(server)
+            assert state(arm, path) == "Running"
         wait_until(lambda: state(arm, path) != "Running", "it ends")
         shown = arm.get(path)["properties"]
         assert shown["provisioningState"] == "Succeeded", shown
@@ -567,9 +581,11 @@ def test_both_rights_are_needed(arm, people):
     assert arm.get(path)["properties"]["error"]["details"][0]["code"] == "ScopeLocked"
     web.expect(arm("DELETE", lock), 200)
     # what it makes is in the activity log as of who deploys
-    events, _ = arm.all(f"{arm.sub}/providers/Microsoft.Insights/eventtypes/management/values?$filter="
-                        "eventTimestamp ge '2020-01-01' and resourceGroupName eq 'rg'")
-    assert any(e["operationName"]["value"].endswith("registries/write") and e["resourceId"].endswith("/rightsreg") for e in events)
+    def noted():  # it is written behind
+        events, _ = arm.all(f"{arm.sub}/providers/Microsoft.Insights/eventtypes/management/values?$filter="
+                            "eventTimestamp ge '2020-01-01' and resourceGroupName eq 'rg'")
+        return any(e["operationName"]["value"].endswith("registries/write") and e["resourceId"].endswith("/rightsreg") for e in events)
+    wait_until(noted, "it is noted")
 
 
 def test_secrets_are_nowhere(sundog, arm):

@@ -12,7 +12,6 @@ from harness import sundog_image, web
 from harness.clients import run
 from harness.clusters import Clusters
 from harness.machine import TOP, need
-from harness.postgres import free_port
 from harness.server import fresh_folder, wait_until
 from harness.web import expect
 
@@ -146,6 +145,8 @@ def test_two_replicas_on_a_kubernetes(sundog, render, k):
         assert expect(registry(two).repository("team/app").manifest("v1"), 200).body == manifest
         k("delete", "pod", pods[0], "--wait=false")
         assert expect(registry(two).repository("team/app").manifest("v1"), 200).body == manifest
+    # kubectl would choose one that is on its way out as well as any other
+    wait_until(lambda: not k("get", "pod", pods[0], "--ignore-not-found", "-o", "name"), "it is gone")
     rolled_out(k, "prod-sundog")
     with Forward(k, "service/prod-sundog", 443) as service:
         assert expect(registry(service, tls=True).repository("team/app").manifest("v1"), 200).body == manifest
@@ -163,20 +164,21 @@ def registry(forward, tls=False):
 
 def rolled_out(k, name):
     """A rollout that has ended; else what its pods say."""
-    done = k.run("rollout", "status", f"deployment/{name}", "--timeout=110s", check=False)
+    done = k.run("rollout", "status", f"deployment/{name}", "--timeout=600s", check=False, timeout=660)
     assert done.returncode == 0, (k("describe", "pods") + k("logs", f"deployment/{name}", "--tail=30"))[-6000:]
 
 
 class Forward:
-    """kubectl port-forward to a port of our own."""
+    """kubectl port-forward to a port of its choice."""
 
     def __init__(self, kubectl, what, port=8480):
-        self.kubectl, self.port = kubectl, free_port()
-        self.process = subprocess.Popen(kubectl.command("port-forward", what, f"{self.port}:{port}"), env=kubectl.env(),
+        self.kubectl, self.port = kubectl, None
+        self.process = subprocess.Popen(kubectl.command("port-forward", what, f":{port}"), env=kubectl.env(),
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def __enter__(self):
-        wait_until(lambda: "Forwarding" in self.process.stdout.readline(), "it forwards")
+        said = self.process.stdout.readline()
+        self.port = int(re.match(r"Forwarding from 127\.0\.0\.1:(\d+) ", said).group(1))
         return self
 
     def __exit__(self, *_):

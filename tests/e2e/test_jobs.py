@@ -253,10 +253,13 @@ def test_a_job_of_a_name_that_was_doomed_stays(sundog, arm):
     """A step that comes late, for a job that is no more, leaves the live one of the same name alone."""
     need("root")
     name = "heir-" + secrets.token_hex(3)
-    new(sundog, name, "--for", "10")
+    new(sundog, name, "--for", "1h")
     neighbour = threading.Thread(target=psql, args=(sundog, f"""
         BEGIN;
-        UPDATE api.job SET ends = NULL WHERE name = '{name}' AND ends > now();
+        UPDATE api.job SET ends = clock_timestamp() + interval '5 seconds' WHERE name = '{name}';
+        COMMIT;
+        BEGIN;
+        UPDATE api.job SET ends = NULL WHERE name = '{name}' AND ends > clock_timestamp();
         DO $$ BEGIN
             WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM api.job j%') LOOP
                 PERFORM pg_sleep(0.02);

@@ -294,7 +294,7 @@ def test_tokens(kubectl, minor, clusters, cluster):
     config = json.loads(kubectl("config", "view", "--raw", "-o", "json"))
     config["users"][0]["user"] = {"token": token}
     other = type(kubectl)(json.dumps(config), kubectl.program, kubectl.namespace)
-    assert "kube-root-ca.crt" in other("get", "configmaps", "-o", "name")
+    wait_until(lambda: "kube-root-ca.crt" in other("get", "configmaps", "-o", "name"), "its controller has made it")
     done = other.run("get", "secrets", check=False)
     assert f'User "system:serviceaccount:{kubectl.namespace}:robot" cannot list resource "secrets"' in done.stderr
 
@@ -360,11 +360,12 @@ def test_get_watches(kubectl):
 def test_describe(kubectl):
     kubectl.apply(several(deployment(), service(), config_map(a="1"), secret(word="hush")))
     kubectl("wait", "--for=condition=Available", "deployment/web", f"--timeout={HANG_S}s")
+    kubectl("rollout", "status", "deployment/web", f"--timeout={HANG_S}s")
     said = kubectl("describe", "deployment", "web")
     assert "ScalingReplicaSet" in said and "1 desired | 1 updated | 1 total | 1 available | 0 unavailable" in said
     said = kubectl("describe", "pods", "-l", "app=web")
     assert "Successfully assigned" in said and "State:          Running" in said
-    assert re.search(r"Endpoints:\s+10\.244\.\d+\.\d+:80", kubectl("describe", "service", "web"))
+    wait_until(lambda: re.search(r"Endpoints:\s+10\.244\.\d+\.\d+:80", kubectl("describe", "service", "web")), "it has an endpoint")
     assert "4 bytes" in kubectl("describe", "secret", "words")
     assert "a:\n----\n1\n" in kubectl("describe", "configmap", "settings")
     node = kubectl("get", "nodes", "-o", "name").split()[0]
@@ -558,9 +559,8 @@ def test_roles_reconcile(kubectl):
 def test_events(kubectl, minor):
     kubectl.apply(deployment())
     kubectl("rollout", "status", "deployment/web", f"--timeout={HANG_S}s")
-    wait_until(lambda: "Started" in kubectl("get", "events"), "events tell of it")
-    reasons = set(kubectl("get", "events", "-o", "jsonpath={.items[*].reason}").split())
-    assert {"ScalingReplicaSet", "SuccessfulCreate", "Scheduled", "Created", "Started"} <= reasons
+    wait_until(lambda: {"ScalingReplicaSet", "SuccessfulCreate", "Scheduled", "Created", "Started"} <= set(
+        kubectl("get", "events", "-o", "jsonpath={.items[*].reason}").split()), "events tell of all that was done")
     if minor >= 26:
         assert "ScalingReplicaSet" in kubectl("events", "--for=deployment/web")
 
@@ -582,10 +582,12 @@ def test_top(kubectl):
     one["spec"]["template"]["spec"]["containers"][0]["command"] = ["/bin/sh", "-c", "while :; do :; done"]
     kubectl.apply(one)
     kubectl("rollout", "status", "deployment/web", f"--timeout={HANG_S}s")
-    wait_until(lambda: re.search(r"web-\S+ +main +[1-9]\d*m +\d+Mi", kubectl("top", "pods", "--containers")),
-               "it is seen at work")
+
+    def top(*what):  # of what nothing is known yet, it is an error
+        return kubectl.run("top", *what, check=False).stdout
+    wait_until(lambda: re.search(r"web-\S+ +main +[1-9]\d*m +\d+Mi", top("pods", "--containers")), "it is seen at work")
     node = kubectl("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
-    assert re.search(rf"{node} +[1-9]\d*m", kubectl("top", "nodes"))
+    wait_until(lambda: re.search(rf"{node} +[1-9]\d*m", top("nodes")), "and on its node")
     kubectl("delete", "deployment", "web")
     done = kubectl.run("get", "--raw", f"/apis/metrics.k8s.io/v1beta1/namespaces/{kubectl.namespace}/pods/nosuch",
                        check=False)

@@ -161,17 +161,19 @@ def test_a_cluster_ends_although_clients_do_not_go(clusters):
     for one in (list_, log, command):
         assert one.socket.recv(20).startswith(b"HTTP/1.1 ")  # it has begun; nothing more is taken
     web.expect(clusters.send("POST", f"{cluster['id']}/stop"), 202, 204)
-    gone = threading.Event()
+    gone, cut = threading.Event(), threading.Event()
 
-    def trickle():  # a body that never stalls, and never ends
-        while not gone.wait(0.2) and not slow.is_cut():
-            pass
+    def trickle():  # a body that never stalls, and never ends; nobody else uses its connection
+        while not gone.wait(0.2):
+            if slow.is_cut():
+                cut.set()
+                return
     thread = threading.Thread(target=trickle)
     thread.start()
     try:
         wait_until(lambda: clusters.send("GET", cluster["id"]).json()["properties"]["powerState"]["code"] == "Stopped",
                    "it has stopped")
-        wait_until(slow.is_cut, "who sends on is cut off")
+        wait_until(cut.is_set, "who sends on is cut off")
     finally:
         gone.set()
         thread.join()

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import secrets
 import socket
 import subprocess
@@ -161,6 +162,18 @@ class Groups(Arm):
         for one in self.get(self.folder)["value"]:
             self.delete(one["name"])
         wait_nothing_left(self.server.data)
+
+    def gate(self):
+        """What keeps a container waiting: (volumes, volumeMounts, for its script: goes on once it is open, opens it)."""
+        share = "gate" + secrets.token_hex(4)
+        volumes = [{"name": "gate", "azureFile": {"shareName": share, "storageAccountName": "acct", "storageAccountKey": "a2V5"}}]
+
+        def open_it():
+            folder = f"{self.server.data}/shares/acct/{share}"
+            wait_until(lambda: os.path.isdir(folder), "the share is there")
+            with open(f"{folder}/open", "w"):
+                pass
+        return volumes, [{"name": "gate", "mountPath": "/gate"}], "until test -e /gate/open; do sleep 0.1; done", open_it
 
     def address(self, name):
         return self.show(name)["ipAddress"]["ip"]

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import random
+import socket
 import ssl
 import threading
 import time
@@ -58,7 +59,7 @@ class Api:
             assert answer.status == 200, (answer.status, answer.read())
             while True:
                 line = answer.readline()
-                if not line:
+                if not line.endswith(b"\n"):  # the end, perhaps of a server that was killed within a line
                     return
                 one = json.loads(line)
                 if event(one["type"], one["object"]):
@@ -178,15 +179,15 @@ class Watcher:
             events.append((kind, thing["metadata"]["name"], revision(thing), thing))
         return False
 
-    def begun(self, socket):
-        self.socket = socket
+    def begun(self, connected):
+        self.socket = connected
         if self.stopped.is_set():
             self.hang_up()
 
     def hang_up(self):
         with contextlib.suppress(OSError):
-            if self.socket:
-                self.socket.shutdown(2)
+            if self.socket:  # below TLS: ssl's own would have the reader take what is still to come for plain text
+                socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
     def run(self):
         while not self.stopped.is_set():

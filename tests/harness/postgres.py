@@ -3,6 +3,7 @@
 import glob
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -10,11 +11,23 @@ import subprocess
 from harness import sweep
 from harness.server import fresh_folder, wait_until
 
+PORTS = range(15000, 30000)  # none that the kernel gives to whoever asks for any, nor those of clusters and their services
+given = set()
+
 
 def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """For whoever cannot be told to take any: nobody else has it, and nobody gets it by chance before it is taken."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: what has just been closed is free
+            try:
+                sock.bind(("", port))
+            except OSError:
+                continue
+        if port not in given:
+            given.add(port)
+            return port
 
 
 def bin_dir():
@@ -64,8 +77,8 @@ class Postgres:
         signals = {"fast": subprocess.signal.SIGINT, "kill": subprocess.signal.SIGKILL}
         self.process.send_signal(signals[mode])
         self.process.wait(60)
-        # while one of its backends has not noticed yet, no other PostgreSQL starts on these data
-        wait_until(lambda: not sweep.processes_of(f"{self.folder}/data"), "all of PostgreSQL has ended")
+        # those of a killed one live on until they notice, answer meanwhile, and keep a new one from starting
+        wait_until(lambda: not sweep.processes_of(f"{self.folder}/data"), "all its processes have ended")
         self.log.close()
 
     def close(self):

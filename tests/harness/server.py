@@ -205,6 +205,16 @@ class Sundog:
                     return pid
         return None
 
+    def kill_postmaster(self):
+        """kill -9 of PostgreSQL's first process; returns when those are gone, too, that go on answering until they notice."""
+        pid = self.postmaster_pid()
+        if not pid:
+            return
+        children = sweep.children_of(pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(sweep.is_alive(child) for child in children), "PostgreSQL's processes have ended")
+
     def memory_kib(self, field="RssAnon"):
         with open(f"/proc/{self.server_pid()}/status") as file:
             for line in file:

@@ -44,6 +44,16 @@ def processes_of(folder):
     return found
 
 
+def children_of(pid):
+    """Process ids of all its children."""
+    return [int(child) for child in _reads(pid, f"task/{pid}/children").split()]
+
+
+def is_alive(pid):
+    """Neither gone nor dead and waiting for its parent."""
+    return bool(_reads(pid, "cmdline"))
+
+
 def end_all(folder, grace_s=5):
     """SIGTERM, and SIGKILL for what is left after the grace time."""
     for sig in (signal.SIGTERM, signal.SIGKILL):

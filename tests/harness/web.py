@@ -121,7 +121,7 @@ class Http1:
                 connection.endheaders(body, encode_chunked=chunked)
                 reply = connection.getresponse()
                 answer = Answer(reply.status, reply.getheaders(), reply.read(), url)
-            except (http.client.BadStatusLine, ConnectionError):
+            except (http.client.BadStatusLine, ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
                 connection.close()
                 if fresh or attempt == 2:  # a kept connection may have been closed meanwhile
                     raise

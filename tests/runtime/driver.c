@@ -131,7 +131,7 @@ static enum fault do_start(struct op *op, const json_t *in, json_t *out)
 
     (void)out;
     TRY(container_spec_read(op, json_object_get(in, "spec"), &spec));
-    return container_start(op, text_of(in, "id"), &spec);
+    return container_start(op, text_of(in, "id"), &spec, NULL);
 }
 
 static enum fault do_signal(struct op *op, const json_t *in, json_t *out)
@@ -437,7 +437,7 @@ static enum fault make_one(struct op *op, struct one_of *one, int64_t begin)
     TRY(sandbox_create(op, &spec));
     one->created_us = now_us() - begin;
     TRY(container_spec_read(op, one->container, &container));
-    TRY(container_start(op, spec.id, &container));
+    TRY(container_start(op, spec.id, &container, NULL));
     one->started_us = now_us() - begin;
     return OK;
 }

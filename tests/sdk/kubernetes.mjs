@@ -14,10 +14,10 @@ const core = config.makeApiClient(k8s.CoreV1Api);
 const apps = config.makeApiClient(k8s.AppsV1Api);
 const objects = k8s.KubernetesObjectApi.makeApiClient(config);
 const image = process.env.SUNDOG_SDK_IMAGE;
-const script = "echo started; httpd -p 80 -h /bin; exec sleep 100000";
+const script = "httpd -p 80 -h /bin; echo started; exec sleep 100000";
 
 async function until(what, true_) {
-  for (let tries = 0; tries < 1200; tries++) {
+  for (const end = Date.now() + 120_000; Date.now() < end; ) {
     if (await true_()) return;
     await new Promise((done) => setTimeout(done, 50));
   }
@@ -31,6 +31,8 @@ await check("namespaces", async () => {
   await core.createNamespace({ body: { metadata: { name: namespace } } });
   await until("the default service account is there", async () =>
     (await core.listNamespacedServiceAccount({ namespace })).items.some((account) => account.metadata.name === "default"));
+  await until("and the certificate", async () =>
+    (await core.listNamespacedConfigMap({ namespace })).items.some((map) => map.metadata.name === "kube-root-ca.crt"));
 });
 
 await check("an informer lists, then watches", async () => {
