@@ -11,7 +11,7 @@
 void address_open(const char *host); /* by container groups' start */
 
 /* An index that nobody has, looked for round and round, so that one just given back is not
-   another's at once. Not taken yet: two may find the same, and one of them gets CONFLICT.
+   another's at once. Nobody else finds it until this transaction ends: taken, then, or free again.
    UNAVAILABLE: all are in use. */
 enum fault address_find(struct op *op, const char *host, enum range range, int64_t *ret_index);
 
