@@ -8,7 +8,7 @@
 #include "clusters/node/pod_agent.h"
 
 #define LOOKS        4096
-#define LOOK_MIN_MS  1000  /* less says nothing */
+#define LOOK_MIN_MS  1000  /* less says nothing: ages are in whole seconds, too */
 #define LOOK_KEEP_MS 15000 /* how far back one looks, at least, when many ask */
 
 struct look {
@@ -36,7 +36,7 @@ static uint64_t number_of(const char *sandbox, const char *container)
 static int64_t rate(uint64_t container, int64_t cpu_us, int64_t age_ms, int64_t *ret_window_ms)
 {
     struct look *look = &state.looks[container % LOOKS];
-    int64_t now = now_ms(), since_us = 0, since_ms = age_ms < 1 ? 1 : age_ms;
+    int64_t now = now_ms(), since_us = 0, since_ms = age_ms < LOOK_MIN_MS ? LOOK_MIN_MS : age_ms;
     bool known;
 
     pthread_mutex_lock(&state.lock);
