@@ -12,7 +12,7 @@ from harness.azure import admin
 from harness.clients import run
 from harness.console import Browser
 from harness.entra import Entra
-from harness.hold import Held
+from harness.hold import no_registry
 from harness.keys import psql
 from harness.manager import READER, Arm
 from harness.server import HANG_S, program, wait_until
@@ -279,7 +279,7 @@ def test_a_deployment_and_what_runs_now(sundog, browser, arm):
     page = wait_until(lambda: (p := browser.get(bad)) and "Why it failed" in p.text and p, "it has failed")
     assert "InvalidRegistryName" in page.text and "Registry names may contain only" in page.text
     # one that runs is among what runs now, and stops when told
-    with Held(lambda sql: psql(sundog, sql), "INSERT", "consoledep5"):
+    with no_registry(sundog, "consoledep5"):
         long = deploy("long", 10)
         now = wait_until(lambda: (p := browser.get("/console/deployments")) and "Deploy a template" in p.text and p, "it runs")
         assert "Deploy a template" in browser.get(f"/console{base}").text

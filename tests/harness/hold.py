@@ -1,11 +1,30 @@
-"""What would be over in a moment stays under way until a test lets it go: a registry's row that is held back."""
+"""What would be over in a moment stays under way until a test lets it go: a row that is held back."""
 
 import contextlib
+import subprocess
+
+from harness.keys import psql_command
+
+
+@contextlib.contextmanager
+def held(server, sql):
+    """A transaction that has done this and stays open, and then was nothing: whoever writes the same waits as long."""
+    with subprocess.Popen(psql_command(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/") as session:
+        session.stdin.write(f"BEGIN; {sql}; SELECT 'held';\n")
+        session.stdin.flush()
+        assert session.stdout.readline() == "held\n"
+        yield
+
+
+def no_registry(server, name):
+    """held: meanwhile no registry of this name is made, however long that is."""
+    return held(server, f"INSERT INTO registry.registry (name) VALUES ('{name}')")
 
 
 class Held:
-    """While it lasts no registry of this name is made ("INSERT") or deleted ("DELETE"): who tries waits, or with
-    refuse is told to try again later and holds nothing meanwhile. query: runs SQL in the server's database."""
+    """Where no transaction can stay open: rows go, or the database is one that several servers share. While it lasts no
+    registry of this name is made ("INSERT") or deleted ("DELETE"): who tries waits, or with refuse is told to try again
+    later and holds nothing meanwhile. query: runs SQL in the server's database."""
 
     def __init__(self, query, event, name, refuse=False):
         self.query = query

@@ -1,7 +1,6 @@
 """What only the server should be able to make: tokens signed with its own key. Tests that run as root
 can open the sealed key, and so make tokens that are expired, foreign or wrong in one claim only."""
 
-import contextlib
 import json
 import os
 import pwd
@@ -16,7 +15,8 @@ import base64
 NONCE_BYTES = 12
 
 
-def _psql(server):
+def psql_command(server):
+    """psql as the owner of the server's embedded PostgreSQL: rows are lines, columns apart by tabs."""
     user = []
     if os.geteuid() == 0:
         pwd.getpwnam("sundog")
@@ -27,18 +27,8 @@ def _psql(server):
 
 def psql(server, sql):
     """Rows of text columns from the server's embedded PostgreSQL."""
-    done = subprocess.run([*_psql(server), "-c", sql], check=True, capture_output=True, text=True, cwd="/", timeout=120)
+    done = subprocess.run([*psql_command(server), "-c", sql], check=True, capture_output=True, text=True, cwd="/", timeout=120)
     return [line.split("\t") for line in done.stdout.splitlines()]
-
-
-@contextlib.contextmanager
-def held(server, sql):
-    """A transaction that has done this and stays open, and then was nothing: whoever writes the same waits as long."""
-    with subprocess.Popen(_psql(server), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/") as session:
-        session.stdin.write(f"BEGIN; {sql}; SELECT 'held';\n")
-        session.stdin.flush()
-        assert session.stdout.readline() == "held\n"
-        yield
 
 
 def _base64url(data):
